@@ -1,0 +1,196 @@
+//! What can go wrong, sorted by who must act.
+//!
+//! [`ParseError`]: a body is no push; nobody can act but its sender. [`RequestError`]: a request is not WeChat's, or
+//! not as configured; it knows its HTTP status. [`ConfigError`]: whoever sets the endpoint up. [`ReplyError`]: whoever
+//! writes the handler.
+
+use thiserror::Error;
+
+/// A body is no push at all.
+///
+/// A push that is merely odd (a new event, a field missing or malformed) is no error but a
+/// [`Kind::Unknown`](crate::Kind::Unknown) with all its fields.
+///
+/// ```
+/// use wechat_events::parse_event;
+///
+/// let error = parse_event(b"<xml>\n<a></b>\n</xml>").unwrap_err();
+/// assert_eq!(error.to_string(), "not XML: expected 'a' tag, not 'b' at line 2, column 4");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// Nothing but white space.
+    #[error("the body is empty")]
+    Empty,
+    /// More bytes than [`Limits::bytes`](crate::Limits::bytes).
+    #[error("the body is {bytes} bytes long, the limit is {limit}")]
+    TooLarge {
+        /// Bytes of the body.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: u32,
+    },
+    /// Elements nested deeper than [`Limits::depth`](crate::Limits::depth).
+    #[error("element `{element}` is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The first element that is too deep.
+        element: String,
+        /// Levels allowed.
+        limit: u32,
+    },
+    /// More elements than [`Limits::elements`](crate::Limits::elements).
+    #[error("the body has more than {limit} elements")]
+    TooManyElements {
+        /// Elements allowed.
+        limit: u32,
+    },
+    /// More attributes than any document needs that has no use for them.
+    #[error("the body has more than {limit} attributes")]
+    TooManyAttributes {
+        /// Attributes allowed.
+        limit: usize,
+    },
+    /// A document type declaration, which WeChat never sends and attackers do.
+    #[error("a document type declaration at line {line}, column {column}: no push has one")]
+    Dtd {
+        /// Line, from 1.
+        line: u32,
+        /// Column in characters, from 1.
+        column: u32,
+    },
+    /// Neither XML nor anything else that WeChat sends.
+    #[error("not XML: {reason} at line {line}, column {column}")]
+    NotXml {
+        /// What was expected, and what was found.
+        reason: String,
+        /// Line, from 1.
+        line: u32,
+        /// Column in characters, from 1.
+        column: u32,
+    },
+    /// Neither `MsgType` nor `InfoType` directly below the root.
+    #[error("no MsgType and no InfoType directly below the root")]
+    NoMsgType,
+    /// `Encrypt` and nothing beside it that says what happened.
+    #[error("no MsgType, but Encrypt: the push is encrypted, as in safe mode")]
+    Encrypted,
+}
+
+/// A request was not answered as a push: it is not WeChat's, or not as configured.
+///
+/// ```
+/// use wechat_events::{Endpoint, RequestError};
+///
+/// let endpoint = Endpoint::plain("token")?;
+/// let error = endpoint.receive("POST", "timestamp=1&nonce=2", b"<xml/>", 0).unwrap_err();
+/// assert_eq!(error, RequestError::MissingParameter { name: "signature" });
+/// assert_eq!(error.status(), 400);
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Neither GET nor POST.
+    #[error("method {method}: WeChat sends GET and POST")]
+    Method {
+        /// The method of the request.
+        method: String,
+    },
+    /// The query lacks a parameter that WeChat always sends.
+    #[error("the query has no `{name}`")]
+    MissingParameter {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A parameter is not what its name says: broken percent-encoding, or a timestamp that is no number.
+    #[error("the query's `{name}` is malformed")]
+    MalformedParameter {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The signature is not of this token.
+    #[error("the signature is wrong: is the token the one in WeChat's console?")]
+    Signature,
+    /// The timestamp is outside the window set by [`Endpoint::freshness`](crate::Endpoint::freshness).
+    #[error("the timestamp is {seconds} seconds from now, {limit} are allowed")]
+    Stale {
+        /// Seconds between the timestamp and now, either way.
+        seconds: u64,
+        /// Seconds allowed.
+        limit: u64,
+    },
+    /// More bytes than [`Limits::bytes`](crate::Limits::bytes).
+    #[error("the body is {bytes} bytes long, the limit is {limit}")]
+    TooLarge {
+        /// Bytes of the body.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: u32,
+    },
+}
+
+impl RequestError {
+    /// The HTTP status that this error is answered with: all that the network is told of it.
+    ///
+    /// ```
+    /// assert_eq!(wechat_events::RequestError::Signature.status(), 403);
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            RequestError::MissingParameter { .. } | RequestError::MalformedParameter { .. } => 400,
+            RequestError::Signature | RequestError::Stale { .. } => 403,
+            RequestError::Method { .. } => 405,
+            RequestError::TooLarge { .. } => 413,
+        }
+    }
+}
+
+/// An endpoint cannot be made of these settings.
+///
+/// ```
+/// use wechat_events::{ConfigError, Endpoint};
+///
+/// assert_eq!(Endpoint::plain("").unwrap_err(), ConfigError::EmptyToken);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// With an empty token everybody could sign.
+    #[error("the token is empty")]
+    EmptyToken,
+}
+
+/// A reply that WeChat would refuse.
+///
+/// ```
+/// use wechat_events::{Reply, ReplyError};
+///
+/// assert_eq!(Reply::try_text("").unwrap_err(), ReplyError::Empty { field: "Content" });
+/// assert_eq!(Reply::news([]).unwrap_err(), ReplyError::Articles { articles: 0 });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// A field that must say something is empty, or has nothing but characters that XML forbids.
+    #[error("{field} is empty")]
+    Empty {
+        /// The element's name on the wire.
+        field: &'static str,
+    },
+    /// A text over WeChat's limit.
+    #[error("Content is {bytes} bytes long, WeChat's limit is {limit}")]
+    TooLong {
+        /// Bytes of the text in UTF-8.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// No article, or more than eight.
+    #[error("a news reply has 1 to 8 articles, not {articles}")]
+    Articles {
+        /// Articles given.
+        articles: usize,
+    },
+}

@@ -1,0 +1,95 @@
+//! Events of the menu's special buttons: scan, pictures, place, mini program.
+//!
+//! Source: <https://developers.weixin.qq.com/doc/offiaccount/Custom_Menus/Custom_Menu_Push_Events.html>
+
+use std::borrow::Cow;
+
+use super::record::record;
+
+record! {
+    /// A follower scanned something by a `scancode_push` button, and WeChat shows the result.
+    pub struct ScancodePush<'a> = "scancode_push" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// What was scanned, usually `qrcode`.
+        pub scan_type: Option<Cow<'a, str>> = "ScanCodeInfo/ScanType",
+        /// What it says.
+        pub scan_result: Option<Cow<'a, str>> = "ScanCodeInfo/ScanResult",
+    }
+}
+
+record! {
+    /// A follower scanned something by a `scancode_waitmsg` button, and waits for the account's answer.
+    pub struct ScancodeWaitmsg<'a> = "scancode_waitmsg" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// What was scanned, usually `qrcode`.
+        pub scan_type: Option<Cow<'a, str>> = "ScanCodeInfo/ScanType",
+        /// What it says.
+        pub scan_result: Option<Cow<'a, str>> = "ScanCodeInfo/ScanResult",
+    }
+}
+
+record! {
+    /// A follower took pictures by a `pic_sysphoto` button; they follow as messages.
+    pub struct PicSysphoto<'a> = "pic_sysphoto" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// How many pictures.
+        pub count: Option<u32> = "SendPicsInfo/Count",
+        /// MD5 of each picture, in hexadecimal.
+        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+    }
+}
+
+record! {
+    /// A follower took or chose pictures by a `pic_photo_or_album` button; they follow as messages.
+    pub struct PicPhotoOrAlbum<'a> = "pic_photo_or_album" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// How many pictures.
+        pub count: Option<u32> = "SendPicsInfo/Count",
+        /// MD5 of each picture, in hexadecimal.
+        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+    }
+}
+
+record! {
+    /// A follower chose pictures of the WeChat album by a `pic_weixin` button; they follow as messages.
+    pub struct PicWeixin<'a> = "pic_weixin" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// How many pictures.
+        pub count: Option<u32> = "SendPicsInfo/Count",
+        /// MD5 of each picture, in hexadecimal.
+        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+    }
+}
+
+record! {
+    /// A follower chose a place by a `location_select` button; it follows as a message.
+    pub struct LocationSelect<'a> = "location_select" {
+        /// The button's key.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// Latitude in degrees.
+        pub location_x: Option<f64> = "SendLocationInfo/Location_X",
+        /// Longitude in degrees.
+        pub location_y: Option<f64> = "SendLocationInfo/Location_Y",
+        /// Zoom of the map; a float was seen.
+        pub scale: Option<f64> = "SendLocationInfo/Scale",
+        /// The place in words.
+        pub label: Option<Cow<'a, str>> = "SendLocationInfo/Label",
+        /// The name of the friends' circle point of interest, often empty.
+        pub poiname: Option<Cow<'a, str>> = "SendLocationInfo/Poiname",
+    }
+}
+
+record! {
+    /// A follower pressed a `miniprogram` button of the menu.
+    pub struct ViewMiniprogram<'a> = "view_miniprogram" {
+        /// The page of the mini program the button leads to.
+        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        /// The menu's id; `MENUID` literally was seen.
+        pub menu_id: Option<Cow<'a, str>> = "MenuId",
+    }
+}

@@ -1,0 +1,512 @@
+//! What happened? Fields become an [`Event`] with a typed [`Kind`].
+//!
+//! One module for each official page, in the order of the official pages; the index of all kinds is at the end of
+//! this file.
+
+mod account;
+mod menu;
+mod message;
+mod record;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub use account::{Click, Enter, Location, Scan, Subscribe, Unsubscribe, UserEnterTempsession, View};
+pub use menu::{
+    LocationSelect, PicPhotoOrAlbum, PicSysphoto, PicWeixin, ScancodePush, ScancodeWaitmsg, ViewMiniprogram,
+};
+pub use message::{File, Image, Link, LocationMessage, MiniprogramPage, ShortVideo, Text, Video, Voice};
+
+use crate::dedup::DedupKey;
+use crate::error::ParseError;
+use crate::xml::{Element, Fields, Limits, Path, trim};
+use record::Record;
+
+/// Reads a push from its plaintext bytes, under the default [`Limits`].
+///
+/// The event borrows from `body` where WeChat writes as it usually does: no heap allocation for a push without
+/// repeated parts. Nothing here checks who sent the bytes; [`Endpoint`](crate::Endpoint) does.
+///
+/// # Errors
+/// [`ParseError`] for what is no push:
+/// - `b""`, `b"hello"`, `b"<xml><a></xml>"`: not XML; the error says what was expected, line and column
+/// - `b"<!DOCTYPE xml><xml/>"`: a DTD
+/// - `b"<xml><ToUserName>gh_1</ToUserName></xml>"`: no MsgType and no InfoType
+/// - more than 1 MiB, 4096 elements or 16 levels
+///
+/// ```
+/// use wechat_events::{Kind, parse_event};
+///
+/// let event = parse_event(
+///     b"<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName>\
+///       <CreateTime>1469066999</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[SCAN]]></Event>\
+///       <EventKey><![CDATA[7]]></EventKey><Ticket><![CDATA[T]]></Ticket></xml>",
+/// )?;
+/// let Kind::Scan(scan) = &event.kind else { panic!("{event:?}") };
+/// assert_eq!((scan.scene(), scan.scene_id(), event.from_user.as_ref()), ("7", Some(7), "o_1"));
+/// # Ok::<(), wechat_events::ParseError>(())
+/// ```
+#[inline]
+pub fn parse_event(body: &[u8]) -> Result<Event<'_>, ParseError> {
+    Limits::default().parse_event(body)
+}
+
+impl Limits {
+    /// Reads a push from its plaintext bytes, under these limits.
+    ///
+    /// # Errors
+    /// Those of [`parse_event`].
+    ///
+    /// ```
+    /// use wechat_events::{Limits, ParseError};
+    ///
+    /// let error = Limits::default().max_depth(1).parse_event(b"<xml><a><b>1</b></a></xml>").unwrap_err();
+    /// assert_eq!(error, ParseError::TooDeep { element: "b".into(), limit: 1 });
+    /// ```
+    pub fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
+        let fields = Fields::read(body, self)?;
+        let root = fields.root();
+        let (named_by, name) = if let Some(name) = root.first(const { Path::new("MsgType") }) {
+            if trim(name.peek()).eq_ignore_ascii_case("event") {
+                (NamedBy::Event, root.first(const { Path::new("Event") }))
+            } else {
+                (NamedBy::MsgType, Some(name))
+            }
+        } else if let Some(name) = root.first(const { Path::new("InfoType") }) {
+            (NamedBy::InfoType, Some(name))
+        } else if root.first(const { Path::new("Encrypt") }).is_some() {
+            return Err(ParseError::Encrypted);
+        } else {
+            return Err(ParseError::NoMsgType);
+        };
+
+        let entry = name.and_then(|name| find(named_by, trim(name.peek())));
+        let kind = match (name, entry) {
+            (_, Some(entry)) => (entry.read)(root),
+            (Some(_), None) => Err(Reason::NewKind),
+            (None, None) => Err(Reason::Missing { field: "Event" }),
+        };
+        Ok(Event {
+            to_user: text(root, const { Path::new("ToUserName") }),
+            from_user: text(root, const { Path::new("FromUserName") }),
+            create_time: root
+                .first(const { Path::new("CreateTime") })
+                .and_then(|time| trim(time.peek()).parse().ok())
+                .unwrap_or_default(),
+            kind: kind.unwrap_or_else(|reason| Kind::Unknown(Unknown { reason })),
+            name: match (entry, name) {
+                (Some(entry), _) => Cow::Borrowed(entry.name()),
+                (None, Some(name)) => name.text(),
+                (None, None) => Cow::Borrowed(""),
+            },
+            named_by,
+            entry,
+            body: Cow::Borrowed(body),
+        })
+    }
+}
+
+#[inline]
+fn text<'a>(root: Element<'_, 'a>, path: Path<'_>) -> Cow<'a, str> {
+    root.first(path).map(Element::text).unwrap_or_default()
+}
+
+/// One push: who, when, and what happened.
+///
+/// Two events are equal when their headers and kinds are; the bytes they came in may differ.
+///
+/// ```
+/// use wechat_events::{Kind, parse_event};
+///
+/// let event = parse_event(
+///     b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1469066999</CreateTime>\
+///       <MsgType>event</MsgType><Event>brand_new</Event><Color>red</Color></xml>",
+/// )?;
+/// assert!(matches!(event.kind, Kind::Unknown(_)));
+/// assert_eq!(event.name(), "brand_new");
+/// assert_eq!(event.field("Color").as_deref(), Some("red"));
+/// # Ok::<(), wechat_events::ParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct Event<'a> {
+    /// `ToUserName`: the account the push is for, as `gh_…`. Empty where absent.
+    pub to_user: Cow<'a, str>,
+    /// `FromUserName`: the follower's OpenID, or WeChat's own sender. Empty where absent.
+    pub from_user: Cow<'a, str>,
+    /// `CreateTime` in seconds since 1970. 0 where absent or no number; [`field`](Event::field) has its text.
+    pub create_time: i64,
+    /// What happened.
+    pub kind: Kind<'a>,
+    name: Cow<'a, str>,
+    named_by: NamedBy,
+    entry: Option<&'static KindInfo>,
+    body: Cow<'a, [u8]>,
+}
+
+impl<'a> Event<'a> {
+    /// The wire's name of the kind, such as `SCAN` or `text`, whether it is typed or not.
+    ///
+    /// This is what to match an unknown kind by: the match goes on to work when a later version types it. A typed
+    /// kind's name is in its usual case; that of a new one is as it came. Empty if an event came without its name.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let event = parse_event(b"<xml><MsgType>Event</MsgType><Event>unSubscribe</Event></xml>")?;
+    /// assert_eq!(event.name(), "unsubscribe");
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of the first element at a path, such as `EventKey` or `ScanCodeInfo/ScanResult`.
+    ///
+    /// Works for every element of every push, typed or not; paths begin below the root. Reads the body again, which
+    /// costs about as much as parsing it did: prefer the fields of a typed kind.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let event = parse_event(b"<xml><MsgType>event</MsgType><Event>new</Event><A><B>1</B><B>2</B></A></xml>")?;
+    /// assert_eq!(event.field("A/B").as_deref(), Some("1"));
+    /// assert_eq!(event.field("A/C"), None);
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn field(&self, path: &str) -> Option<Cow<'_, str>> {
+        let fields = self.read()?;
+        fields.root().first(Path::new(path)).map(Element::text)
+    }
+
+    /// The texts of all elements at a path, in the order of the push.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let event = parse_event(b"<xml><MsgType>event</MsgType><Event>new</Event><A><B>1</B><B>2</B></A></xml>")?;
+    /// assert_eq!(event.fields("A/B").collect::<Vec<_>>(), ["1", "2"]);
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    pub fn fields(&self, path: &str) -> impl Iterator<Item = Cow<'_, str>> + use<'_, 'a> {
+        let texts: Vec<_> = match self.read() {
+            Some(fields) => fields.root().all(Path::new(path)).map(Element::text).collect(),
+            None => Vec::new(),
+        };
+        texts.into_iter()
+    }
+
+    /// The body was read once already, under limits that need not hold a second time.
+    fn read(&self) -> Option<Fields<'_>> {
+        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }).ok()
+    }
+
+    /// The bytes the event was read from: decrypted, else as they came.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let body = b"<xml><MsgType>text</MsgType><Content>hello</Content></xml>";
+    /// assert_eq!(parse_event(body)?.body(), body);
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// `MsgId`, which messages have and events have not.
+    ///
+    /// A text: it exceeds 2⁵³ and is not always a number. Not unique over users, so [`dedup_key`](Event::dedup_key)
+    /// is what to recognise a retry by.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let event = parse_event(b"<xml><MsgType>text</MsgType><Content>hi</Content><MsgId>7</MsgId></xml>")?;
+    /// assert_eq!(event.msg_id().as_deref(), Some("7"));
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn msg_id(&self) -> Option<Cow<'_, str>> {
+        self.field("MsgId")
+    }
+
+    /// What every delivery of this push has in common and no other push has: the digest of its bytes.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let body = b"<xml><MsgType>text</MsgType><Content>hello</Content></xml>";
+    /// let (first, retry) = (parse_event(body)?, parse_event(body)?);
+    /// assert_eq!(first.dedup_key(), retry.dedup_key());
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn dedup_key(&self) -> DedupKey {
+        DedupKey::of_body(&self.body)
+    }
+
+    /// Whether WeChat accepts a reply to this push.
+    ///
+    /// Messages, `subscribe`, `SCAN`, `CLICK`, `scancode_waitmsg`, `pic_*` and `location_select` take one, and so
+    /// does a message type this crate does not know. A reply to anything else is written as `success`, since WeChat
+    /// answers it with the fault line.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// assert!(parse_event(b"<xml><MsgType>event</MsgType><Event>subscribe</Event></xml>")?.takes_reply());
+    /// assert!(!parse_event(b"<xml><MsgType>event</MsgType><Event>unsubscribe</Event></xml>")?.takes_reply());
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn takes_reply(&self) -> bool {
+        self.entry.map_or(self.named_by == NamedBy::MsgType, KindInfo::takes_reply)
+    }
+
+    /// Whether a user sent it, rather than did something.
+    pub(crate) fn is_message(&self) -> bool {
+        self.named_by == NamedBy::MsgType
+    }
+
+    /// The same event on its own: for queues, threads and tasks. The body goes along.
+    ///
+    /// ```
+    /// # use wechat_events::{Event, parse_event};
+    /// let body = b"<xml><MsgType>text</MsgType><Content>hello</Content></xml>".to_vec();
+    /// let event: Event<'static> = parse_event(&body)?.into_owned();
+    /// drop(body);
+    /// assert_eq!(event.field("Content").as_deref(), Some("hello"));
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        Event {
+            to_user: Cow::Owned(self.to_user.into_owned()),
+            from_user: Cow::Owned(self.from_user.into_owned()),
+            create_time: self.create_time,
+            kind: self.kind.into_owned(),
+            name: match self.entry {
+                Some(entry) => Cow::Borrowed(entry.name()),
+                None => Cow::Owned(self.name.into_owned()),
+            },
+            named_by: self.named_by,
+            entry: self.entry,
+            body: Cow::Owned(self.body.into_owned()),
+        }
+    }
+}
+
+impl PartialEq for Event<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_user == other.to_user
+            && self.from_user == other.from_user
+            && self.create_time == other.create_time
+            && self.named_by == other.named_by
+            && self.name == other.name
+            && self.kind == other.kind
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("name", &self.name)
+            .field("to_user", &self.to_user)
+            .field("from_user", &self.from_user)
+            .field("create_time", &self.create_time)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An authentic push that has no type here, and why. All its fields are there through [`Event::field`].
+///
+/// ```
+/// use wechat_events::event::Reason;
+/// use wechat_events::{Kind, parse_event};
+///
+/// let event = parse_event(b"<xml><MsgType>event</MsgType><Event>CLICK</Event></xml>")?;
+/// let Kind::Unknown(unknown) = &event.kind else { panic!("{event:?}") };
+/// assert_eq!(unknown.reason, Reason::Missing { field: "EventKey" });
+/// assert_eq!(unknown.reason.to_string(), "missing field EventKey");
+/// # Ok::<(), wechat_events::ParseError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unknown {
+    /// Why it has no type.
+    pub reason: Reason,
+}
+
+/// Why a push is [`Unknown`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// WeChat has made it since this version of the crate, or it is not an Official Account's.
+    #[error("new kind")]
+    NewKind,
+    /// A field is absent or blank that the kind is meaningless without.
+    #[error("missing field {field}")]
+    Missing {
+        /// Its path on the wire.
+        field: &'static str,
+    },
+    /// Such a field is not what its type says, as a coordinate that is no number.
+    #[error("malformed field {field}")]
+    Malformed {
+        /// Its path on the wire.
+        field: &'static str,
+    },
+}
+
+/// The element that names a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    MsgType,
+    Event,
+    InfoType,
+}
+
+/// What WeChat accepts as the answer to a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// A reply, or `success`.
+    Reply,
+    /// `success` alone.
+    Success,
+}
+
+/// What is known of a kind: a line of [`KINDS`].
+///
+/// ```
+/// use wechat_events::event::KINDS;
+///
+/// let scan = KINDS.iter().find(|kind| kind.name() == "SCAN").unwrap();
+/// assert_eq!((scan.variant(), scan.takes_reply()), ("Scan", true));
+/// ```
+#[derive(Clone, Copy)]
+pub struct KindInfo {
+    variant: &'static str,
+    named_by: NamedBy,
+    /// As on the wire, the usual name first.
+    names: &'static [&'static str],
+    answers: Answers,
+    read: for<'a> fn(Element<'_, 'a>) -> Result<Kind<'a>, Reason>,
+}
+
+impl KindInfo {
+    /// The usual name on the wire, such as `SCAN`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+
+    /// The name of its variant of [`Kind`], such as `Scan`.
+    #[must_use]
+    pub fn variant(&self) -> &'static str {
+        self.variant
+    }
+
+    /// Whether WeChat accepts a reply to it; see [`Event::takes_reply`].
+    #[must_use]
+    pub fn takes_reply(&self) -> bool {
+        self.answers == Answers::Reply
+    }
+}
+
+impl fmt::Debug for KindInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KindInfo")
+            .field("variant", &self.variant)
+            .field("named_by", &self.named_by)
+            .field("names", &self.names)
+            .field("answers", &self.answers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// WeChat is not consistent in the case of these names.
+#[inline]
+fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
+    KINDS
+        .iter()
+        .find(|entry| entry.named_by == named_by && entry.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+}
+
+macro_rules! kinds {
+    ($($kind:ident = $named_by:ident [$($name:literal)|+] => $answers:ident;)*) => {
+        /// What happened, one variant for each kind of push.
+        ///
+        /// A kind that is not known here, or is not what it should be, is [`Unknown`](Kind::Unknown) with all its
+        /// fields. Typing one later is a minor release, so match unknown kinds by [`Event::name`].
+        ///
+        /// ```
+        /// use wechat_events::{Event, Kind};
+        ///
+        /// fn describe(event: &Event<'_>) -> String {
+        ///     match &event.kind {
+        ///         Kind::Text(text) => format!("said {}", text.content),
+        ///         Kind::Subscribe(subscribe) => format!("follows, by the code {:?}", subscribe.scene()),
+        ///         _ => match event.name() {
+        ///             "wxa_media_check" => format!("checked: {:?}", event.field("trace_id")),
+        ///             name => name.to_owned(),
+        ///         },
+        ///     }
+        /// }
+        /// ```
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Kind<'a> {
+            $(
+                #[doc = concat!(stringify!($named_by), " ", $("`", $name, "` ",)+)]
+                $kind($kind<'a>),
+            )*
+            /// None of the above.
+            Unknown(Unknown),
+        }
+
+        impl Kind<'_> {
+            fn into_owned(self) -> Kind<'static> {
+                match self {
+                    $(Kind::$kind(kind) => Kind::$kind(kind.into_owned()),)*
+                    Kind::Unknown(unknown) => Kind::Unknown(unknown),
+                }
+            }
+        }
+
+        /// Every kind that this version types, by official page.
+        pub static KINDS: &[KindInfo] = &[$(KindInfo {
+            variant: stringify!($kind),
+            named_by: NamedBy::$named_by,
+            names: &[$($name),+],
+            answers: Answers::$answers,
+            read: |root| Record::read(root).map(Kind::$kind),
+        }),*];
+    };
+}
+
+// The index of all kinds, by official page. The first lines are found first, and they are the frequent ones.
+kinds! {
+    Text = MsgType ["text"] => Reply;
+    Image = MsgType ["image"] => Reply;
+    Voice = MsgType ["voice"] => Reply;
+    Video = MsgType ["video"] => Reply;
+    ShortVideo = MsgType ["shortvideo"] => Reply;
+    LocationMessage = MsgType ["location"] => Reply;
+    Link = MsgType ["link"] => Reply;
+    File = MsgType ["file"] => Reply;
+    MiniprogramPage = MsgType ["miniprogrampage"] => Reply;
+
+    Subscribe = Event ["subscribe"] => Reply;
+    Unsubscribe = Event ["unsubscribe"] => Success;
+    Scan = Event ["SCAN"] => Reply;
+    Location = Event ["LOCATION"] => Success;
+    Click = Event ["CLICK"] => Reply;
+    View = Event ["VIEW"] => Success;
+    Enter = Event ["ENTER"] => Success;
+    UserEnterTempsession = Event ["user_enter_tempsession"] => Success;
+
+    ScancodePush = Event ["scancode_push"] => Success;
+    ScancodeWaitmsg = Event ["scancode_waitmsg"] => Reply;
+    PicSysphoto = Event ["pic_sysphoto"] => Reply;
+    PicPhotoOrAlbum = Event ["pic_photo_or_album"] => Reply;
+    PicWeixin = Event ["pic_weixin"] => Reply;
+    LocationSelect = Event ["location_select"] => Reply;
+    ViewMiniprogram = Event ["view_miniprogram"] => Success;
+}

@@ -1,0 +1,61 @@
+//! Receives WeChat Official Account (公众号) pushes: verified, typed, handled once, answered as WeChat accepts.
+//!
+//! ```text
+//!  GET/POST  query + body
+//!     │
+//!     ▼  signature   is it WeChat?              token, timestamp, nonce → yes/no, in constant time
+//!     ▼  xml         which fields?              bytes → names and values, nothing lost
+//!     ▼  event       what happened?             fields → Event { header, kind }
+//!     ▼  dedup       have we seen it?           new, or a retry
+//!     ▼  handler     what do we say?            Event → Reply            ← your code
+//!     ▼  reply       how is it written?         Reply → XML
+//!     │
+//!  200 text|xml + body
+//! ```
+//!
+//! [`Endpoint`] is those stations tied together, without IO: bytes and the time go in, a [`Response`] comes out, and
+//! any HTTP stack carries both.
+//!
+//! ```
+//! use wechat_events::event::{Subscribe, Text};
+//! use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
+//!
+//! struct Shop;
+//!
+//! impl Handler for Shop {
+//!     fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+//!         Ok(Reply::text(format!("欢迎！ {}", subscribe.scene().unwrap_or_default())))
+//!     }
+//!     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+//!         Ok(Reply::text(format!("You said: {}", text.content)))
+//!     }
+//! }
+//!
+//! let endpoint = Endpoint::plain("AAAAA")?;
+//! // From the HTTP stack: method, query, body, and the time in seconds since 1970.
+//! let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+//! let response = endpoint.respond("POST", query, include_bytes!("../tests/pushes/text.xml"), 1714037060, &Shop);
+//! assert_eq!((response.status, response.content_type), (200, "text/xml"));
+//! # Ok::<(), wechat_events::ConfigError>(())
+//! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod dedup;
+mod endpoint;
+mod error;
+pub mod event;
+mod handler;
+pub mod reply;
+mod signature;
+mod xml;
+
+pub use dedup::{Dedup, DedupKey};
+pub use endpoint::{Endpoint, Push, Received, Report, Response};
+pub use error::{ConfigError, ParseError, ReplyError, RequestError};
+pub use event::{Event, Kind, parse_event};
+pub use handler::{AsyncHandler, Handler, HandlerResult};
+pub use reply::Reply;
+pub use signature::verify_signature;
+pub use xml::Limits;
+#[doc(hidden)]
+pub use xml::readers;

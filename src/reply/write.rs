@@ -1,0 +1,275 @@
+//! Reply → XML. The one place where strangers' words become markup.
+
+use std::fmt::Write as _;
+
+use super::{ARTICLES, Article, Reply, TEXT_LIMIT};
+use crate::error::ReplyError;
+use crate::event::Event;
+
+/// What stands on the wire, and why it is not what was asked.
+///
+/// ```
+/// use wechat_events::{Reply, parse_event};
+///
+/// let event = parse_event(
+///     b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1</CreateTime>\
+///       <MsgType>event</MsgType><Event>VIEW</Event></xml>",
+/// )?;
+/// let written = Reply::text("hello").write(&event, 1469066999);
+/// assert_eq!(written.body, "success");
+/// assert_eq!(written.refused.unwrap().to_string(), "WeChat takes no reply to `VIEW`");
+/// # Ok::<(), wechat_events::ParseError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The answer's bytes: XML, `success` or nothing.
+    pub body: String,
+    /// Why the body is not, or not all of, the reply.
+    pub refused: Option<Refused>,
+}
+
+/// Why a reply was not written, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// An XML answer to this kind shows the fault line: `success` was written.
+    #[error("WeChat takes no reply to `{name}`")]
+    TakesNone {
+        /// [`Event::name`].
+        name: String,
+    },
+    /// Nobody to write to: `success` was written.
+    #[error("the push names no sender or no account")]
+    NoSender,
+    /// A user goes over to a human only in answer to a message: `success` was written.
+    #[error("transfer_customer_service answers messages only, not `{name}`")]
+    NotAMessage {
+        /// [`Event::name`].
+        name: String,
+    },
+    /// WeChat would refuse the reply: a text was cut to its limit, articles to eight; else `success` was written.
+    #[error(transparent)]
+    Invalid(#[from] ReplyError),
+    /// WeChat shows one article in answer to this kind: the first was written.
+    #[error("WeChat shows one article in answer to `{name}`, not {articles}")]
+    OneArticle {
+        /// [`Event::name`].
+        name: String,
+        /// Articles of the reply.
+        articles: usize,
+    },
+}
+
+impl Reply {
+    /// The reply as it is written in answer to a push, at the time `now` in seconds since 1970.
+    ///
+    /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
+    /// that takes none, an empty text, a push without sender. Text is escaped: nothing in it can end its element, and
+    /// characters that XML forbids are left out.
+    ///
+    /// ```
+    /// use wechat_events::{Reply, parse_event};
+    ///
+    /// let event = parse_event(
+    ///     b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1</CreateTime>\
+    ///       <MsgType>text</MsgType><Content>hi</Content></xml>",
+    /// )?;
+    /// assert_eq!(
+    ///     Reply::text("]]>").write(&event, 1469066999).body,
+    ///     "<xml><ToUserName><![CDATA[o_1]]></ToUserName><FromUserName><![CDATA[gh_1]]></FromUserName>\
+    ///      <CreateTime>1469066999</CreateTime><MsgType><![CDATA[text]]></MsgType>\
+    ///      <Content><![CDATA[]]]]><![CDATA[>]]></Content></xml>"
+    /// );
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn write(&self, event: &Event<'_>, now: i64) -> Written {
+        match self {
+            Reply::Success => return Written { body: "success".to_owned(), refused: None },
+            Reply::Empty => return Written { body: String::new(), refused: None },
+            _ => {}
+        }
+        match self.check(event) {
+            Err(refused) => Written { body: "success".to_owned(), refused: Some(refused) },
+            Ok(refused) => Written { body: self.xml(event, now), refused },
+        }
+    }
+
+    /// `Err`: nothing of it can be written. `Ok(Some)`: not all of it.
+    fn check(&self, event: &Event<'_>) -> Result<Option<Refused>, Refused> {
+        let name = || event.name().to_owned();
+        let fill = |field, text: &str| if is_blank(text) { Err(ReplyError::Empty { field }) } else { Ok(()) };
+        if !event.takes_reply() {
+            return Err(Refused::TakesNone { name: name() });
+        }
+        if is_blank(&event.from_user) || is_blank(&event.to_user) {
+            return Err(Refused::NoSender);
+        }
+        match self {
+            Reply::Success | Reply::Empty => {}
+            Reply::Text(text) => {
+                fill("Content", &text.content)?;
+                if text.content.len() > TEXT_LIMIT {
+                    return Ok(Some(ReplyError::TooLong { bytes: text.content.len(), limit: TEXT_LIMIT }.into()));
+                }
+            }
+            Reply::Image(image) => fill("MediaId", &image.media_id)?,
+            Reply::Voice(voice) => fill("MediaId", &voice.media_id)?,
+            Reply::Video(video) => fill("MediaId", &video.media_id)?,
+            Reply::Music(music) => fill("ThumbMediaId", &music.thumb_media_id)?,
+            Reply::News(news) => match news.articles.len() {
+                0 => return Err(ReplyError::Articles { articles: 0 }.into()),
+                articles if articles > articles_for(event) && articles_for(event) == 1 => {
+                    return Ok(Some(Refused::OneArticle { name: name(), articles }));
+                }
+                articles if articles > ARTICLES => return Ok(Some(ReplyError::Articles { articles }.into())),
+                _ => {}
+            },
+            Reply::TransferCustomerService(_) if !event.is_message() => {
+                return Err(Refused::NotAMessage { name: name() });
+            }
+            Reply::TransferCustomerService(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn xml(&self, event: &Event<'_>, now: i64) -> String {
+        let mut xml = Writer(String::with_capacity(512));
+        xml.within("xml", |xml| {
+            xml.text("ToUserName", &event.from_user);
+            xml.text("FromUserName", &event.to_user);
+            xml.number("CreateTime", now);
+            match self {
+                Reply::Success | Reply::Empty => {}
+                Reply::Text(text) => {
+                    xml.text("MsgType", "text");
+                    match Reply::text(text.content.as_str()) {
+                        Reply::Text(cut) if text.content.len() > TEXT_LIMIT => xml.text("Content", &cut.content),
+                        _ => xml.text("Content", &text.content),
+                    }
+                }
+                Reply::Image(image) => {
+                    xml.text("MsgType", "image");
+                    xml.within("Image", |xml| xml.text("MediaId", &image.media_id));
+                }
+                Reply::Voice(voice) => {
+                    xml.text("MsgType", "voice");
+                    xml.within("Voice", |xml| xml.text("MediaId", &voice.media_id));
+                }
+                Reply::Video(video) => {
+                    xml.text("MsgType", "video");
+                    xml.within("Video", |xml| {
+                        xml.text("MediaId", &video.media_id);
+                        xml.option("Title", video.title.as_deref());
+                        xml.option("Description", video.description.as_deref());
+                    });
+                }
+                Reply::Music(music) => {
+                    xml.text("MsgType", "music");
+                    xml.within("Music", |xml| {
+                        xml.option("Title", music.title.as_deref());
+                        xml.option("Description", music.description.as_deref());
+                        xml.option("MusicUrl", music.music_url.as_deref());
+                        xml.option("HQMusicUrl", music.hq_music_url.as_deref());
+                        xml.text("ThumbMediaId", &music.thumb_media_id);
+                    });
+                }
+                Reply::News(news) => {
+                    xml.text("MsgType", "news");
+                    let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
+                    xml.number("ArticleCount", articles.len());
+                    xml.within("Articles", |xml| {
+                        for article in articles {
+                            xml.within("item", |xml| {
+                                xml.text("Title", &article.title);
+                                xml.text("Description", &article.description);
+                                xml.text("PicUrl", &article.pic_url);
+                                xml.text("Url", &article.url);
+                            });
+                        }
+                    });
+                }
+                Reply::TransferCustomerService(transfer) => {
+                    xml.text("MsgType", "transfer_customer_service");
+                    if let Some(account) = &transfer.kf_account {
+                        xml.within("TransInfo", |xml| xml.text("KfAccount", account));
+                    }
+                }
+            }
+        });
+        xml.0
+    }
+}
+
+/// How many articles WeChat shows in answer to this push.
+fn articles_for(event: &Event<'_>) -> usize {
+    let one = ["text", "image", "voice", "video", "news", "location"];
+    if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
+}
+
+struct Writer(String);
+
+impl Writer {
+    fn within(&mut self, name: &str, inside: impl FnOnce(&mut Writer)) {
+        self.tag("<", name);
+        inside(self);
+        self.tag("</", name);
+    }
+
+    fn tag(&mut self, open: &str, name: &str) {
+        self.0.extend([open, name, ">"]);
+    }
+
+    fn number(&mut self, name: &str, number: impl std::fmt::Display) {
+        // Writing to a String does not fail.
+        self.within(name, |xml| write!(xml.0, "{number}").unwrap_or_default());
+    }
+
+    fn option(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.within(name, |xml| {
+            xml.0.push_str("<![CDATA[");
+            xml.escape(text);
+            xml.0.push_str("]]>");
+        });
+    }
+
+    /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
+    fn escape(&mut self, text: &str) {
+        let special = |c: char| matches!(c, '>' | '\r') || is_forbidden(c);
+        let mut rest = text;
+        while let Some(at) = rest.find(special) {
+            let (plain, from) = rest.split_at(at);
+            self.0.push_str(plain);
+            let mut chars = from.chars();
+            match chars.next() {
+                // Asked of what was written: a character left out may have stood between the three.
+                Some('>') if self.0.ends_with("]]") => self.0.push_str("]]><![CDATA[>"),
+                Some('>') => self.0.push('>'),
+                // A bare one is read as a line feed.
+                Some('\r') => self.0.push_str("]]>&#13;<![CDATA["),
+                _ => {}
+            }
+            rest = chars.as_str();
+        }
+        self.0.push_str(rest);
+    }
+}
+
+/// Whether XML 1.0 has no place for this character.
+///
+/// Production `Char` of <https://www.w3.org/TR/xml/#charsets>; a Rust `char` is never a surrogate.
+fn is_forbidden(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
+}
+
+/// Whether nothing of a text can be written.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_forbidden)
+}

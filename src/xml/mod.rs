@@ -1,0 +1,325 @@
+//! Which fields? Bytes become names and values, and nothing is lost.
+//!
+//! Two readers share one result. [`flat`] reads what WeChat writes, in one pass and without allocating; whatever it
+//! does not know it declines, and [`tree`] reads it. Every error comes from `tree`, so that each has one wording.
+
+mod flat;
+mod tree;
+
+use std::borrow::Cow;
+
+use crate::error::ParseError;
+
+/// How large a push may be, and why not larger.
+///
+/// WeChat's pushes have a few hundred bytes. The limits stop what is not a push before it costs memory or time.
+///
+/// ```
+/// use wechat_events::{Limits, ParseError};
+///
+/// let limits = Limits::default().max_bytes(64);
+/// let error = limits.parse_event(&[b' '; 65]).unwrap_err();
+/// assert_eq!(error, ParseError::TooLarge { bytes: 65, limit: 64 });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen some 10 kB.
+    pub bytes: u32,
+    /// Elements within elements, the root not counted. Default 16: WeChat nests four.
+    pub depth: u32,
+    /// Elements of one body. Default 4096: a report on eight articles has about a hundred.
+    pub elements: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { bytes: 1 << 20, depth: 16, elements: 4096 }
+    }
+}
+
+impl Limits {
+    /// The same limits with another one on the bytes of a body.
+    #[must_use]
+    pub fn max_bytes(self, bytes: u32) -> Self {
+        Limits { bytes, ..self }
+    }
+
+    /// The same limits with another one on the nesting of elements.
+    #[must_use]
+    pub fn max_depth(self, depth: u32) -> Self {
+        Limits { depth, ..self }
+    }
+
+    /// The same limits with another one on the number of elements.
+    #[must_use]
+    pub fn max_elements(self, elements: u32) -> Self {
+        Limits { elements, ..self }
+    }
+
+    /// Whether a body of so many bytes is read at all.
+    pub(crate) fn admit(&self, body: &[u8]) -> Result<(), ParseError> {
+        match u32::try_from(body.len()) {
+            Ok(bytes) if bytes <= self.bytes => Ok(()),
+            _ => Err(ParseError::TooLarge { bytes: body.len(), limit: self.bytes }),
+        }
+    }
+}
+
+/// A piece of the text that was read: byte offsets, the end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    /// `None` past 4 GiB, which no limit allows.
+    #[inline]
+    fn new(start: usize, end: usize) -> Option<Span> {
+        Some(Span { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    #[inline]
+    fn range(self) -> Option<std::ops::Range<usize>> {
+        Some(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
+    }
+
+    #[inline]
+    fn len(self) -> u32 {
+        self.end.wrapping_sub(self.start)
+    }
+}
+
+/// One element: its name, its own text, and how many elements it stands in besides the root.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Node {
+    pub(crate) depth: u32,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// The elements of a document in its order; the usual push fits without a heap allocation.
+pub(crate) struct Nodes {
+    inline: [Node; Nodes::INLINE],
+    len: usize,
+    spilled: Vec<Node>,
+}
+
+impl Nodes {
+    /// More than the longest push without repeated parts has.
+    const INLINE: usize = 24;
+
+    #[inline]
+    fn new() -> Nodes {
+        Nodes { inline: [Node::default(); Nodes::INLINE], len: 0, spilled: Vec::new() }
+    }
+
+    #[inline]
+    fn push(&mut self, node: Node) {
+        match self.inline.get_mut(self.len) {
+            Some(slot) if self.spilled.is_empty() => {
+                *slot = node;
+                self.len += 1;
+            }
+            _ => self.spill(node),
+        }
+    }
+
+    #[cold]
+    fn spill(&mut self, node: Node) {
+        if self.spilled.is_empty() {
+            self.spilled.extend_from_slice(&self.inline);
+        }
+        self.spilled.push(node);
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[Node] {
+        if self.spilled.is_empty() { self.inline.get(..self.len).unwrap_or_default() } else { &self.spilled }
+    }
+}
+
+/// Every element of a push: what both readers yield.
+pub(crate) struct Fields<'a> {
+    /// The document itself where its pieces stand in it as they are, else a text made of them.
+    text: Cow<'a, str>,
+    nodes: Nodes,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a body.
+    #[inline]
+    pub(crate) fn read(body: &'a [u8], limits: &Limits) -> Result<Fields<'a>, ParseError> {
+        limits.admit(body)?;
+        if let Ok(text) = simdutf8::basic::from_utf8(body) {
+            let mut nodes = Nodes::new();
+            if flat::read(text, limits, &mut nodes).is_some() {
+                return Ok(Fields { text: Cow::Borrowed(text), nodes });
+            }
+        }
+        // A broken character is one odd field, not a reason to lose the push.
+        tree::read(&String::from_utf8_lossy(body), limits)
+    }
+
+    /// The root, from which paths begin.
+    #[inline]
+    pub(crate) fn root(&self) -> Element<'_, 'a> {
+        Element { fields: self, value: Span::default(), below: self.nodes.as_slice(), depth: 0 }
+    }
+
+    #[inline]
+    fn bytes(&self, span: Span) -> &[u8] {
+        span.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn text(&self, span: Span) -> Cow<'a, str> {
+        let range = span.range().unwrap_or_default();
+        match &self.text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+/// The way from an element to those below it: names joined by `/`, each with its spellings joined by `|`.
+#[derive(Clone, Copy)]
+pub(crate) struct Path<'p> {
+    text: &'p str,
+    /// One name in one spelling: nothing to take apart.
+    simple: bool,
+}
+
+impl<'p> Path<'p> {
+    pub(crate) const fn new(text: &'p str) -> Path<'p> {
+        let mut rest = text.as_bytes();
+        while let [first, others @ ..] = rest {
+            if matches!(first, b'/' | b'|') {
+                return Path { text, simple: false };
+            }
+            rest = others;
+        }
+        Path { text, simple: true }
+    }
+
+    pub(crate) fn as_str(self) -> &'p str {
+        self.text
+    }
+}
+
+/// An element and what stands below it.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'f, 'a> {
+    fields: &'f Fields<'a>,
+    value: Span,
+    below: &'f [Node],
+    /// Of the elements directly below.
+    depth: u32,
+}
+
+impl<'f, 'a> Element<'f, 'a> {
+    /// The element's own text.
+    #[inline]
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        self.fields.text(self.value)
+    }
+
+    /// The element's own text, for a look that keeps nothing.
+    #[inline]
+    pub(crate) fn peek(self) -> &'f str {
+        self.value.range().and_then(|range| self.fields.text.get(range)).unwrap_or_default()
+    }
+
+    /// The first element at a path.
+    #[inline]
+    pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
+        if path.simple { self.child(path.text) } else { self.all(path).next() }
+    }
+
+    #[inline]
+    fn child(self, name: &str) -> Option<Element<'f, 'a>> {
+        let length = u32::try_from(name.len()).ok()?;
+        let mut below = self.below.iter().take_while(|node| node.depth >= self.depth);
+        self.at(below.position(|node| {
+            node.name.len() == length && node.depth == self.depth && self.fields.bytes(node.name) == name.as_bytes()
+        })?)
+    }
+
+    fn at(self, index: usize) -> Option<Element<'f, 'a>> {
+        let (node, rest) = self.below.get(index..)?.split_first()?;
+        Some(Element { fields: self.fields, value: node.value, below: rest, depth: node.depth + 1 })
+    }
+
+    /// All elements at a path, in the document's order.
+    pub(crate) fn all<'p>(self, path: Path<'p>) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
+        // How many names of the path the innermost open elements match; an element's depth tells which it may match.
+        let base = self.depth;
+        let names = 1 + path.text.matches('/').count();
+        let mut matched = 0;
+        self.below.iter().take_while(move |node| node.depth >= base).enumerate().filter_map(move |(index, node)| {
+            let level = usize::try_from(node.depth - base).ok()?;
+            if level > matched {
+                return None;
+            }
+            let name = self.fields.bytes(node.name);
+            let wanted = path.text.split('/').nth(level)?;
+            if !wanted.split('|').any(|spelling| spelling.as_bytes() == name) {
+                matched = level;
+                return None;
+            }
+            if level + 1 < names {
+                matched = level + 1;
+                return None;
+            }
+            self.at(index)
+        })
+    }
+}
+
+/// White space as XML has it.
+#[inline]
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Text without the white space around it.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_white)
+}
+
+fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// What each reader makes of a body, for the tests and fuzz targets that hold them to one another.
+#[doc(hidden)]
+pub mod readers {
+    use super::{Fields, Limits, Nodes, flat, tree};
+    use crate::error::ParseError;
+    use std::borrow::Cow;
+
+    /// Depth, name and value of every element.
+    pub type Elements = Vec<(u32, String, String)>;
+
+    fn elements(fields: &Fields<'_>) -> Elements {
+        let text = |span| fields.text(span).into_owned();
+        fields.nodes.as_slice().iter().map(|node| (node.depth, text(node.name), text(node.value))).collect()
+    }
+
+    /// The one-pass reader: `None` where it declines.
+    #[must_use]
+    pub fn flat(text: &str) -> Option<Elements> {
+        let mut nodes = Nodes::new();
+        flat::read(text, &Limits::default(), &mut nodes)?;
+        Some(elements(&Fields { text: Cow::Borrowed(text), nodes }))
+    }
+
+    /// The complete reader.
+    ///
+    /// # Errors
+    /// What is not XML, has a DTD or passes a limit.
+    pub fn tree(text: &str) -> Result<Elements, ParseError> {
+        tree::read(text, &Limits::default()).map(|fields| elements(&fields))
+    }
+}

@@ -1,0 +1,46 @@
+//! One binary: the tests against the public API.
+
+mod pushes;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files of a folder beside this test, by name without extension.
+fn files(folder: &str, extension: &str) -> Vec<(String, PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Holds what came out against the file beside what went in; `UPDATE=1` writes the file, to be read in the diff.
+fn expect(input: &Path, extension: &str, found: &str) -> Result<(), String> {
+    let path = input.with_extension(extension);
+    let found = format!("{found}\n");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, found).unwrap();
+        return Ok(());
+    }
+    match fs::read_to_string(&path) {
+        Err(_) => Err(format!("{} has no {extension} beside it; it is:\n{found}", input.display())),
+        Ok(expected) if expected == found => Ok(()),
+        Ok(expected) => Err(format!("{}: expected\n{expected}found\n{found}", input.display())),
+    }
+}
+
+/// `ShortVideo` as `short_video`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
