@@ -59,3 +59,7 @@ pub use signature::verify_signature;
 pub use xml::Limits;
 #[doc(hidden)]
 pub use xml::readers;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,8 @@
 //! One binary: the tests against the public API.
 
 mod pushes;
+mod readme;
+mod repository;
 
 use std::fs;
 use std::path::{Path, PathBuf};
