@@ -1,6 +1,11 @@
 //! One binary: the tests against the public API.
 
+mod allocations;
+mod dedup;
+mod endpoint;
 mod pushes;
+mod replies;
+mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
