@@ -6,7 +6,6 @@
 //! ```
 //!
 //! This crate and std, nothing else. From top to bottom: the shop, handling a push once, the server, WeChat's part.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an example has a clock, threads and sockets")]
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -39,6 +39,11 @@
 //! # Ok::<(), wechat_events::ConfigError>(())
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs, clippy::missing_errors_doc)]
+// Input is hostile: whatever could panic on it is written another way.
+#![deny(clippy::as_conversions, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+// Sans-IO: time is a parameter and bytes are arguments; the list is in clippy.toml.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod dedup;
 mod endpoint;

@@ -19,7 +19,7 @@ pub use message::{File, Image, Link, LocationMessage, MiniprogramPage, ShortVide
 
 use crate::dedup::DedupKey;
 use crate::error::ParseError;
-use crate::xml::{Element, Fields, Limits, Path, trim};
+use crate::xml::{Element, Fields, Limits, Nodes, Path, trim};
 use record::Record;
 
 /// Reads a push from its plaintext bytes, under the default [`Limits`].
@@ -64,9 +64,10 @@ impl Limits {
     /// assert_eq!(error, ParseError::TooDeep { element: "b".into(), limit: 1 });
     /// ```
     pub fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
-        let fields = Fields::read(body, self)?;
-        let root = fields.root();
-        let (named_by, name) = if let Some(name) = root.first(const { Path::new("MsgType") }) {
+        let mut nodes = Nodes::new();
+        let fields = Fields::read(body, self, &mut nodes)?;
+        let (header, root) = fields.header();
+        let (named_by, name) = if let Some(name) = header.msg_type {
             if trim(name.peek()).eq_ignore_ascii_case("event") {
                 (NamedBy::Event, root.first(const { Path::new("Event") }))
             } else {
@@ -87,12 +88,9 @@ impl Limits {
             (None, None) => Err(Reason::Missing { field: "Event" }),
         };
         Ok(Event {
-            to_user: text(root, const { Path::new("ToUserName") }),
-            from_user: text(root, const { Path::new("FromUserName") }),
-            create_time: root
-                .first(const { Path::new("CreateTime") })
-                .and_then(|time| trim(time.peek()).parse().ok())
-                .unwrap_or_default(),
+            to_user: header.to_user.map(Element::text).unwrap_or_default(),
+            from_user: header.from_user.map(Element::text).unwrap_or_default(),
+            create_time: header.create_time.and_then(|time| trim(time.peek()).parse().ok()).unwrap_or_default(),
             kind: kind.unwrap_or_else(|reason| Kind::Unknown(Unknown { reason })),
             name: match (entry, name) {
                 (Some(entry), _) => Cow::Borrowed(entry.name()),
@@ -104,11 +102,6 @@ impl Limits {
             body: Cow::Borrowed(body),
         })
     }
-}
-
-#[inline]
-fn text<'a>(root: Element<'_, 'a>, path: Path<'_>) -> Cow<'a, str> {
-    root.first(path).map(Element::text).unwrap_or_default()
 }
 
 /// One push: who, when, and what happened.
@@ -174,8 +167,8 @@ impl<'a> Event<'a> {
     /// ```
     #[must_use]
     pub fn field(&self, path: &str) -> Option<Cow<'_, str>> {
-        let fields = self.read()?;
-        fields.root().first(Path::new(path)).map(Element::text)
+        let mut nodes = Nodes::new();
+        self.read(&mut nodes)?.root().first(Path::new(path)).map(Element::text)
     }
 
     /// The texts of all elements at a path, in the order of the push.
@@ -187,7 +180,8 @@ impl<'a> Event<'a> {
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
     pub fn fields(&self, path: &str) -> impl Iterator<Item = Cow<'_, str>> + use<'_, 'a> {
-        let texts: Vec<_> = match self.read() {
+        let mut nodes = Nodes::new();
+        let texts: Vec<_> = match self.read(&mut nodes) {
             Some(fields) => fields.root().all(Path::new(path)).map(Element::text).collect(),
             None => Vec::new(),
         };
@@ -195,8 +189,8 @@ impl<'a> Event<'a> {
     }
 
     /// The body was read once already, under limits that need not hold a second time.
-    fn read(&self) -> Option<Fields<'_>> {
-        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }).ok()
+    fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
+        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }, nodes).ok()
     }
 
     /// The bytes the event was read from: decrypted, else as they came.

@@ -4,6 +4,8 @@
 
 mod write;
 
+use std::borrow::Cow;
+
 use crate::error::ReplyError;
 
 pub use write::{Refused, Written};
@@ -71,12 +73,11 @@ impl Reply {
     /// ```
     #[must_use]
     pub fn text(content: impl Into<String>) -> Reply {
-        let mut content = content.into();
-        if content.len() > TEXT_LIMIT {
-            content.truncate(boundary_below(&content, TEXT_LIMIT - CUT.len_utf8()));
-            content.push(CUT);
+        let content = content.into();
+        match cut(&content) {
+            Cow::Owned(content) => Reply::Text(Text { content }),
+            Cow::Borrowed(_) => Reply::Text(Text { content }),
         }
-        Reply::Text(Text { content })
     }
 
     /// A text, or why WeChat would not take it.
@@ -384,6 +385,15 @@ macro_rules! replies {
     )*};
 }
 replies!(Text Image Voice Video Music News TransferCustomerService);
+
+/// A text within WeChat's limit, visibly cut if it had to be.
+fn cut(content: &str) -> Cow<'_, str> {
+    if content.len() <= TEXT_LIMIT {
+        return Cow::Borrowed(content);
+    }
+    let kept = content.get(..boundary_below(content, TEXT_LIMIT - CUT.len_utf8())).unwrap_or_default();
+    Cow::Owned(format!("{kept}{CUT}"))
+}
 
 /// `str::floor_char_boundary`, which is younger than this crate's `rust-version`.
 fn boundary_below(text: &str, index: usize) -> usize {

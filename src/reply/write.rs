@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ARTICLES, Article, Reply, TEXT_LIMIT};
+use super::{ARTICLES, Article, Reply, TEXT_LIMIT, cut};
 use crate::error::ReplyError;
 use crate::event::Event;
 
@@ -144,10 +144,7 @@ impl Reply {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
                     xml.text("MsgType", "text");
-                    match Reply::text(text.content.as_str()) {
-                        Reply::Text(cut) if text.content.len() > TEXT_LIMIT => xml.text("Content", &cut.content),
-                        _ => xml.text("Content", &text.content),
-                    }
+                    xml.text("Content", &cut(&text.content));
                 }
                 Reply::Image(image) => {
                     xml.text("MsgType", "image");

@@ -104,6 +104,8 @@ pub(crate) struct Nodes {
     inline: [Node; Nodes::INLINE],
     len: usize,
     spilled: Vec<Node>,
+    /// Whether the first four are [`Header`], in this order.
+    usual_header: bool,
 }
 
 impl Nodes {
@@ -111,18 +113,18 @@ impl Nodes {
     const INLINE: usize = 24;
 
     #[inline]
-    fn new() -> Nodes {
-        Nodes { inline: [Node::default(); Nodes::INLINE], len: 0, spilled: Vec::new() }
+    pub(crate) fn new() -> Nodes {
+        Nodes { inline: [Node::default(); Nodes::INLINE], len: 0, spilled: Vec::new(), usual_header: false }
     }
 
     #[inline]
     fn push(&mut self, node: Node) {
         match self.inline.get_mut(self.len) {
-            Some(slot) if self.spilled.is_empty() => {
+            Some(slot) => {
                 *slot = node;
                 self.len += 1;
             }
-            _ => self.spill(node),
+            None => self.spill(node),
         }
     }
 
@@ -134,6 +136,11 @@ impl Nodes {
         self.spilled.push(node);
     }
 
+    fn clear(&mut self) {
+        self.len = 0;
+        self.spilled.clear();
+    }
+
     #[inline]
     fn as_slice(&self) -> &[Node] {
         if self.spilled.is_empty() { self.inline.get(..self.len).unwrap_or_default() } else { &self.spilled }
@@ -141,46 +148,64 @@ impl Nodes {
 }
 
 /// Every element of a push: what both readers yield.
-pub(crate) struct Fields<'a> {
+pub(crate) struct Fields<'a, 'n> {
     /// The document itself where its pieces stand in it as they are, else a text made of them.
     text: Cow<'a, str>,
-    nodes: Nodes,
+    nodes: &'n Nodes,
 }
 
-impl<'a> Fields<'a> {
-    /// Reads a body.
+impl<'a, 'n> Fields<'a, 'n> {
+    /// Reads a body into `nodes`, which are the caller's so that they need not be moved.
     #[inline]
-    pub(crate) fn read(body: &'a [u8], limits: &Limits) -> Result<Fields<'a>, ParseError> {
+    pub(crate) fn read(body: &'a [u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
         limits.admit(body)?;
-        if let Ok(text) = simdutf8::basic::from_utf8(body) {
-            let mut nodes = Nodes::new();
-            if flat::read(text, limits, &mut nodes).is_some() {
-                return Ok(Fields { text: Cow::Borrowed(text), nodes });
-            }
+        if let Ok(text) = simdutf8::basic::from_utf8(body)
+            && flat::read(text, limits, nodes).is_some()
+        {
+            return Ok(Fields { text: Cow::Borrowed(text), nodes });
         }
-        // A broken character is one odd field, not a reason to lose the push.
-        tree::read(&String::from_utf8_lossy(body), limits)
+        Fields::read_otherwise(body, limits, nodes)
+    }
+
+    /// A broken character is one odd field, not a reason to lose the push.
+    #[cold]
+    fn read_otherwise(body: &[u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
+        nodes.clear();
+        let text = tree::read(&String::from_utf8_lossy(body), limits, nodes)?;
+        Ok(Fields { text: Cow::Owned(text), nodes })
     }
 
     /// The root, from which paths begin.
     #[inline]
     pub(crate) fn root(&self) -> Element<'_, 'a> {
-        Element { fields: self, value: Span::default(), below: self.nodes.as_slice(), depth: 0 }
+        Element { text: &self.text, value: Span::default(), below: self.nodes.as_slice(), depth: 0 }
     }
 
+    /// The header, and the root without what is known to be header: nothing of a kind stands there.
     #[inline]
-    fn bytes(&self, span: Span) -> &[u8] {
-        span.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
-    }
-
-    #[inline]
-    fn text(&self, span: Span) -> Cow<'a, str> {
-        let range = span.range().unwrap_or_default();
-        match &self.text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
-            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
+    pub(crate) fn header(&self) -> (Header<'_, 'a>, Element<'_, 'a>) {
+        let root = self.root();
+        if self.nodes.usual_header
+            && let ([to_user, from_user, create_time, msg_type], below) = root.split()
+        {
+            return (Header { to_user, from_user, create_time, msg_type }, Element { below, ..root });
         }
+        let header = Header {
+            to_user: root.first(const { Path::new("ToUserName") }),
+            from_user: root.first(const { Path::new("FromUserName") }),
+            create_time: root.first(const { Path::new("CreateTime") }),
+            msg_type: root.first(const { Path::new("MsgType") }),
+        };
+        (header, root)
     }
+}
+
+/// What nearly every push begins with.
+pub(crate) struct Header<'f, 'a> {
+    pub(crate) to_user: Option<Element<'f, 'a>>,
+    pub(crate) from_user: Option<Element<'f, 'a>>,
+    pub(crate) create_time: Option<Element<'f, 'a>>,
+    pub(crate) msg_type: Option<Element<'f, 'a>>,
 }
 
 /// The way from an element to those below it: names joined by `/`, each with its spellings joined by `|`.
@@ -211,10 +236,12 @@ impl<'p> Path<'p> {
 /// An element and what stands below it.
 #[derive(Clone, Copy)]
 pub(crate) struct Element<'f, 'a> {
-    fields: &'f Fields<'a>,
+    /// Of which the spans are pieces.
+    text: &'f Cow<'a, str>,
     value: Span,
+    /// What follows the element; below it is all that is at least as deep as its children.
     below: &'f [Node],
-    /// Of the elements directly below.
+    /// Of the children.
     depth: u32,
 }
 
@@ -222,13 +249,22 @@ impl<'f, 'a> Element<'f, 'a> {
     /// The element's own text.
     #[inline]
     pub(crate) fn text(self) -> Cow<'a, str> {
-        self.fields.text(self.value)
+        let range = self.value.range().unwrap_or_default();
+        match self.text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
+        }
     }
 
     /// The element's own text, for a look that keeps nothing.
     #[inline]
     pub(crate) fn peek(self) -> &'f str {
-        self.value.range().and_then(|range| self.fields.text.get(range)).unwrap_or_default()
+        self.value.range().and_then(|range| self.text.get(range)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn name(self, node: &Node) -> &'f [u8] {
+        node.name.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
     }
 
     /// The first element at a path.
@@ -240,29 +276,41 @@ impl<'f, 'a> Element<'f, 'a> {
     #[inline]
     fn child(self, name: &str) -> Option<Element<'f, 'a>> {
         let length = u32::try_from(name.len()).ok()?;
-        let mut below = self.below.iter().take_while(|node| node.depth >= self.depth);
-        self.at(below.position(|node| {
-            node.name.len() == length && node.depth == self.depth && self.fields.bytes(node.name) == name.as_bytes()
-        })?)
+        for (index, node) in self.below.iter().enumerate() {
+            if node.name.len() == length && node.depth == self.depth && self.name(node) == name.as_bytes() {
+                return self.at(index);
+            }
+            if node.depth < self.depth {
+                return None;
+            }
+        }
+        None
     }
 
+    #[inline]
     fn at(self, index: usize) -> Option<Element<'f, 'a>> {
-        let (node, rest) = self.below.get(index..)?.split_first()?;
-        Some(Element { fields: self.fields, value: node.value, below: rest, depth: node.depth + 1 })
+        let (node, below) = self.below.get(index..)?.split_first()?;
+        Some(Element { value: node.value, below, depth: node.depth + 1, ..self })
+    }
+
+    /// The first four children, if there are no others among them, and what follows.
+    #[inline]
+    fn split<const N: usize>(self) -> ([Option<Element<'f, 'a>>; N], &'f [Node]) {
+        (std::array::from_fn(|index| self.at(index)), self.below.get(N..).unwrap_or_default())
     }
 
     /// All elements at a path, in the document's order.
     pub(crate) fn all<'p>(self, path: Path<'p>) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
-        // How many names of the path the innermost open elements match; an element's depth tells which it may match.
-        let base = self.depth;
         let names = 1 + path.text.matches('/').count();
+        // How many names of the path the elements around the next one have, from the outermost.
         let mut matched = 0;
-        self.below.iter().take_while(move |node| node.depth >= base).enumerate().filter_map(move |(index, node)| {
-            let level = usize::try_from(node.depth - base).ok()?;
+        let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
+        below.filter_map(move |(index, node)| {
+            let level = usize::try_from(node.depth - self.depth).ok()?;
             if level > matched {
                 return None;
             }
-            let name = self.fields.bytes(node.name);
+            let name = self.name(node);
             let wanted = path.text.split('/').nth(level)?;
             if !wanted.split('|').any(|spelling| spelling.as_bytes() == name) {
                 matched = level;
@@ -284,8 +332,12 @@ fn is_space(byte: u8) -> bool {
 }
 
 /// Text without the white space around it.
+#[inline]
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_white)
+    match text.as_bytes() {
+        [first, .., last] if !is_space(*first) && !is_space(*last) => text,
+        _ => text.trim_matches(is_white),
+    }
 }
 
 fn is_white(c: char) -> bool {
@@ -295,16 +347,17 @@ fn is_white(c: char) -> bool {
 /// What each reader makes of a body, for the tests and fuzz targets that hold them to one another.
 #[doc(hidden)]
 pub mod readers {
-    use super::{Fields, Limits, Nodes, flat, tree};
+    #![allow(clippy::unwrap_used, reason = "for tests")]
+
+    use super::{Limits, Nodes, flat, tree};
     use crate::error::ParseError;
-    use std::borrow::Cow;
 
     /// Depth, name and value of every element.
     pub type Elements = Vec<(u32, String, String)>;
 
-    fn elements(fields: &Fields<'_>) -> Elements {
-        let text = |span| fields.text(span).into_owned();
-        fields.nodes.as_slice().iter().map(|node| (node.depth, text(node.name), text(node.value))).collect()
+    fn elements(text: &str, nodes: &Nodes) -> Elements {
+        let piece = |span: super::Span| text.get(span.range().unwrap()).unwrap().to_owned();
+        nodes.as_slice().iter().map(|node| (node.depth, piece(node.name), piece(node.value))).collect()
     }
 
     /// The one-pass reader: `None` where it declines.
@@ -312,7 +365,7 @@ pub mod readers {
     pub fn flat(text: &str) -> Option<Elements> {
         let mut nodes = Nodes::new();
         flat::read(text, &Limits::default(), &mut nodes)?;
-        Some(elements(&Fields { text: Cow::Borrowed(text), nodes }))
+        Some(elements(text, &nodes))
     }
 
     /// The complete reader.
@@ -320,6 +373,8 @@ pub mod readers {
     /// # Errors
     /// What is not XML, has a DTD or passes a limit.
     pub fn tree(text: &str) -> Result<Elements, ParseError> {
-        tree::read(text, &Limits::default()).map(|fields| elements(&fields))
+        let mut nodes = Nodes::new();
+        let text = tree::read(text, &Limits::default(), &mut nodes)?;
+        Ok(elements(&text, &nodes))
     }
 }

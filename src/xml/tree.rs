@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Fields, Limits, Node, Nodes, Span, is_white, trim};
+use super::{Limits, Node, Nodes, Span, is_white, trim};
 use crate::error::ParseError;
 
 /// Begins each pair of characters that stands for something else. XML allows it, nobody assigns it, and one that does
@@ -32,8 +32,8 @@ const FFFF: char = '1';
 /// Attributes of a whole document. WeChat writes none, and roxmltree compares each with each of its element.
 const ATTRIBUTES: usize = 256;
 
-/// Reads a document.
-pub(super) fn read(text: &str, limits: &Limits) -> Result<Fields<'static>, ParseError> {
+/// Reads a document into `nodes`, whose spans are pieces of the text that is returned.
+pub(super) fn read(text: &str, limits: &Limits, nodes: &mut Nodes) -> Result<String, ParseError> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if trim(text).is_empty() {
         return Err(ParseError::Empty);
@@ -46,15 +46,15 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Fields<'static>, Parse
     };
     let document = roxmltree::Document::parse_with_options(&marked, options)
         .map_err(|error| explain(&error, text, &marked, limits))?;
-    let mut writer = Writer { limits, text: String::with_capacity(text.len()), nodes: Nodes::new(), elements: 0 };
+    let mut writer = Writer { limits, text: String::with_capacity(text.len()), nodes, elements: 0 };
     writer.children(document.root_element())?;
-    Ok(Fields { text: Cow::Owned(writer.text), nodes: writer.nodes })
+    Ok(writer.text)
 }
 
-struct Writer<'l> {
-    limits: &'l Limits,
+struct Writer<'w> {
+    limits: &'w Limits,
     text: String,
-    nodes: Nodes,
+    nodes: &'w mut Nodes,
     elements: u32,
 }
 

@@ -1,8 +1,13 @@
 //! One binary: the tests against the public API.
 
+mod allocations;
+mod dedup;
+mod endpoint;
 mod pushes;
 mod readme;
+mod replies;
 mod repository;
+mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};

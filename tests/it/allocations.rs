@@ -1,0 +1,73 @@
+//! Allocations, counted exactly.
+
+use std::fs;
+use std::hint::black_box;
+
+use allocation_counter::{AllocationInfo, measure};
+use wechat_events::event::Text;
+use wechat_events::{Dedup, DedupKey, Endpoint, Event, Handler, HandlerResult, Limits, Reply, parse_event, readers};
+
+use crate::{files, wire};
+
+fn allocations(run: impl FnOnce()) -> AllocationInfo {
+    measure(run)
+}
+
+#[test]
+fn a_push_in_wechats_dialect_without_repeated_parts_is_read_without_allocating() {
+    let mut counted = 0;
+    for (name, path) in files("pushes", "xml") {
+        let body = fs::read(path).unwrap();
+        let Ok(text) = std::str::from_utf8(&body) else { continue };
+        let event = parse_event(&body).unwrap();
+        let repeats = format!("{:?}", event.kind).contains('[');
+        if readers::flat(text).is_some() && !repeats {
+            let count = allocations(|| drop(black_box(parse_event(&body)))).count_total;
+            assert_eq!(count, 0, "{name}");
+            counted += 1;
+        }
+    }
+    assert!(counted > 50, "{counted}");
+}
+
+#[test]
+fn a_plaintext_push_is_answered_with_the_reply_and_its_bytes_allocated() {
+    struct Echo;
+    impl Handler for Echo {
+        fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+            Ok(Reply::text(&*text.content))
+        }
+    }
+    let endpoint = Endpoint::plain("token").unwrap();
+    let query = wire::query("token", "1714037059", "486452656");
+    let body = include_bytes!("../pushes/text.xml");
+    let respond = |handler: &dyn Handler| {
+        allocations(|| drop(black_box(endpoint.respond("POST", &query, body, 1_714_037_060, handler))))
+    };
+    assert_eq!(respond(&Echo).count_total, 2, "the handler's text, and the answer");
+    struct Silent;
+    impl Handler for Silent {}
+    assert_eq!(respond(&Silent).count_total, 1, "`success`");
+}
+
+#[test]
+fn an_oversize_body_costs_nothing() {
+    let body = vec![b'<'; 1 << 21];
+    let counted = allocations(|| drop(black_box(Limits::default().parse_event(&body))));
+    assert_eq!(counted.bytes_total, 0);
+}
+
+#[test]
+fn a_million_keys_cost_at_most_40_bytes_each() {
+    let dedup = Dedup::new();
+    let counted = allocations(|| {
+        for number in 0..1_000_000_u64 {
+            assert!(dedup.first(&DedupKey::of_body(&number.to_le_bytes()), 0));
+        }
+    });
+    let each = counted.bytes_current as f64 / 1e6;
+    assert!(each <= 40.0, "{each}");
+    for number in 0..1_000_000_u64 {
+        assert!(!dedup.first(&DedupKey::of_body(&number.to_le_bytes()), 59), "{number} is remembered");
+    }
+}

@@ -1,0 +1,341 @@
+//! What is written in answer, read back by an XML parser.
+
+use proptest::prelude::*;
+use wechat_events::event::KINDS;
+use wechat_events::reply::{Article, Music, Refused, TransferCustomerService, Video, split_text};
+use wechat_events::{Event, Reply, ReplyError, parse_event};
+
+/// A push of this kind, from `o_1` to `gh_1`.
+fn push(named_by: &str, name: &str) -> Event<'static> {
+    let name = match named_by {
+        "MsgType" => format!("<MsgType>{name}</MsgType>"),
+        _ => format!("<MsgType>event</MsgType><Event>{name}</Event>"),
+    };
+    let body = format!(
+        "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1</CreateTime>{name}\
+         <Content>hi</Content><EventKey>k</EventKey></xml>"
+    );
+    parse_event(body.as_bytes()).unwrap().into_owned()
+}
+
+fn message() -> Event<'static> {
+    push("MsgType", "text")
+}
+
+/// Every element with a text, as path and text.
+fn read(xml: &str) -> Vec<(String, String)> {
+    let document = roxmltree::Document::parse(xml).unwrap_or_else(|error| panic!("{error}: {xml}"));
+    let root = document.root_element();
+    assert_eq!(root.tag_name().name(), "xml");
+    let leaves =
+        root.descendants().filter(|node| node.is_element() && !node.children().any(|child| child.is_element()));
+    leaves
+        .map(|leaf| {
+            let mut path: Vec<_> = leaf
+                .ancestors()
+                .filter(|node| node.is_element() && *node != root)
+                .map(|node| node.tag_name().name().to_owned())
+                .collect();
+            path.reverse();
+            // roxmltree makes one text of neighbouring CDATA sections and references.
+            (path.join("/"), leaf.text().unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+/// What XML 1.0 has no place for, by its production `Char`.
+fn less_forbidden(text: &str) -> String {
+    text.chars()
+        .filter(|c| matches!(u32::from(*c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..))
+        .collect()
+}
+
+fn pairs(elements: &[(&str, &str)]) -> Vec<(String, String)> {
+    elements.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+#[test]
+fn each_reply_is_written_with_its_elements_in_order() {
+    let article = |n: u32| {
+        Article::new(format!("t{n}"), format!("d{n}"), format!("https://e.com/{n}.jpg"), format!("https://e.com/{n}"))
+    };
+    let cases: Vec<(Reply, &[(&str, &str)])> = vec![
+        (Reply::text("hi & <b>"), &[("MsgType", "text"), ("Content", "hi & <b>")]),
+        (Reply::image("m1").unwrap(), &[("MsgType", "image"), ("Image/MediaId", "m1")]),
+        (Reply::voice("m2").unwrap(), &[("MsgType", "voice"), ("Voice/MediaId", "m2")]),
+        (Video::new("m3").unwrap().into(), &[("MsgType", "video"), ("Video/MediaId", "m3")]),
+        (
+            Video::new("m3").unwrap().title("t").description("d").into(),
+            &[("MsgType", "video"), ("Video/MediaId", "m3"), ("Video/Title", "t"), ("Video/Description", "d")],
+        ),
+        (Music::new("m4").unwrap().into(), &[("MsgType", "music"), ("Music/ThumbMediaId", "m4")]),
+        (
+            Music::new("m4").unwrap().title("t").description("d").music_url("u").hq_music_url("h").into(),
+            &[
+                ("MsgType", "music"),
+                ("Music/Title", "t"),
+                ("Music/Description", "d"),
+                ("Music/MusicUrl", "u"),
+                ("Music/HQMusicUrl", "h"),
+                ("Music/ThumbMediaId", "m4"),
+            ],
+        ),
+        (
+            Reply::news([article(1)]).unwrap(),
+            &[
+                ("MsgType", "news"),
+                ("ArticleCount", "1"),
+                ("Articles/item/Title", "t1"),
+                ("Articles/item/Description", "d1"),
+                ("Articles/item/PicUrl", "https://e.com/1.jpg"),
+                ("Articles/item/Url", "https://e.com/1"),
+            ],
+        ),
+        (Reply::transfer_customer_service(), &[("MsgType", "transfer_customer_service")]),
+        (
+            TransferCustomerService::to("kf1@gh_1").unwrap().into(),
+            &[("MsgType", "transfer_customer_service"), ("TransInfo/KfAccount", "kf1@gh_1")],
+        ),
+    ];
+    for (reply, elements) in cases {
+        let written = reply.write(&message(), 1_469_066_999);
+        let mut expected = pairs(&[("ToUserName", "o_1"), ("FromUserName", "gh_1"), ("CreateTime", "1469066999")]);
+        expected.extend(pairs(elements));
+        assert_eq!(read(&written.body), expected, "{reply:?}");
+        assert_eq!(written.refused, None, "{reply:?}");
+    }
+    assert_eq!(Reply::Success.write(&message(), 1).body, "success");
+    assert_eq!(Reply::Empty.write(&message(), 1).body, "");
+}
+
+#[test]
+fn only_kinds_that_take_a_reply_get_one() {
+    let takes = [
+        "text",
+        "image",
+        "voice",
+        "video",
+        "shortvideo",
+        "location",
+        "link",
+        "file",
+        "miniprogrampage",
+        "device_text",
+        "subscribe",
+        "SCAN",
+        "CLICK",
+        "scancode_waitmsg",
+        "pic_sysphoto",
+        "pic_photo_or_album",
+        "pic_weixin",
+        "location_select",
+    ];
+    for kind in KINDS {
+        let named_by = if kind.name().starts_with("device_") || kind.variant() == "LocationMessage" {
+            "MsgType"
+        } else {
+            let message = format!("{kind:?}").contains("named_by: MsgType");
+            if message { "MsgType" } else { "Event" }
+        };
+        let event = push(named_by, kind.name());
+        let written = Reply::text("hi").write(&event, 1);
+        if takes.contains(&kind.name()) {
+            assert!(written.body.starts_with("<xml>"), "{kind:?}");
+            assert_eq!(written.refused, None, "{kind:?}");
+        } else {
+            assert_eq!(written.body, "success", "{kind:?}");
+            assert_eq!(written.refused, Some(Refused::TakesNone { name: kind.name().to_owned() }), "{kind:?}");
+        }
+    }
+    assert!(Reply::text("hi").write(&push("MsgType", "hologram"), 1).body.starts_with("<xml>"), "a new message");
+    assert_eq!(Reply::text("hi").write(&push("Event", "brand_new"), 1).body, "success", "a new event");
+}
+
+#[test]
+fn what_wechat_would_refuse_is_written_as_success_and_says_why() {
+    let refused = |reply: &Reply, event: &Event<'_>| {
+        let written = reply.write(event, 1);
+        assert_eq!(written.body, "success", "{reply:?}");
+        written.refused.unwrap().to_string()
+    };
+    assert_eq!(refused(&Reply::text(""), &message()), "Content is empty");
+    assert_eq!(refused(&Reply::text("\u{8}\u{FFFF}"), &message()), "Content is empty");
+    assert_eq!(
+        refused(&Reply::transfer_customer_service(), &push("Event", "CLICK")),
+        "transfer_customer_service answers messages only, not `CLICK`"
+    );
+    assert_eq!(refused(&Reply::text("hi"), &push("Event", "LOCATION")), "WeChat takes no reply to `LOCATION`");
+    let nobody = parse_event(b"<xml><ToUserName>gh_1</ToUserName><MsgType>text</MsgType><Content>a</Content></xml>");
+    assert_eq!(refused(&Reply::text("hi"), &nobody.unwrap()), "the push names no sender or no account");
+
+    let mut image = Reply::image("m").unwrap();
+    let Reply::Image(inner) = &mut image else { panic!() };
+    inner.media_id.clear();
+    assert_eq!(refused(&image, &message()), "MediaId is empty");
+    let mut news = Reply::news([Article::new("t", "d", "p", "u")]).unwrap();
+    let Reply::News(inner) = &mut news else { panic!() };
+    inner.articles.clear();
+    assert_eq!(refused(&news, &push("Event", "CLICK")), "a news reply has 1 to 8 articles, not 0");
+}
+
+#[test]
+fn news_is_one_article_in_answer_to_what_a_user_sends_and_eight_else() {
+    let eight = Reply::news((0..8).map(|n| Article::new(n.to_string(), "d", "p", "u"))).unwrap();
+    for (named_by, name, articles) in [
+        ("MsgType", "text", 1),
+        ("MsgType", "image", 1),
+        ("MsgType", "voice", 1),
+        ("MsgType", "video", 1),
+        ("MsgType", "news", 1),
+        ("MsgType", "location", 1),
+        ("MsgType", "link", 8),
+        ("MsgType", "file", 8),
+        ("Event", "subscribe", 8),
+        ("Event", "SCAN", 8),
+        ("Event", "CLICK", 8),
+    ] {
+        let written = eight.write(&push(named_by, name), 1);
+        let elements = read(&written.body);
+        let count = &elements.iter().find(|(path, _)| path == "ArticleCount").unwrap().1;
+        let titles: Vec<_> = elements.iter().filter(|(path, _)| path == "Articles/item/Title").collect();
+        assert_eq!((count.as_str(), titles.len()), (articles.to_string().as_str(), articles), "{name}");
+        assert_eq!(titles[0].1, "0", "{name}");
+        let expected = (articles == 1).then(|| Refused::OneArticle { name: name.to_owned(), articles: 8 });
+        assert_eq!(written.refused, expected, "{name}");
+    }
+}
+
+#[test]
+fn more_than_eight_articles_put_into_a_reply_by_hand_are_cut_to_eight() {
+    let mut news = Reply::news([Article::new("t", "d", "p", "u")]).unwrap();
+    let Reply::News(inner) = &mut news else { panic!() };
+    inner.articles = vec![inner.articles[0].clone(); 11];
+    let written = news.write(&push("Event", "CLICK"), 1);
+    assert_eq!(read(&written.body).iter().filter(|(path, _)| path == "Articles/item/Title").count(), 8);
+    assert!(written.body.contains("<ArticleCount>8</ArticleCount>"));
+    assert_eq!(written.refused, Some(Refused::Invalid(ReplyError::Articles { articles: 11 })));
+}
+
+#[test]
+fn constructors_refuse_what_wechat_refuses() {
+    let article = || Article::new("t", "d", "p", "u");
+    let empty = |field| Some(ReplyError::Empty { field });
+    for (refused, expected) in [
+        (Reply::try_text("").err(), empty("Content")),
+        (Reply::try_text("a".repeat(2047)).err(), None),
+        (Reply::try_text("a".repeat(2048)).err(), Some(ReplyError::TooLong { bytes: 2048, limit: 2047 })),
+        (Reply::image("").err(), empty("MediaId")),
+        (Reply::voice("\u{1}").err(), empty("MediaId")),
+        (Video::new("").err(), empty("MediaId")),
+        (Music::new("").err(), empty("ThumbMediaId")),
+        (TransferCustomerService::to("").err(), empty("KfAccount")),
+        (Reply::news([]).err(), Some(ReplyError::Articles { articles: 0 })),
+        (Reply::news(vec![article(); 8]).err(), None),
+        (Reply::news(vec![article(); 9]).err(), Some(ReplyError::Articles { articles: 9 })),
+    ] {
+        assert_eq!(refused, expected);
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_visibly_at_a_character_within_the_limit() {
+    for (text, bytes) in [
+        ("a".repeat(2047), 2047),
+        ("a".repeat(2048), 2047),
+        ("字".repeat(682), 2046),
+        ("字".repeat(683), 2046),
+        ("😀".repeat(512), 2047),
+        (format!("a{}", "😀".repeat(512)), 2044),
+    ] {
+        let Reply::Text(reply) = Reply::text(text.as_str()) else { panic!() };
+        assert_eq!(reply.content.len(), bytes, "{}", text.len());
+        match reply.content.strip_suffix('…') {
+            Some(kept) => assert!(text.starts_with(kept) && text.len() > 2047),
+            None => assert_eq!(reply.content, text),
+        }
+    }
+}
+
+#[test]
+fn a_text_lengthened_by_hand_is_cut_when_written() {
+    let mut reply = Reply::text("a");
+    let Reply::Text(text) = &mut reply else { panic!() };
+    text.content = "b".repeat(3000);
+    let written = reply.write(&message(), 1);
+    assert_eq!(read(&written.body).last().unwrap().1, format!("{}…", "b".repeat(2044)));
+    assert_eq!(written.refused, Some(Refused::Invalid(ReplyError::TooLong { bytes: 3000, limit: 2047 })));
+}
+
+/// Words with what breaks naive writers among them.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        Just("]]>".to_owned()),
+        Just("]]\u{0}>".to_owned()),
+        Just("]".to_owned()),
+        Just("></Content><MsgType>".to_owned()),
+        Just("<![CDATA[".to_owned()),
+        Just("\r\n\r\t".to_owned()),
+        Just("😀\u{FFFE}\u{FFFF}\u{10FFFD}".to_owned()),
+        any::<char>().prop_map(String::from),
+        (0u8..0x20).prop_map(|c| char::from(c).to_string()),
+    ];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_text_breaks_out_of_its_element(content in hostile(), title in hostile(), url in hostile()) {
+        let event = message();
+        let text = Reply::text(content.as_str()).write(&event, 7);
+        let Reply::Text(kept) = Reply::text(content.as_str()) else { panic!() };
+        if less_forbidden(&kept.content).is_empty() {
+            prop_assert_eq!(text.body, "success");
+        } else {
+            let expected = pairs(&[
+                ("ToUserName", "o_1"), ("FromUserName", "gh_1"), ("CreateTime", "7"), ("MsgType", "text"),
+                ("Content", &less_forbidden(&kept.content)),
+            ]);
+            prop_assert_eq!(read(&text.body), expected);
+        }
+
+        let news = Reply::news([Article::new(&*title, &*content, "p", &*url)]).unwrap().write(&event, 7);
+        let elements = read(&news.body);
+        prop_assert_eq!(&elements[5].1, &less_forbidden(&title));
+        prop_assert_eq!(&elements[6].1, &less_forbidden(&content));
+        prop_assert_eq!(&elements[8].1, &less_forbidden(&url));
+        prop_assert_eq!(elements.len(), 9);
+    }
+
+    #[test]
+    fn no_sender_breaks_out_of_its_element(sender in hostile(), account in hostile()) {
+        prop_assume!(!less_forbidden(&sender).is_empty() && !less_forbidden(&account).is_empty());
+        let mut event = message();
+        event.from_user = sender.clone().into();
+        event.to_user = account.clone().into();
+        let elements = read(&Reply::text("hi").write(&event, 7).body);
+        prop_assert_eq!(&elements[0].1, &less_forbidden(&sender));
+        prop_assert_eq!(&elements[1].1, &less_forbidden(&account));
+    }
+
+    #[test]
+    fn the_pieces_of_a_text_are_the_text_and_within_the_limit(
+        text in proptest::collection::vec(prop_oneof!["[a-z\n]{1,900}", "[字😀\n]{1,300}"], 0..8).prop_map(|p| p.concat())
+    ) {
+        let pieces: Vec<_> = split_text(&text).collect();
+        prop_assert_eq!(&pieces.concat(), &text);
+        for piece in pieces {
+            prop_assert!((1..=2047).contains(&piece.len()));
+            prop_assert!(Reply::try_text(piece).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_hundred_kilobytes_of_cdata_ends_are_written_in_one_article() {
+    let title = "]]>".repeat(34_000);
+    let reply = Reply::news([Article::new(title.as_str(), "", "", "")]).unwrap();
+    assert_eq!(read(&reply.write(&message(), 1).body)[5].1, title);
+}
