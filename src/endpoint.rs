@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::{memchr, memchr2};
+
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
 use crate::handler::Handler;
@@ -427,10 +429,23 @@ impl fmt::Display for Report<'_> {
 ///
 /// A broken `%` stands for itself, as the URL standard has it.
 fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut values = pairs.filter_map(|(key, value)| (key == name).then_some(value));
-    let value = values.next().ok_or(RequestError::MissingParameter { name })?;
-    if !value.contains(['%', '+']) {
+    let mut rest = query;
+    let value = loop {
+        // std's search for a character costs more than the rest of the verification, SHA-1 included.
+        let end = memchr(b'&', rest.as_bytes());
+        let (pair, behind) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
+        let value = match pair.strip_prefix(name) {
+            Some("") => Some(""),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        };
+        match value {
+            Some(value) => break value,
+            None if end.is_none() => return Err(RequestError::MissingParameter { name }),
+            None => rest = behind.get(1..).unwrap_or_default(),
+        }
+    };
+    if memchr2(b'%', b'+', value.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(value));
     }
     let mut decoded = Vec::with_capacity(value.len());

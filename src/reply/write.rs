@@ -239,9 +239,10 @@ impl Writer {
 
     /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
     fn escape(&mut self, text: &str) {
-        let special = |c: char| matches!(c, '>' | '\r') || is_forbidden(c);
+        // The first byte of each character that must not stand as it is, and of some that may.
+        let special = |byte: &u8| matches!(byte, b'>' | 0..b' ' | 0xEF);
         let mut rest = text;
-        while let Some(at) = rest.find(special) {
+        while let Some(at) = rest.as_bytes().iter().position(special) {
             let (plain, from) = rest.split_at(at);
             self.0.push_str(plain);
             let mut chars = from.chars();
@@ -251,6 +252,7 @@ impl Writer {
                 Some('>') => self.0.push('>'),
                 // A bare one is read as a line feed.
                 Some('\r') => self.0.push_str("]]>&#13;<![CDATA["),
+                Some(c) if !is_forbidden(c) => self.0.push(c),
                 _ => {}
             }
             rest = chars.as_str();

@@ -3,6 +3,7 @@
 mod allocations;
 mod dedup;
 mod endpoint;
+mod handlers;
 mod pushes;
 mod readme;
 mod replies;
