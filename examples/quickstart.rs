@@ -89,8 +89,10 @@ struct Notes(mpsc::Sender<String>);
 
 impl Notes {
     fn add(&self, note: impl Into<String>) {
+        // The names in it are the network's words, and must not steer a terminal.
+        let line = note.into().replace(char::is_control, " ");
         // Fails when nobody watches any more.
-        let _ = self.0.send(note.into());
+        let _ = self.0.send(line);
     }
 }
 

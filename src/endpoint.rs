@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use memchr::{memchr, memchr2};
@@ -412,6 +412,7 @@ pub enum Report<'r> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Report::Rejected { error } => write!(f, "request refused with status {}: {error}", error.status()),
             Report::Unparsable { body, error } => {
@@ -422,6 +423,17 @@ impl fmt::Display for Report<'_> {
                 write!(f, "reply to `{}` not written as asked: {refused}", event.name())
             }
         }
+    }
+}
+
+/// Escapes what would end a line or steer a terminal: names and methods are the network's words.
+struct OneLine<'f, 'w>(&'f mut fmt::Formatter<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sha1::{Digest, Sha1};
-use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply, RequestError};
+use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply, Report, RequestError};
 
 const NOW: i64 = 1_714_037_059;
 const FRESHNESS: u64 = 300;
@@ -25,7 +25,8 @@ fuzz_target!(|input: &[u8]| {
     let mut part = || parts.next().unwrap_or_default();
     let (body, how) = (part(), part());
     let [timestamp, nonce, echostr, method, query] = std::array::from_fn(|_| String::from_utf8_lossy(part()));
-    let endpoint = Endpoint::plain(TOKEN).unwrap().on_report(|report| drop(report.to_string()));
+    let one_line = |report: &Report<'_>| assert!(!report.to_string().contains(char::is_control), "{report}");
+    let endpoint = Endpoint::plain(TOKEN).unwrap().on_report(one_line);
 
     // Whatever it is.
     let _ = endpoint.respond(&method, &query, body, NOW, &Echo);
