@@ -158,10 +158,20 @@ fn mark(text: &str) -> Result<String, ParseError> {
     Ok(marked)
 }
 
-/// How many attributes, at most, stand before the next `<`.
+/// How many attributes, at most, a tag has: as many as quoted values. What stands behind the tag is not its.
 fn count_attributes(markup: &str) -> usize {
-    let tag = markup.split_once('<').map_or(markup, |(tag, _)| tag);
-    tag.split('=').skip(1).filter(|value| value.trim_start_matches(is_white).starts_with(['"', '\''])).count()
+    // A value may have a `>` in it, but no `<`.
+    let mut rest = markup.split_once('<').map_or(markup, |(tag, _)| tag);
+    let mut values = 0;
+    while let Some((_, quote)) = rest.find(['"', '\'', '>']).and_then(|at| rest.split_at_checked(at)) {
+        let (quote, value) = quote.split_at(1);
+        if quote == ">" {
+            break;
+        }
+        values += 1;
+        rest = value.split_once(quote).map_or("", |(_, behind)| behind);
+    }
+    values
 }
 
 /// Writes the characters that XML forbids, or changes, as pairs.
