@@ -345,9 +345,9 @@ record! {
     ///
     /// A user confirms on the authorization page that an invoice may be issued for an order.
     pub struct UserAuthorizeInvoice<'a> = "user_authorize_invoice" in invoices => Success {
-        /// The order that was authorized; else empty.
+        /// The order that was authorized; else empty or absent.
         pub succ_order_id: Option<Cow<'a, str>> = "SuccOrderId",
-        /// The order whose authorization failed; else empty.
+        /// The order whose authorization failed; else empty or absent.
         pub fail_order_id: Option<Cow<'a, str>> = "FailOrderId",
         /// The AppID that asked for the authorization.
         pub app_id: Option<Cow<'a, str>> = "AppId|AuthorizeAppId",

@@ -136,9 +136,13 @@ impl Limits {
 /// ```
 #[derive(Clone)]
 pub struct Event<'a> {
-    /// `ToUserName`: the account the push is for, as `gh_…`. Empty where absent.
+    /// `ToUserName`: the account the push is for, as `gh_…`.
+    ///
+    /// Empty where absent, as in a third-party platform's pushes.
     pub to_user: Cow<'a, str>,
-    /// `FromUserName`: the follower's OpenID, or WeChat's own sender. Empty where absent.
+    /// `FromUserName`: the follower's OpenID, or WeChat's own sender.
+    ///
+    /// Empty where absent, as in a third-party platform's pushes.
     pub from_user: Cow<'a, str>,
     /// `CreateTime` in seconds since 1970. 0 where absent or no number; [`field`](Event::field) has its text.
     pub create_time: i64,
@@ -253,9 +257,9 @@ impl<'a> Event<'a> {
 
     /// Whether WeChat accepts a reply to this push.
     ///
-    /// Messages, `subscribe`, `SCAN`, `CLICK`, `scancode_waitmsg`, `pic_*` and `location_select` take one, and so
-    /// does a message type this crate does not know. A reply to anything else is written as `success`, since WeChat
-    /// answers it with the fault line.
+    /// Messages take one, though not `device_event` and `device_status`; so do `subscribe`, `SCAN`, `CLICK`,
+    /// `scancode_waitmsg`, `pic_*`, `location_select`, and a message type this crate does not know. A reply to anything
+    /// else is written as `success`, since WeChat answers it with the fault line.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -439,7 +443,7 @@ impl KindInfo {
         self.names().next().map_or("", |(element, _)| element)
     }
 
-    /// Every name that is read as this kind, with the element that holds it; the usual one first.
+    /// Every name that is read as this kind, with its element; the usual one first.
     ///
     /// ```
     /// use wechat_events::event::KINDS;

@@ -118,16 +118,6 @@ fn no_name_is_found_under_another_element_or_at_an_unheard_of_length() {
 }
 
 #[test]
-fn these_kinds_take_a_reply_and_no_others() {
-    let found: Vec<_> = KINDS.iter().filter(|kind| kind.takes_reply()).map(KindInfo::name).collect();
-    let messages =
-        ["text", "image", "voice", "video", "shortvideo", "location", "link", "file", "miniprogrampage", "device_text"];
-    let events = ["subscribe", "SCAN", "CLICK", "scancode_waitmsg"];
-    let menu = ["pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select"];
-    assert_eq!(found, [&messages[..], &events, &menu].concat());
-}
-
-#[test]
 fn a_text_of_which_wechat_documents_the_values_comes_back_to_the_letter() {
     let status = |name: &str, status: &str| {
         let body = format!("<xml><MsgType>event</MsgType><Event>{name}</Event><Status>{status}</Status></xml>");
