@@ -208,11 +208,11 @@ pub(crate) struct Header<'f, 'a> {
     pub(crate) msg_type: Option<Element<'f, 'a>>,
 }
 
-/// The way from an element to those below it: names joined by `/`, each with its spellings joined by `|`.
+/// The way from an element to those below it: names joined by `/`, and several ways joined by `|`.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'p> {
     text: &'p str,
-    /// One name in one spelling: nothing to take apart.
+    /// One way of one name: nothing to take apart.
     simple: bool,
 }
 
@@ -270,7 +270,20 @@ impl<'f, 'a> Element<'f, 'a> {
     /// The first element at a path.
     #[inline]
     pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
-        if path.simple { self.child(path.text) } else { self.all(path).next() }
+        if path.simple { self.child(path.text) } else { path.text.split('|').find_map(|way| self.first_along(way)) }
+    }
+
+    /// A first child of the name may lack what a second one has.
+    fn first_along(self, way: &str) -> Option<Element<'f, 'a>> {
+        let Some((name, rest)) = way.split_once('/') else { return self.child(way) };
+        let mut ahead = self;
+        loop {
+            let child = ahead.child(name)?;
+            if let Some(found) = child.first_along(rest) {
+                return Some(found);
+            }
+            ahead.below = child.below;
+        }
     }
 
     #[inline]
@@ -299,10 +312,14 @@ impl<'f, 'a> Element<'f, 'a> {
         (std::array::from_fn(|index| self.at(index)), self.below.get(N..).unwrap_or_default())
     }
 
-    /// All elements at a path, in the document's order.
+    /// All elements at a path: way by way, each in the document's order.
     pub(crate) fn all<'p>(self, path: Path<'p>) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
-        let names = 1 + path.text.matches('/').count();
-        // How many names of the path the elements around the next one have, from the outermost.
+        path.text.split('|').flat_map(move |way| self.along(way))
+    }
+
+    fn along<'p>(self, way: &'p str) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
+        let names = 1 + way.matches('/').count();
+        // How many names of the way the elements around the next one have, from the outermost.
         let mut matched = 0;
         let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
         below.filter_map(move |(index, node)| {
@@ -310,9 +327,7 @@ impl<'f, 'a> Element<'f, 'a> {
             if level > matched {
                 return None;
             }
-            let name = self.name(node);
-            let wanted = path.text.split('/').nth(level)?;
-            if !wanted.split('|').any(|spelling| spelling.as_bytes() == name) {
+            if way.split('/').nth(level)?.as_bytes() != self.name(node) {
                 matched = level;
                 return None;
             }
