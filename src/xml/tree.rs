@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Limits, Node, Nodes, Span, is_white, trim};
+use super::{Limits, Node, Nodes, Span, is_white, place, trim};
 use crate::error::ParseError;
 
 /// Begins each pair of characters that stands for something else. XML allows it, nobody assigns it, and one that does
@@ -225,14 +225,6 @@ impl Piece {
     fn bare() -> Piece {
         Piece { bare: true, text: String::new() }
     }
-}
-
-/// Line and column, from 1, of a byte.
-fn place(text: &str, at: usize) -> (u32, u32) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 /// roxmltree's error with the place in the document as it came.

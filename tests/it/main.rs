@@ -4,6 +4,7 @@ mod allocations;
 mod dedup;
 mod endpoint;
 mod handlers;
+mod json;
 mod pushes;
 mod replies;
 mod wire;
