@@ -51,6 +51,8 @@ mod error;
 pub mod event;
 mod handler;
 pub mod reply;
+#[cfg(feature = "serde")]
+mod serde;
 mod signature;
 mod xml;
 

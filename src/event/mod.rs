@@ -195,9 +195,8 @@ impl<'a> Event<'a> {
         texts.into_iter()
     }
 
-    /// The body was read once already, under limits that need not hold a second time.
     fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
-        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }, nodes).ok()
+        Fields::read(&self.body, &Limits::NONE, nodes).ok()
     }
 
     /// The bytes the event was read from: decrypted, else as they came.

@@ -42,6 +42,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For a body that was read before, under limits that need not hold a second time.
+    pub(crate) const NONE: Limits = Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
+
     /// The same limits with another one on the bytes of a body.
     #[must_use]
     pub fn max_bytes(self, bytes: u32) -> Self {

@@ -7,6 +7,8 @@ mod handlers;
 mod json;
 mod pushes;
 mod replies;
+#[cfg(feature = "serde")]
+mod serialized;
 mod wire;
 
 use std::fs;
