@@ -153,7 +153,7 @@ impl Nodes {
     }
 }
 
-/// Every element of a push: what both readers yield.
+/// Every element of a push: what each reader yields.
 pub(crate) struct Fields<'a, 'n> {
     /// The document itself where its pieces stand in it as they are, else a text made of them.
     text: Cow<'a, str>,

@@ -3,8 +3,11 @@
 mod allocations;
 mod dedup;
 mod endpoint;
+#[allow(dead_code, reason = "what is for a feature is not used without it")]
+mod generate;
 mod handlers;
 mod json;
+mod properties;
 mod pushes;
 mod replies;
 #[cfg(feature = "serde")]
