@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::dedup::DedupKey;
 use crate::event::Event;
-use crate::xml::Limits;
+use crate::fields::Limits;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Event", expecting = "an event")]

@@ -19,7 +19,7 @@ pub use message::{File, Image, Link, LocationMessage, MiniprogramPage, ShortVide
 
 use crate::dedup::DedupKey;
 use crate::error::ParseError;
-use crate::xml::{Element, Fields, Limits, Nodes, Path, trim};
+use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
 use record::Record;
 
 /// Reads a push from its plaintext bytes, under the default [`Limits`].

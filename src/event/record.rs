@@ -16,7 +16,7 @@
 use std::borrow::Cow;
 
 use super::Reason;
-use crate::xml::{Element, Path, trim};
+use crate::fields::{Element, Path, trim};
 
 /// What one element reads as: a text, a number, a nested record.
 pub(crate) trait Value<'a>: Sized {
@@ -167,9 +167,9 @@ macro_rules! record {
             type Owned = $name<'static>;
 
             #[allow(unused_variables, reason = "a kind without fields reads nothing")]
-            fn read(element: $crate::xml::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
+            fn read(element: $crate::fields::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
                 Ok($name {
-                    $($field: $crate::event::record::Field::read(element, const { $crate::xml::Path::new($path) })?,)*
+                    $($field: $crate::event::record::Field::read(element, const { $crate::fields::Path::new($path) })?,)*
                     lifetime: std::marker::PhantomData,
                 })
             }
