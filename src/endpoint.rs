@@ -9,10 +9,10 @@ use memchr::{memchr, memchr2};
 
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
+use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::{Refused, Reply};
 use crate::signature;
-use crate::xml::Limits;
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];

@@ -34,7 +34,7 @@ pub use verification::*;
 
 use crate::dedup::DedupKey;
 use crate::error::ParseError;
-use crate::xml::{Element, Fields, Limits, Nodes, Path, trim};
+use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
 use record::{Part, Push, Record};
 
 /// Reads a push from its plaintext bytes, under the default [`Limits`].
@@ -42,10 +42,17 @@ use record::{Part, Push, Record};
 /// The event borrows from `body` where WeChat writes as it usually does: no heap allocation for a push without
 /// repeated parts. Nothing here checks who sent the bytes; [`Endpoint`](crate::Endpoint) does.
 ///
+/// # JSON
+/// With the feature `json`, a body that begins with `{` is read as JSON. Its event is the one that its form in XML
+/// would be, and [`field`](Event::field) finds the same by the same paths: a member is an element, and an array is one
+/// element of its name for each item. A number is the text that stands there, so that an id keeps its digits; `null`
+/// is no element; white space at the ends of a name is dropped.
+///
 /// # Errors
 /// [`ParseError`] for what is no push:
 /// - `b""`, `b"hello"`, `b"<xml><a></xml>"`: not XML; the error says what was expected, line and column
 /// - `b"<!DOCTYPE xml><xml/>"`: a DTD
+/// - `b"{}"` without the feature `json`; with it `b"{\"a\": }"`: not JSON, with line and column
 /// - `b"<xml><ToUserName>gh_1</ToUserName></xml>"`: no MsgType and no InfoType
 /// - more than 1 MiB, 4096 elements or 16 levels
 ///
@@ -207,9 +214,8 @@ impl<'a> Event<'a> {
         texts.into_iter()
     }
 
-    /// The body was read once already, under limits that need not hold a second time.
     fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
-        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }, nodes).ok()
+        Fields::read(&self.body, &Limits::NONE, nodes).ok()
     }
 
     /// The bytes the event was read from: decrypted, else as they came.

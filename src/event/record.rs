@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 
 use super::{Answers, Reason};
-use crate::xml::{Element, Path, trim};
+use crate::fields::{Element, Path, trim};
 
 /// What one element reads as: a text, a number, a nested record.
 pub(crate) trait Value<'a>: Sized {
@@ -269,9 +269,9 @@ macro_rules! record {
             }),*];
 
             #[allow(unused_variables, reason = "a kind without fields reads nothing")]
-            fn read(element: $crate::xml::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
+            fn read(element: $crate::fields::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
                 Ok($name {
-                    $($field: $crate::event::record::Field::read(element, const { $crate::xml::Path::new($path) })?,)*
+                    $($field: $crate::event::record::Field::read(element, const { $crate::fields::Path::new($path) })?,)*
                     lifetime: std::marker::PhantomData,
                 })
             }
@@ -333,7 +333,7 @@ macro_rules! names {
         impl<'a> $crate::event::record::Value<'a> for $name<'a> {
             type Owned = $name<'static>;
 
-            fn value(element: $crate::xml::Element<'_, 'a>) -> Option<Self> {
+            fn value(element: $crate::fields::Element<'_, 'a>) -> Option<Self> {
                 Some(match element.peek() {
                     $($text => $name::$variant,)*
                     _ => $name::Other(element.text()),

@@ -4,11 +4,17 @@ mod allocations;
 mod catalogue;
 mod dedup;
 mod endpoint;
+#[allow(dead_code, reason = "what is for a feature is not used without it")]
+mod generate;
 mod handlers;
+mod json;
+mod properties;
 mod pushes;
 mod readme;
 mod replies;
 mod repository;
+#[cfg(feature = "serde")]
+mod serialized;
 mod wire;
 
 use std::fs;

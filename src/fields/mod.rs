@@ -1,9 +1,12 @@
 //! Which fields? Bytes become names and values, and nothing is lost.
 //!
-//! Two readers share one result. [`flat`] reads what WeChat writes, in one pass and without allocating; whatever it
-//! does not know it declines, and [`tree`] reads it. Every error comes from `tree`, so that each has one wording.
+//! The readers share one result. [`flat`] reads what WeChat writes, in one pass and without allocating; whatever it
+//! does not know it declines, and [`tree`] reads it. Every error in XML comes from `tree`, so that each has one
+//! wording. What begins as JSON does is [`json`]'s.
 
 mod flat;
+#[cfg(feature = "json")]
+mod json;
 mod tree;
 
 use std::borrow::Cow;
@@ -39,6 +42,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For a body that was read before, under limits that need not hold a second time.
+    pub(crate) const NONE: Limits = Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
+
     /// The same limits with another one on the bytes of a body.
     #[must_use]
     pub fn max_bytes(self, bytes: u32) -> Self {
@@ -147,7 +153,7 @@ impl Nodes {
     }
 }
 
-/// Every element of a push: what both readers yield.
+/// Every element of a push: what each reader yields.
 pub(crate) struct Fields<'a, 'n> {
     /// The document itself where its pieces stand in it as they are, else a text made of them.
     text: Cow<'a, str>,
@@ -171,8 +177,16 @@ impl<'a, 'n> Fields<'a, 'n> {
     #[cold]
     fn read_otherwise(body: &[u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
         nodes.clear();
-        let text = tree::read(&String::from_utf8_lossy(body), limits, nodes)?;
-        Ok(Fields { text: Cow::Owned(text), nodes })
+        let text = String::from_utf8_lossy(body);
+        let unmarked = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+        let pieces = match trim(unmarked).starts_with('{') {
+            #[cfg(feature = "json")]
+            true => json::read(unmarked, limits, nodes)?,
+            #[cfg(not(feature = "json"))]
+            true => return Err(ParseError::Json),
+            false => tree::read(&text, limits, nodes)?,
+        };
+        Ok(Fields { text: Cow::Owned(pieces), nodes })
     }
 
     /// The root, from which paths begin.
@@ -355,6 +369,14 @@ pub(crate) fn trim(text: &str) -> &str {
     }
 }
 
+/// Line and column, from 1, of a byte.
+fn place(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
 fn is_white(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
@@ -383,7 +405,7 @@ pub mod readers {
         Some(elements(text, &nodes))
     }
 
-    /// The complete reader.
+    /// The complete reader of XML.
     ///
     /// # Errors
     /// What is not XML, has a DTD or passes a limit.
@@ -391,5 +413,16 @@ pub mod readers {
         let mut nodes = Nodes::new();
         let text = tree::read(text, &Limits::default(), &mut nodes)?;
         Ok(elements(&text, &nodes))
+    }
+
+    /// The reader of JSON.
+    ///
+    /// # Errors
+    /// What is not JSON, or passes a limit.
+    #[cfg(feature = "json")]
+    pub fn json(text: &str) -> Result<Elements, ParseError> {
+        let mut nodes = Nodes::new();
+        let pieces = super::json::read(text, &Limits::default(), &mut nodes)?;
+        Ok(elements(&pieces, &nodes))
     }
 }

@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Limits, Node, Nodes, Span, is_white, trim};
+use super::{Limits, Node, Nodes, Span, is_white, place, trim};
 use crate::error::ParseError;
 
 /// Begins each pair of characters that stands for something else. XML allows it, nobody assigns it, and one that does
@@ -176,9 +176,17 @@ fn count_attributes(markup: &str) -> usize {
 
 /// Writes the characters that XML forbids, or changes, as pairs.
 fn push_marked(marked: &mut String, text: &str, in_cdata: bool) {
-    for c in text.chars() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
         let pair = match c {
             MARK => Some(ITSELF),
+            '&' if !in_cdata => match behind_reference_to_mark(chars.as_str()) {
+                Some(behind) => {
+                    chars = behind.chars();
+                    Some(ITSELF)
+                }
+                None => None,
+            },
             '\u{FFFE}' => Some(FFFE),
             '\u{FFFF}' => Some(FFFF),
             '\r' if in_cdata => char::from_u32(CONTROL + u32::from(c)),
@@ -189,6 +197,16 @@ fn push_marked(marked: &mut String, text: &str, in_cdata: bool) {
         marked.extend(pair.map(|_| MARK));
         marked.push(pair.unwrap_or(c));
     }
+}
+
+/// Behind an ampersand: what follows `#x10FFFD;`, which roxmltree would make a mark that nobody wrote.
+fn behind_reference_to_mark(text: &str) -> Option<&str> {
+    let number = text.strip_prefix('#')?;
+    let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |hex| (hex, 16));
+    let end = digits.find(|c: char| !c.is_digit(radix))?;
+    let (digits, behind) = digits.split_at_checked(end)?;
+    let number = u32::from_str_radix(digits, radix).ok()?;
+    if number == u32::from(MARK) { behind.strip_prefix(';') } else { None }
 }
 
 /// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends.
@@ -235,14 +253,6 @@ impl Piece {
     fn bare() -> Piece {
         Piece { bare: true, text: String::new() }
     }
-}
-
-/// Line and column, from 1, of a byte.
-fn place(text: &str, at: usize) -> (u32, u32) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 /// roxmltree's error with the place in the document as it came.
