@@ -4,6 +4,7 @@
 //!  GET/POST  query + body
 //!     │
 //!     ▼  signature   is it WeChat?              token, timestamp, nonce → yes/no, in constant time
+//!     ▼  cipher      what did it say?           Encrypt ⇄ plaintext              (feature `aes`)
 //!     ▼  fields      which fields?              bytes → names and values, nothing lost
 //!     ▼  event       what happened?             fields → Event { header, kind }
 //!     ▼  dedup       have we seen it?           new, or a retry
@@ -45,6 +46,8 @@
 // Sans-IO: time is a parameter and bytes are arguments; the list is in clippy.toml.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[cfg(feature = "aes")]
+pub mod cipher;
 mod dedup;
 mod endpoint;
 mod error;
