@@ -17,8 +17,9 @@
 //! # What this does not do
 //!
 //! CBC hides but does not bind: whoever can change `Encrypt` can change the message. What binds it is `msg_signature`,
-//! which is to be verified **before** `open` is called, so that nobody without the token has anything decrypted here.
-//! For the same reason the answer on the network must be one and the same for every [`OpenError`]; its
+//! which is to be verified **before** `open` is called, so that nobody without the token has anything decrypted here:
+//! [`Endpoint::safe`](crate::Endpoint::safe) does so, and the rest of a request; this module is for those who need the
+//! envelope alone. For the same reason the answer on the network must be one and the same for every [`OpenError`]; its
 //! texts are for the log of the person who sets the account up, and hold no secret.
 //!
 //! # Example: the official sample

@@ -10,6 +10,7 @@
 //!     ▼  dedup       have we seen it?           new, or a retry
 //!     ▼  handler     what do we say?            Event → Reply            ← your code
 //!     ▼  reply       how is it written?         Reply → XML
+//!     ▲  cipher      sealed again if need be
 //!     │
 //!  200 text|xml + body
 //! ```
@@ -60,7 +61,7 @@ mod serde;
 mod signature;
 
 pub use dedup::{Dedup, DedupKey};
-pub use endpoint::{Endpoint, Push, Received, Report, Response};
+pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use fields::Limits;

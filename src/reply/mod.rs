@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use crate::error::ReplyError;
 
+#[cfg(feature = "aes")]
+pub(crate) use write::Writer;
 pub use write::{Refused, Written};
 
 /// Bytes of UTF-8 that a text reply may have.

@@ -17,6 +17,8 @@ mod pushes;
 mod readme;
 mod replies;
 mod repository;
+#[cfg(feature = "aes")]
+mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
 #[cfg(feature = "aes")]

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use wechat_events::cipher::{EncodingAesKey, open, seal};
+use wechat_events::{Endpoint, Received, Reply};
 
 use crate::wire::sign;
 
@@ -110,4 +111,42 @@ fn wechatpy_and_this_crate_open_what_the_other_seals() {
     }
     wechatpy.stop();
     assert_eq!(paddings, (1..=32).collect(), "every padding was sent both ways");
+}
+
+#[test]
+fn a_safe_endpoint_takes_wechatpys_envelope_and_wechatpy_takes_its_answer() {
+    let Some(mut wechatpy) = Wechatpy::start() else { return };
+    let mut random = Random(7);
+    let words = characters(&['!'..='~', '一'..='丿', '😀'..='😏']);
+    let (key, app_id) = ("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "wx5823bf96d3bd56c7");
+    let endpoint = Endpoint::safe(TOKEN, app_id, key).unwrap();
+    for length in 1..=100 {
+        let content = random.text(&words, length);
+        let message = format!(
+            "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1</CreateTime>\
+             <MsgType>text</MsgType><Content><![CDATA[{}]]></Content><MsgId>1</MsgId></xml>",
+            content.replace("]]>", "]]]]><![CDATA[>")
+        );
+        let mut request = json!({ "token": TOKEN, "key": key, "app_id": app_id });
+        request["timestamp"] = json!("1714037059");
+        request["nonce"] = json!("486452656");
+        request["seal"] = json!(message);
+        let theirs = wechatpy.ask(&request);
+        let query = format!(
+            "timestamp=1714037059&nonce=486452656&encrypt_type=aes&msg_signature={}",
+            theirs["signature"].as_str().unwrap()
+        );
+        let envelope = theirs["envelope"].as_str().unwrap();
+        let Ok(Received::Push(push)) = endpoint.receive("POST", &query, envelope.as_bytes(), 1) else {
+            panic!("{envelope}")
+        };
+        assert_eq!(push.body(), message.as_bytes());
+
+        let event = push.event().unwrap();
+        let reply = Reply::text(event.field("Content").unwrap());
+        let ours = String::from_utf8(push.respond(&event, &reply, 1_714_037_060).body).unwrap();
+        let request = json!({ "token": TOKEN, "key": key, "app_id": app_id, "open_envelope": ours });
+        assert_eq!(wechatpy.ask(&request)["message"], reply.write(&event, 1_714_037_060).body);
+    }
+    wechatpy.stop();
 }
