@@ -59,6 +59,8 @@ pub mod reply;
 #[cfg(feature = "serde")]
 mod serde;
 mod signature;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use dedup::{Dedup, DedupKey};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};

@@ -313,7 +313,7 @@ impl Writer {
 }
 
 /// A text as it stands between the quotes of JSON.
-struct JsonString<'s>(&'s str);
+pub(crate) struct JsonString<'s>(pub(crate) &'s str);
 
 impl fmt::Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,6 +21,8 @@ mod repository;
 mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(feature = "testing")]
+mod testing;
 #[cfg(feature = "aes")]
 mod wechatpy;
 mod wire;
