@@ -2,6 +2,10 @@
 
 mod allocations;
 mod catalogue;
+#[cfg(feature = "aes")]
+mod cipher;
+#[cfg(feature = "aes")]
+mod cipher_allocations;
 mod dedup;
 mod endpoint;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
@@ -13,8 +17,14 @@ mod pushes;
 mod readme;
 mod replies;
 mod repository;
+#[cfg(feature = "aes")]
+mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(feature = "aes")]
+mod wechatpy;
 mod wire;
 
 use std::fs;
