@@ -28,6 +28,7 @@ const ITSELF: char = '.';
 const CONTROL: u32 = 0x60;
 const FFFE: char = '0';
 const FFFF: char = '1';
+const SPACE: char = '2';
 
 /// Attributes of a whole document. WeChat writes none, and roxmltree compares each with each of its element.
 const ATTRIBUTES: usize = 256;
@@ -180,13 +181,10 @@ fn push_marked(marked: &mut String, text: &str, in_cdata: bool) {
     while let Some(c) = chars.next() {
         let pair = match c {
             MARK => Some(ITSELF),
-            '&' if !in_cdata => match behind_reference_to_mark(chars.as_str()) {
-                Some(behind) => {
-                    chars = behind.chars();
-                    Some(ITSELF)
-                }
-                None => None,
-            },
+            '&' if !in_cdata => reference(chars.as_str()).map(|(pair, behind)| {
+                chars = behind.chars();
+                pair
+            }),
             '\u{FFFE}' => Some(FFFE),
             '\u{FFFF}' => Some(FFFF),
             '\r' if in_cdata => char::from_u32(CONTROL + u32::from(c)),
@@ -199,14 +197,20 @@ fn push_marked(marked: &mut String, text: &str, in_cdata: bool) {
     }
 }
 
-/// Behind an ampersand: what follows `#x10FFFD;`, which roxmltree would make a mark that nobody wrote.
-fn behind_reference_to_mark(text: &str) -> Option<&str> {
+/// Behind an ampersand: the pair for a reference that roxmltree would make a mark that nobody wrote, or white space
+/// that looks like layout; and what follows it.
+fn reference(text: &str) -> Option<(char, &str)> {
     let number = text.strip_prefix('#')?;
     let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |hex| (hex, 16));
     let end = digits.find(|c: char| !c.is_digit(radix))?;
     let (digits, behind) = digits.split_at_checked(end)?;
-    let number = u32::from_str_radix(digits, radix).ok()?;
-    if number == u32::from(MARK) { behind.strip_prefix(';') } else { None }
+    let pair = match char::from_u32(u32::from_str_radix(digits, radix).ok()?)? {
+        MARK => ITSELF,
+        ' ' => SPACE,
+        white if is_white(white) => char::from_u32(CONTROL + u32::from(white))?,
+        _ => return None,
+    };
+    Some((pair, behind.strip_prefix(';')?))
 }
 
 /// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends.
@@ -228,7 +232,17 @@ fn value(marked: &str) -> Cow<'_, str> {
             Some(ITSELF) => piece.text.push(MARK),
             Some(FFFE) => piece.text.push('\u{FFFE}'),
             Some(FFFF) => piece.text.push('\u{FFFF}'),
-            Some(control) => piece.text.extend(u32::from(control).checked_sub(CONTROL).and_then(char::from_u32)),
+            Some(pair) => {
+                let control = u32::from(pair).checked_sub(CONTROL).and_then(char::from_u32);
+                let c = if pair == SPACE { ' ' } else { control.unwrap_or_default() };
+                if piece.bare && is_white(c) {
+                    // By a reference: somebody meant it.
+                    pieces.push(std::mem::replace(&mut piece, Piece::bare()));
+                    pieces.push(Piece { bare: false, text: c.to_string() });
+                } else {
+                    piece.text.push(c);
+                }
+            }
             None => {}
         }
     }

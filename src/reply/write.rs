@@ -40,7 +40,7 @@ pub enum Refused {
         /// [`Event::name`].
         name: String,
     },
-    /// Nobody to write to: `success` was written.
+    /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
     #[error("the push names no sender or no account")]
     NoSender,
     /// A user goes over to a human only in answer to a message: `success` was written.
@@ -106,7 +106,10 @@ impl Reply {
         if !event.takes_reply() {
             return Err(Refused::TakesNone { name: name() });
         }
-        if is_blank(&event.from_user) || is_blank(&event.to_user) {
+        // What is left out of a name makes it another's. JSON holds every character.
+        let json = is_json(event.body());
+        let is_name = |name: &str| !is_blank(name) && (json || !name.chars().any(is_forbidden));
+        if !is_name(&event.from_user) || !is_name(&event.to_user) {
             return Err(Refused::NoSender);
         }
         match self {
