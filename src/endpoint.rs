@@ -250,8 +250,14 @@ impl Endpoint {
         }
     }
 
-    fn report(&self, report: &Report<'_>) {
+    pub(crate) fn report(&self, report: &Report<'_>) {
         (self.0.report)(report);
+    }
+
+    /// [`Push::event`], for who has kept the push's bytes alone.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
+        self.0.limits.parse_event(body)
     }
 }
 
@@ -341,8 +347,13 @@ impl Push<'_> {
         if let Some(refused) = &written.refused {
             self.endpoint.report(&Report::Refused { event, reply, refused });
         }
-        let content_type = if written.body.starts_with('<') { "text/xml" } else { "text/plain" };
-        Response { status: 200, content_type, body: written.body.into_bytes() }
+        self.answer(written.body, now)
+    }
+
+    /// The response with a reply that was written before, be it for an earlier delivery of this push.
+    pub(crate) fn answer(&self, written: String, now: i64) -> Response {
+        let _ = now;
+        Response::written(written)
     }
 }
 
@@ -365,11 +376,16 @@ pub struct Response {
 }
 
 impl Response {
-    fn success() -> Response {
+    pub(crate) fn success() -> Response {
         Response { body: b"success".to_vec(), ..Response::status(200) }
     }
 
-    fn status(status: u16) -> Response {
+    fn written(body: String) -> Response {
+        let content_type = if body.starts_with('<') { "text/xml" } else { "text/plain" };
+        Response { status: 200, content_type, body: body.into_bytes() }
+    }
+
+    pub(crate) fn status(status: u16) -> Response {
         Response { status, content_type: "text/plain", body: Vec::new() }
     }
 }
@@ -408,6 +424,13 @@ pub enum Report<'r> {
         /// Why.
         refused: &'r Refused,
     },
+    /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
+    Late {
+        /// In answer to what.
+        event: &'r Event<'r>,
+        /// What the follower does not get.
+        reply: &'r Reply,
+    },
 }
 
 impl fmt::Display for Report<'_> {
@@ -421,6 +444,7 @@ impl fmt::Display for Report<'_> {
             Report::Refused { event, refused, .. } => {
                 write!(f, "reply to `{}` not written as asked: {refused}", event.name())
             }
+            Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
         }
     }
 }

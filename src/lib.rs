@@ -52,6 +52,8 @@ pub mod event;
 mod handler;
 pub mod reply;
 mod signature;
+#[cfg(feature = "tokio")]
+mod webhook;
 mod xml;
 
 pub use dedup::{Dedup, DedupKey, store};
@@ -61,6 +63,8 @@ pub use event::{Event, Kind, parse_event};
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
 pub use signature::verify_signature;
+#[cfg(feature = "tokio")]
+pub use webhook::{Blocking, Cause, Failure, OnError, Policy, Webhook, WebhookBuilder};
 pub use xml::Limits;
 #[doc(hidden)]
 pub use xml::readers;

@@ -7,6 +7,8 @@ mod dedup_policies;
 mod endpoint;
 mod pushes;
 mod replies;
+#[cfg(feature = "tokio")]
+mod webhook;
 mod wire;
 
 use std::fs;
