@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use memchr::{memchr, memchr2};
 
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
+use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::{Refused, Reply};
 use crate::signature;
-use crate::xml::Limits;
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
@@ -435,6 +435,7 @@ pub enum Report<'r> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Report::Rejected { error } => write!(f, "request refused with status {}: {error}", error.status()),
             Report::Unparsable { body, error } => {
@@ -446,6 +447,17 @@ impl fmt::Display for Report<'_> {
             }
             Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
         }
+    }
+}
+
+/// Escapes what would end a line or steer a terminal: names and methods are the network's words.
+struct OneLine<'f, 'w>(&'f mut fmt::Formatter<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+        })
     }
 }
 
