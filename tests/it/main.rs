@@ -17,6 +17,8 @@ mod replies;
 mod repository;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(feature = "threads")]
+mod threads;
 #[cfg(feature = "tokio")]
 mod webhook;
 mod wire;
