@@ -33,6 +33,8 @@ pub(super) struct Delivery<'w> {
     /// What the push says of itself, once somebody asked.
     facts: Option<Facts>,
     held: Option<Held<'w>>,
+    /// The clocks have gone on since it came.
+    has_waited: bool,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
 }
@@ -93,6 +95,7 @@ impl<'w> Delivery<'w> {
             age: None,
             facts: None,
             held: None,
+            has_waited: false,
             #[cfg(feature = "tracing")]
             span,
         }
@@ -115,7 +118,8 @@ impl<'w> Delivery<'w> {
     }
 
     async fn claim(&mut self) -> Next<'w> {
-        let (store, now) = (&self.shared.store, self.shared.now());
+        let store = &self.shared.store;
+        let now = if self.has_waited { self.shared.now() } else { self.came };
         let (claimed, local) = match store.claim(self.key, now) {
             Outcome::Now(claimed) => (claimed, true),
             Outcome::Later(claimed) => (claimed.await, false),
@@ -190,6 +194,7 @@ impl<'w> Delivery<'w> {
 
     /// Waits for an answer, or for the time to do without. `Err`: claim again, this is why.
     async fn wait(&mut self, mut waiting: Waiting<'w>) -> Result<Response, Woken> {
+        self.has_waited = true;
         let (facts, rules) = (self.facts(), &self.shared.rules);
         let may_hold = rules.may_hold(facts);
         let acknowledge_at = rules.acknowledge_at(self.came, self.age.unwrap_or_default());
@@ -227,22 +232,22 @@ impl<'w> Delivery<'w> {
 
     /// On the way out with an answer: asks whether it is this delivery's to carry.
     async fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>) -> Response {
-        let now = self.shared.now();
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
-            // What is carried now arrives nowhere, and the next delivery or `on_late` has to have it.
-            None if now >= self.came.saturating_add(rules::HUNG_UP) => {
-                return self.end("hung up", Response::status(503));
-            }
-            None => self.shared.store.carry(self.key, Carrier::Delivery, now).await,
+            None => match self.shared.now() {
+                // What is carried now arrives nowhere, and the next delivery or `on_late` has to have it.
+                now if now >= self.came.saturating_add(rules::HUNG_UP) => {
+                    return self.end("hung up", Response::status(503));
+                }
+                now => self.shared.store.carry(self.key, Carrier::Delivery, now).await,
+            },
         };
         if !carried {
             return self.end("late", Response::success());
         }
-        // Stores give back what they were given: a text.
-        let written = String::from_utf8_lossy(answer).into_owned();
-        self.end("answered", self.push.answer(written, self.shared.wall()))
+        let wall = if self.has_waited { self.shared.wall() } else { self.wall };
+        self.end("answered", self.push.answer(rules::written(answer), wall))
     }
 
     /// The handler failed in this delivery's run, or has failed too often.

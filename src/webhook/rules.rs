@@ -344,3 +344,11 @@ impl Which {
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// The text of an answer, as the store gives it back.
+pub(super) fn written(answer: &[u8]) -> String {
+    match simdutf8::basic::from_utf8(answer) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(answer).into_owned(),
+    }
+}

@@ -320,7 +320,7 @@ impl Delivery<'_> {
         if !carried {
             return Response::success();
         }
-        self.push.answer(String::from_utf8_lossy(answer).into_owned(), (self.shared.rules.wall_clock)())
+        self.push.answer(rules::written(answer), (self.shared.rules.wall_clock)())
     }
 
     /// The handler failed in this delivery's run, or has failed too often.
