@@ -6,6 +6,9 @@
 
 use thiserror::Error;
 
+#[cfg(feature = "aes")]
+use crate::cipher::{KeyError, OpenError};
+
 /// A body is no push at all.
 ///
 /// A push that is merely odd (a new event, a field missing or malformed) is no error but a
@@ -125,6 +128,31 @@ pub enum RequestError {
     /// The signature is not of this token.
     #[error("the signature is wrong: is the token the one in WeChat's console?")]
     Signature,
+    /// A safe or compatible endpoint was sent no `msg_signature`, without which nothing binds the body.
+    #[error("msg_signature is missing: is the account in plaintext mode?")]
+    MissingMsgSignature,
+    /// A safe or compatible endpoint was sent something else than `encrypt_type=aes`.
+    #[error("encrypt_type is `{}`, not `aes`: is the account in plaintext mode?", found.escape_debug())]
+    EncryptType {
+        /// Its first 64 characters.
+        found: String,
+    },
+    /// The body that should hold `Encrypt` cannot be read.
+    #[error("the envelope around Encrypt cannot be read: {0}")]
+    Envelope(#[source] ParseError),
+    /// The body has no `Encrypt` directly below its root.
+    #[error("the body has no Encrypt: is the account in plaintext mode?")]
+    NoEncrypt,
+    /// The `msg_signature` is not of this token, and neither is `signature`.
+    #[error("msg_signature is wrong: is the token the one in WeChat's console?")]
+    MsgSignature,
+    /// The `msg_signature` is wrong, but `signature`, which does not cover the body, is of this token.
+    #[error("msg_signature is wrong, though signature is right: was Encrypt altered on its way?")]
+    Altered,
+    /// `Encrypt` was signed with this token, but is not sealed with this key for this app id.
+    #[cfg(feature = "aes")]
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The timestamp is outside the window set by [`Endpoint::freshness`](crate::Endpoint::freshness).
     #[error("the timestamp is {seconds} seconds from now, {limit} are allowed")]
     Stale {
@@ -146,16 +174,59 @@ pub enum RequestError {
 impl RequestError {
     /// The HTTP status that this error is answered with: all that the network is told of it.
     ///
+    /// Whatever concerns a signature, `Encrypt` or what is in it has one and the same.
+    ///
     /// ```
     /// assert_eq!(wechat_events::RequestError::Signature.status(), 403);
+    /// assert_eq!(wechat_events::RequestError::NoEncrypt.status(), 403);
     /// ```
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
             RequestError::MissingParameter { .. } | RequestError::MalformedParameter { .. } => 400,
-            RequestError::Signature | RequestError::Stale { .. } => 403,
+            RequestError::Signature
+            | RequestError::MissingMsgSignature
+            | RequestError::EncryptType { .. }
+            | RequestError::Envelope(_)
+            | RequestError::NoEncrypt
+            | RequestError::MsgSignature
+            | RequestError::Altered
+            | RequestError::Stale { .. } => 403,
+            #[cfg(feature = "aes")]
+            RequestError::Open(_) => 403,
             RequestError::Method { .. } => 405,
             RequestError::TooLarge { .. } => 413,
+        }
+    }
+
+    /// What Tencent's WXBizMsgCrypt returns for it, by which the official pages explain what to do.
+    ///
+    /// -40001 for a signature that is wrong or missing, -40002 for a body without `Encrypt`, and the number of
+    /// whatever `Encrypt` did not open for. `None` where that code does not look.
+    ///
+    /// ```
+    /// use wechat_events::RequestError;
+    ///
+    /// assert_eq!(RequestError::MsgSignature.number(), Some(-40001));
+    /// assert_eq!(RequestError::NoEncrypt.number(), Some(-40002));
+    /// assert_eq!(RequestError::Stale { seconds: 301, limit: 300 }.number(), None);
+    /// ```
+    #[must_use]
+    pub fn number(&self) -> Option<i32> {
+        match self {
+            RequestError::Signature
+            | RequestError::MissingMsgSignature
+            | RequestError::MsgSignature
+            | RequestError::Altered => Some(-40001),
+            RequestError::Envelope(_) | RequestError::NoEncrypt => Some(-40002),
+            #[cfg(feature = "aes")]
+            RequestError::Open(error) => Some(error.number()),
+            RequestError::Method { .. }
+            | RequestError::MissingParameter { .. }
+            | RequestError::MalformedParameter { .. }
+            | RequestError::EncryptType { .. }
+            | RequestError::Stale { .. }
+            | RequestError::TooLarge { .. } => None,
         }
     }
 }
@@ -173,6 +244,16 @@ pub enum ConfigError {
     /// With an empty token everybody could sign.
     #[error("the token is empty")]
     EmptyToken,
+    /// Nothing is sealed for an empty app id.
+    #[error("the app id is empty: it begins with wx and stands beside the token in WeChat's console")]
+    EmptyAppId,
+    /// A plain endpoint has no key beside which there could be a previous one.
+    #[error("the endpoint is a plain one and has no key")]
+    NoKey,
+    /// What was given as `EncodingAESKey` is none.
+    #[cfg(feature = "aes")]
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// A reply that WeChat would refuse.

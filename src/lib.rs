@@ -4,11 +4,13 @@
 //!  GET/POST  query + body
 //!     │
 //!     ▼  signature   is it WeChat?              token, timestamp, nonce → yes/no, in constant time
+//!     ▼  cipher      what did it say?           Encrypt ⇄ plaintext              (feature `aes`)
 //!     ▼  fields      which fields?              bytes → names and values, nothing lost
 //!     ▼  event       what happened?             fields → Event { header, kind }
 //!     ▼  dedup       have we seen it?           new, or a retry
 //!     ▼  handler     what do we say?            Event → Reply            ← your code
 //!     ▼  reply       how is it written?         Reply → XML
+//!     ▲  cipher      sealed again if need be
 //!     │
 //!  200 text|xml + body
 //! ```
@@ -45,6 +47,8 @@
 // Sans-IO: time is a parameter and bytes are arguments; the list is in clippy.toml.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[cfg(feature = "aes")]
+pub mod cipher;
 mod dedup;
 mod endpoint;
 mod error;
@@ -55,11 +59,13 @@ pub mod reply;
 #[cfg(feature = "serde")]
 mod serde;
 mod signature;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(any(feature = "threads", feature = "tokio"))]
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, store};
-pub use endpoint::{Endpoint, Push, Received, Report, Response};
+pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use fields::Limits;

@@ -21,7 +21,7 @@ fuzz_target!(|body: &[u8]| {
     let owned = event.clone().into_owned();
     assert_eq!(owned, event);
     assert_eq!(owned.dedup_key(), event.dedup_key());
-    let Ok(elements) = tree else { return };
+    let Ok(elements) = tree.or_else(|_| readers::json(&text)) else { return };
     for (path, values) in by_path(&elements).iter().take(PATHS) {
         assert_eq!(&owned.fields(path).collect::<Vec<_>>(), values, "{path}");
         assert_eq!(event.field(path).as_deref(), values.first().copied(), "{path}");
@@ -35,6 +35,10 @@ fn by_path(elements: &readers::Elements) -> Vec<(String, Vec<&str>)> {
     for (depth, name, value) in elements {
         names.truncate(usize::try_from(*depth).unwrap());
         names.push(name);
+        // In JSON a name may hold what separates names in a path: out of a path's reach.
+        if names.iter().any(|name| name.contains(['/', '|'])) {
+            continue;
+        }
         let path = names.join("/");
         match paths.iter_mut().find(|(known, _)| *known == path) {
             Some((_, values)) => values.push(value),

@@ -141,13 +141,13 @@ record! {
     pub struct PublishJobFinish<'a> = "publish_job_finish" in publishing => Success {
         /// The publishing job's id.
         pub publish_id: Option<Cow<'a, str>> = "PublishEventInfo/publish_id",
-        /// Outcome.
+        /// The outcome.
         ///
         /// `0` published; `1` in progress; `2` originality check failed; `3` ordinary failure; `4` rejected by
         /// review; `5` published, then all articles deleted by the account; `6` published, then all articles blocked
         /// by WeChat.
         pub publish_status: Option<i64> = "PublishEventInfo/publish_status",
-        /// The published post's id; on success.
+        /// The published post's id, on success.
         pub article_id: Option<Cow<'a, str>> = "PublishEventInfo/article_id",
         /// How many articles it has.
         pub count: Option<u32> = "PublishEventInfo/article_detail/count",

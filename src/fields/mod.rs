@@ -178,10 +178,9 @@ impl<'a, 'n> Fields<'a, 'n> {
     fn read_otherwise(body: &[u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
         nodes.clear();
         let text = String::from_utf8_lossy(body);
-        let unmarked = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
-        let pieces = match trim(unmarked).starts_with('{') {
+        let pieces = match is_json(body) {
             #[cfg(feature = "json")]
-            true => json::read(unmarked, limits, nodes)?,
+            true => json::read(text.strip_prefix('\u{FEFF}').unwrap_or(&text), limits, nodes)?,
             #[cfg(not(feature = "json"))]
             true => return Err(ParseError::Json),
             false => tree::read(&text, limits, nodes)?,
@@ -352,6 +351,12 @@ impl<'f, 'a> Element<'f, 'a> {
             self.at(index)
         })
     }
+}
+
+/// Whether a body is to be read, and answered, as JSON.
+pub(crate) fn is_json(body: &[u8]) -> bool {
+    let unmarked = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
+    unmarked.iter().find(|byte| !is_space(**byte)) == Some(&b'{')
 }
 
 /// White space as XML has it.

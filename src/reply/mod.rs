@@ -8,6 +8,10 @@ use std::borrow::Cow;
 
 use crate::error::ReplyError;
 
+#[cfg(feature = "testing")]
+pub(crate) use write::JsonString;
+#[cfg(feature = "aes")]
+pub(crate) use write::Writer;
 pub use write::{Refused, Written};
 
 /// Bytes of UTF-8 that a text reply may have.

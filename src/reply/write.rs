@@ -1,10 +1,11 @@
 //! Reply → XML. The one place where strangers' words become markup.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{ARTICLES, Article, Reply, TEXT_LIMIT, cut};
 use crate::error::ReplyError;
 use crate::event::Event;
+use crate::fields::is_json;
 
 /// What stands on the wire, and why it is not what was asked.
 ///
@@ -66,7 +67,9 @@ impl Reply {
     ///
     /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
     /// that takes none, an empty text, a push without sender. Text is escaped: nothing in it can end its element, and
-    /// characters that XML forbids are left out.
+    /// characters that XML forbids are left out of XML. A push in JSON is answered in JSON, as [cloud hosting] has it.
+    ///
+    /// [cloud hosting]: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/development/weixin/callback.html
     ///
     /// ```
     /// use wechat_events::{Reply, parse_event};
@@ -92,7 +95,7 @@ impl Reply {
         }
         match self.check(event) {
             Err(refused) => Written { body: "success".to_owned(), refused: Some(refused) },
-            Ok(refused) => Written { body: self.xml(event, now), refused },
+            Ok(refused) => Written { body: self.document(event, now), refused },
         }
     }
 
@@ -134,9 +137,8 @@ impl Reply {
         Ok(None)
     }
 
-    fn xml(&self, event: &Event<'_>, now: i64) -> String {
-        let mut xml = Writer(String::with_capacity(512));
-        xml.within("xml", |xml| {
+    fn document(&self, event: &Event<'_>, now: i64) -> String {
+        Writer::document(is_json(event.body()), 512, |xml| {
             xml.text("ToUserName", &event.from_user);
             xml.text("FromUserName", &event.to_user);
             xml.number("CreateTime", now);
@@ -176,15 +178,11 @@ impl Reply {
                     xml.text("MsgType", "news");
                     let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
                     xml.number("ArticleCount", articles.len());
-                    xml.within("Articles", |xml| {
-                        for article in articles {
-                            xml.within("item", |xml| {
-                                xml.text("Title", &article.title);
-                                xml.text("Description", &article.description);
-                                xml.text("PicUrl", &article.pic_url);
-                                xml.text("Url", &article.url);
-                            });
-                        }
+                    xml.items("Articles", &articles, |xml, article| {
+                        xml.text("Title", &article.title);
+                        xml.text("Description", &article.description);
+                        xml.text("PicUrl", &article.pic_url);
+                        xml.text("Url", &article.url);
                     });
                 }
                 Reply::TransferCustomerService(transfer) => {
@@ -194,8 +192,7 @@ impl Reply {
                     }
                 }
             }
-        });
-        xml.0
+        })
     }
 }
 
@@ -205,22 +202,45 @@ fn articles_for(event: &Event<'_>) -> usize {
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
 }
 
-struct Writer(String);
+/// XML or JSON, element by element.
+pub(crate) struct Writer {
+    text: String,
+    json: bool,
+}
 
 impl Writer {
+    /// A document of about so many bytes: `<xml>…</xml>` or `{…}`.
+    pub(crate) fn document(json: bool, capacity: usize, inside: impl FnOnce(&mut Writer)) -> String {
+        let mut writer = Writer { text: String::with_capacity(capacity), json };
+        match json {
+            true => writer.object(inside),
+            false => writer.element("xml", inside),
+        }
+        writer.text
+    }
+
     fn within(&mut self, name: &str, inside: impl FnOnce(&mut Writer)) {
-        self.tag("<", name);
-        inside(self);
-        self.tag("</", name);
+        self.member(name, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
     }
 
-    fn tag(&mut self, open: &str, name: &str) {
-        self.0.extend([open, name, ">"]);
+    /// In XML each is an `item`, in JSON they are an array.
+    fn items<T>(&mut self, name: &str, items: &[T], each: impl Fn(&mut Writer, &T)) {
+        self.member(name, |writer| {
+            if !writer.json {
+                return items.iter().for_each(|item| writer.element("item", |writer| each(writer, item)));
+            }
+            writer.text.push('[');
+            for item in items {
+                writer.comma();
+                writer.object(|writer| each(writer, item));
+            }
+            writer.text.push(']');
+        });
     }
 
-    fn number(&mut self, name: &str, number: impl std::fmt::Display) {
+    pub(crate) fn number(&mut self, name: &str, number: impl fmt::Display) {
         // Writing to a String does not fail.
-        self.within(name, |xml| write!(xml.0, "{number}").unwrap_or_default());
+        self.member(name, |writer| write!(writer.text, "{number}").unwrap_or_default());
     }
 
     fn option(&mut self, name: &str, text: Option<&str>) {
@@ -229,12 +249,43 @@ impl Writer {
         }
     }
 
-    fn text(&mut self, name: &str, text: &str) {
-        self.within(name, |xml| {
-            xml.0.push_str("<![CDATA[");
-            xml.escape(text);
-            xml.0.push_str("]]>");
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
+        self.member(name, |writer| {
+            if writer.json {
+                return write!(writer.text, "\"{}\"", JsonString(text)).unwrap_or_default();
+            }
+            writer.text.push_str("<![CDATA[");
+            writer.escape(text);
+            writer.text.push_str("]]>");
         });
+    }
+
+    fn member(&mut self, name: &str, value: impl FnOnce(&mut Writer)) {
+        if !self.json {
+            return self.element(name, value);
+        }
+        self.comma();
+        self.text.extend(["\"", name, "\":"]);
+        value(self);
+    }
+
+    fn element(&mut self, name: &str, inside: impl FnOnce(&mut Writer)) {
+        self.text.extend(["<", name, ">"]);
+        inside(self);
+        self.text.extend(["</", name, ">"]);
+    }
+
+    fn object(&mut self, inside: impl FnOnce(&mut Writer)) {
+        self.text.push('{');
+        inside(self);
+        self.text.push('}');
+    }
+
+    /// What was written last is the beginning of what holds the next, or the one before it.
+    fn comma(&mut self) {
+        if !self.text.ends_with(['{', '[']) {
+            self.text.push(',');
+        }
     }
 
     /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
@@ -244,20 +295,33 @@ impl Writer {
         let mut rest = text;
         while let Some(at) = rest.as_bytes().iter().position(special) {
             let (plain, from) = rest.split_at(at);
-            self.0.push_str(plain);
+            self.text.push_str(plain);
             let mut chars = from.chars();
             match chars.next() {
                 // Asked of what was written: a character left out may have stood between the three.
-                Some('>') if self.0.ends_with("]]") => self.0.push_str("]]><![CDATA[>"),
-                Some('>') => self.0.push('>'),
+                Some('>') if self.text.ends_with("]]") => self.text.push_str("]]><![CDATA[>"),
+                Some('>') => self.text.push('>'),
                 // A bare one is read as a line feed.
-                Some('\r') => self.0.push_str("]]>&#13;<![CDATA["),
-                Some(c) if !is_forbidden(c) => self.0.push(c),
+                Some('\r') => self.text.push_str("]]>&#13;<![CDATA["),
+                Some(c) if !is_forbidden(c) => self.text.push(c),
                 _ => {}
             }
             rest = chars.as_str();
         }
-        self.0.push_str(rest);
+        self.text.push_str(rest);
+    }
+}
+
+/// A text as it stands between the quotes of JSON.
+pub(crate) struct JsonString<'s>(pub(crate) &'s str);
+
+impl fmt::Display for JsonString<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' | '\\' => write!(f, "\\{c}"),
+            '\0'..='\u{1F}' => write!(f, "\\u{:04x}", u32::from(c)),
+            _ => f.write_char(c),
+        })
     }
 }
 

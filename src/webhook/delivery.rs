@@ -39,6 +39,13 @@ pub(super) struct Delivery<'w> {
     span: tracing::Span,
 }
 
+#[cfg(feature = "tracing")]
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        self.record("gone");
+    }
+}
+
 enum Waiting<'w> {
     /// For its own run.
     Own { ended: oneshot::Receiver<Ended>, acknowledged: Arc<Acknowledged> },
@@ -284,21 +291,28 @@ impl<'w> Delivery<'w> {
         *self.facts.get_or_insert_with(|| Facts::of(push, wall, age))
     }
 
-    /// Every way out, for the span: without a token, a key, a text or an OpenID.
+    /// Every way out but that of a future that is dropped.
     fn end(&mut self, outcome: &'static str, response: Response) -> Response {
         #[cfg(feature = "tracing")]
-        if !self.span.is_disabled() {
-            let taken = self.shared.now().saturating_sub(self.came);
-            let left = i64::try_from(rules::HUNG_UP).unwrap_or_default() - i64::try_from(taken).unwrap_or_default();
-            let Facts { which, .. } = self.facts();
-            self.span.record("outcome", outcome).record("left_ms", left).record("delivery", which.number());
-            if let Ok(event) = self.push.event() {
-                self.span.record("kind", event.name());
-            }
-        }
+        self.record(outcome);
         #[cfg(not(feature = "tracing"))]
         let _ = outcome;
         response
+    }
+
+    /// Closes the span: without a token, a key, a text or an OpenID.
+    #[cfg(feature = "tracing")]
+    fn record(&mut self, outcome: &'static str) {
+        let span = std::mem::replace(&mut self.span, tracing::Span::none());
+        if span.is_disabled() {
+            return;
+        }
+        let taken = self.shared.now().saturating_sub(self.came);
+        let left = i64::try_from(rules::HUNG_UP).unwrap_or_default() - i64::try_from(taken).unwrap_or_default();
+        if let Ok(event) = self.push.event() {
+            span.record("kind", event.name());
+        }
+        span.record("delivery", self.facts().which.number()).record("outcome", outcome).record("left_ms", left);
     }
 
     fn report(&self, cause: Cause) {

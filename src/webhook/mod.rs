@@ -88,7 +88,7 @@ impl<H, S> WebhookBuilder<H, S> {
         self.rule(|rules| rules.on_error = on_error)
     }
 
-    /// Takes the replies that no delivery carries, each once. By default they are [reported](Report::Late) as lost.
+    /// Takes the replies that no delivery carries, each once. By default they are [reported](crate::Report::Late) as lost.
     ///
     /// Called in the task of the run: return soon, and spawn what takes time. A panic in it is caught.
     ///

@@ -63,7 +63,7 @@ use crate::store::{Memory, Store};
 /// | ready within 14.5 s | 1 | the reply, to the third; WeChat saw two |
 /// | ready later | 1 | `success` or the [interim](WebhookBuilder::interim) reply to the third; the reply goes to [`on_late`](WebhookBuilder::on_late), once |
 /// | a push that takes no reply, not ready in 4.5 s | 1 | `success` after 4.5 s; the handler goes on |
-/// | [`Policy::Acknowledge`], not ready in 4.5 s | 1 | `success` after 4.5 s; the reply goes to `on_late`, once |
+/// | [`Policy::Acknowledge`](crate::Policy::Acknowledge), not ready in 4.5 s | 1 | `success` after 4.5 s; the reply goes to `on_late`, once |
 /// | a delivery or its answer is lost, or repeated by a proxy | 1 | each delivery gets the same reply, sealed for itself |
 /// | no delivery after the first, not ready when it ended | 1 | none; the reply goes to `on_late` 15.6 s after the push was first seen |
 /// | the handler fails or panics | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to [`on_failure`](WebhookBuilder::on_failure) |
@@ -172,7 +172,7 @@ impl Webhook {
     /// |---|---|
     /// | 200 and the reply, `success` or nothing | the push is handled, or acknowledged |
     /// | 503, no body | nobody is to read it: held until WeChat had hung up; or too many handlers, too many joiners, a store that refuses, a shutdown |
-    /// | 500, no body | the handler failed, with [`OnError::Status500`] |
+    /// | 500, no body | the handler failed, with [`OnError::Status500`](crate::OnError::Status500) |
     /// | 400, 403, 405, 413, no body | not WeChat's: see [`Endpoint::receive`] |
     ///
     /// # Panics

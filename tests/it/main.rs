@@ -2,6 +2,10 @@
 
 mod allocations;
 mod catalogue;
+#[cfg(feature = "aes")]
+mod cipher;
+#[cfg(feature = "aes")]
+mod cipher_allocations;
 mod dedup;
 mod dedup_model;
 mod dedup_policies;
@@ -15,12 +19,18 @@ mod pushes;
 mod readme;
 mod replies;
 mod repository;
+#[cfg(feature = "aes")]
+mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(feature = "testing")]
+mod testing;
 #[cfg(feature = "threads")]
 mod threads;
 #[cfg(feature = "tokio")]
 mod webhook;
+#[cfg(feature = "aes")]
+mod wechatpy;
 mod wire;
 
 use std::fs;

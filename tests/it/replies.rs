@@ -261,6 +261,39 @@ fn a_text_lengthened_by_hand_is_cut_when_written() {
 }
 
 /// Words with what breaks naive writers among them.
+#[cfg(feature = "json")]
+fn push_in_json(kind: &str) -> Event<'static> {
+    let body = format!(r#"{{"ToUserName":"gh_1","FromUserName":"o_1","CreateTime":1,{kind}}}"#);
+    parse_event(body.as_bytes()).unwrap().into_owned()
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn a_push_in_json_is_answered_in_json() {
+    let article = |n| Article::new(format!("t{n}"), "", "p", "u");
+    let scan = push_in_json(r#""MsgType":"event","Event":"SCAN","EventKey":"7""#);
+    for (reply, expected) in [
+        (Reply::text("\"]]>\\\n好"), r#""MsgType":"text","Content":"\"]]>\\\u000a好"}"#),
+        (Reply::image("m").unwrap(), r#""MsgType":"image","Image":{"MediaId":"m"}}"#),
+        (Music::new("m").unwrap().title("t").into(), r#""MsgType":"music","Music":{"Title":"t","ThumbMediaId":"m"}}"#),
+        (
+            Reply::news([article(1), article(2)]).unwrap(),
+            concat!(
+                r#""MsgType":"news","ArticleCount":2,"Articles":[{"Title":"t1","Description":"","PicUrl":"p","Url":"u"},"#,
+                r#"{"Title":"t2","Description":"","PicUrl":"p","Url":"u"}]}"#
+            ),
+        ),
+    ] {
+        let written = reply.write(&scan, 1_469_066_999).body;
+        let header = r#"{"ToUserName":"o_1","FromUserName":"gh_1","CreateTime":1469066999,"#;
+        assert_eq!(written, format!("{header}{expected}"));
+        let _: serde_json::Value = serde_json::from_str(&written).unwrap();
+    }
+    assert_eq!(Reply::Success.write(&scan, 1).body, "success");
+    let view = push_in_json(r#""MsgType":"event","Event":"VIEW","EventKey":"u""#);
+    assert_eq!(Reply::text("hi").write(&view, 1).body, "success");
+}
+
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -301,6 +334,20 @@ proptest! {
         prop_assert_eq!(&elements[6].1, &less_forbidden(&content));
         prop_assert_eq!(&elements[8].1, &less_forbidden(&url));
         prop_assert_eq!(elements.len(), 9);
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn no_text_breaks_out_of_its_string(content in hostile(), sender in hostile()) {
+        prop_assume!(!less_forbidden(&sender).is_empty() && !less_forbidden(&content).is_empty());
+        let mut event = push_in_json(r#""MsgType":"text","Content":"hi""#);
+        event.from_user = sender.clone().into();
+        let written = Reply::text(content.as_str()).write(&event, 7).body;
+        let Reply::Text(kept) = Reply::text(content.as_str()) else { panic!() };
+        let expected = serde_json::json!({
+            "ToUserName": sender, "FromUserName": "gh_1", "CreateTime": 7, "MsgType": "text", "Content": kept.content,
+        });
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), expected);
     }
 
     #[test]

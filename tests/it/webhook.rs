@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Lost, Memory, Outcome, Refusal, Store, Waited};
+#[cfg(feature = "testing")]
+use wechat_events::testing::{Verdict, WeChat};
 use wechat_events::{
     AsyncHandler, Blocking, Cause, DedupKey, Endpoint, Event, Failure, Handler, HandlerResult, OnError, Policy, Reply,
     Response, Webhook, WebhookBuilder, parse_event,
@@ -23,11 +25,19 @@ const EPOCH: i64 = 1_700_000_000;
 struct Log {
     start: Instant,
     lines: Arc<Mutex<Vec<(u64, String)>>>,
+    /// There if the account is in safe mode.
+    #[cfg(feature = "testing")]
+    wechat: Option<Arc<WeChat>>,
 }
 
 impl Log {
     fn new() -> Log {
-        Log { start: Instant::now(), lines: Arc::default() }
+        Log {
+            start: Instant::now(),
+            lines: Arc::default(),
+            #[cfg(feature = "testing")]
+            wechat: None,
+        }
     }
 
     fn now(&self) -> u64 {
@@ -172,9 +182,18 @@ fn told(log: &Log, body: &str, response: &Response) -> String {
     }
 }
 
+#[cfg(feature = "testing")]
+const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+
 fn endpoint(log: &Log) -> Endpoint {
+    let endpoint = Endpoint::plain("token").unwrap();
+    #[cfg(feature = "testing")]
+    let endpoint = match &log.wechat {
+        Some(_) => Endpoint::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap(),
+        None => endpoint,
+    };
     let log = log.clone();
-    Endpoint::plain("token").unwrap().on_report(move |report| log.add(format!("report: {report}")))
+    endpoint.on_report(move |report| log.add(format!("report: {report}")))
 }
 
 /// With hooks and clock that write to the log.
@@ -198,6 +217,22 @@ async fn call(webhook: &Webhook, body: &str) -> Response {
     webhook.call("POST", &query("token", "1700000000", "486452656"), body.as_bytes()).await
 }
 
+/// A delivery in the account's mode, and its answer in the clear. In safe mode each has its own nonce and ciphertext.
+async fn ask(log: &Log, webhook: &Webhook, body: &str) -> Response {
+    #[cfg(feature = "testing")]
+    if let Some(wechat) = &log.wechat {
+        let request = wechat.raw(body).request(log.wall());
+        let mut response = webhook.call(request.method, &request.query, &request.body).await;
+        if let Verdict::Accepted(accepted) = wechat.judge(&request, &response) {
+            assert!(accepted.sealed);
+            response.body = accepted.message;
+        }
+        return response;
+    }
+    let _ = log;
+    call(webhook, body).await
+}
+
 /// WeChat: asks until it is answered 200, and hangs up by dropping the future.
 async fn deliver(webhook: Webhook, log: Log, body: String, schedule: Schedule) {
     let settled = Arc::new(AtomicBool::new(false));
@@ -208,7 +243,7 @@ async fn deliver(webhook: Webhook, log: Log, body: String, schedule: Schedule) {
             if settled.load(Ordering::Relaxed) {
                 return;
             }
-            let answer = timeout(Duration::from_millis(hangs_up - comes), call(&webhook, &body)).await;
+            let answer = timeout(Duration::from_millis(hangs_up - comes), ask(&log, &webhook, &body)).await;
             let said = match &answer {
                 Ok(response) => told(&log, &body, response),
                 Err(_) => "gone".to_owned(),
@@ -230,13 +265,21 @@ fn paused<F: Future>(test: F) -> F::Output {
 
 type Settings = fn(WebhookBuilder<Script>) -> WebhookBuilder<Script>;
 
-/// All that happens to one push, with a store that answers at once and with one that does not.
+/// All that happens to one push: with a store that answers at once and with one that does not, in plaintext mode and
+/// in safe mode.
 fn check(kind: &str, settings: Settings, cases: &[(&'static [Does], Schedule, &str)]) {
     let mut wrong = Vec::new();
+    let modes: &[bool] = if cfg!(feature = "testing") { &[false, true] } else { &[false] };
     for (does, schedule, expected) in cases {
-        for remote in [false, true] {
+        for (remote, safe) in [false, true].into_iter().flat_map(|remote| modes.iter().map(move |safe| (remote, *safe)))
+        {
             let found = paused(async {
                 let log = Log::new();
+                #[cfg(feature = "testing")]
+                let log = Log {
+                    wechat: safe.then(|| Arc::new(WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap())),
+                    ..log
+                };
                 let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
                 let mut builder = settings(builder(&log, script));
                 if remote {
@@ -246,7 +289,7 @@ fn check(kind: &str, settings: Settings, cases: &[(&'static [Does], Schedule, &s
                 log.text()
             });
             if found != *expected {
-                wrong.push(format!("remote {remote}\nexpected {expected}\n   found {found}"));
+                wrong.push(format!("remote {remote}, safe {safe}\nexpected {expected}\n   found {found}"));
             }
         }
     }
@@ -410,6 +453,31 @@ fn pushes_that_take_no_reply_are_never_held() {
     }
 }
 
+#[cfg(feature = "testing")]
+#[test]
+fn each_delivery_of_a_sealed_push_gets_the_reply_sealed_for_itself() {
+    paused(async {
+        let log = Log::new();
+        let wechat = WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap();
+        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
+        let log = Log { wechat: Some(Arc::new(WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap())), ..log };
+        let webhook = builder(&log, script).build();
+        let push = wechat.raw(push("text"));
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let request = push.request(log.wall());
+            let response = webhook.call(request.method, &request.query, &request.body).await;
+            let Verdict::Accepted(accepted) = wechat.judge(&request, &response) else { panic!() };
+            answers.push((response.body, accepted.message));
+        }
+        assert!(answers.iter().all(|(_, message)| *message == answers[0].1));
+        let mut sealed: Vec<_> = answers.into_iter().map(|(sealed, _)| sealed).collect();
+        sealed.sort();
+        sealed.dedup();
+        assert_eq!((sealed.len(), log.text().matches("run").count()), (3, 1));
+    });
+}
+
 #[test]
 fn deliveries_may_be_lost_repeated_early_and_missing() {
     const FIRST_LOST: Schedule = &[(5_070, 10_070), (10_080, 15_080)];
@@ -467,8 +535,6 @@ fn a_connection_that_outlives_wechat_gets_503_and_takes_no_reply_along() {
 
 #[test]
 fn an_interim_reply_stands_for_success_where_a_reply_is_taken() {
-    let interim = Reply::text("one moment");
-    assert_eq!(interim, Reply::text("one moment"));
     let settings: Settings = |builder| builder.interim(Reply::text("one moment"));
     check(
         "text",
@@ -884,4 +950,76 @@ fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
             assert!(bodies[0].starts_with(b"<xml>"));
         }
     });
+}
+
+/// Writes what is recorded of each span, in the order in which they are closed.
+#[cfg(feature = "tracing")]
+mod spans {
+    use std::fmt::Debug;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    /// All spans so far: name and fields.
+    #[derive(Clone, Default)]
+    pub struct Spans(pub Arc<Mutex<Vec<(&'static str, Fields)>>>);
+
+    #[derive(Clone, Default)]
+    pub struct Fields(pub Vec<(&'static str, String)>);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.0.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    impl Subscriber for Spans {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            let mut fields = Fields::default();
+            span.record(&mut fields);
+            let mut spans = self.0.lock().unwrap();
+            spans.push((span.metadata().name(), fields));
+            Id::from_u64(u64::try_from(spans.len()).unwrap())
+        }
+        fn record(&self, span: &Id, values: &Record<'_>) {
+            let at = usize::try_from(span.into_u64() - 1).unwrap();
+            values.record(&mut self.0.lock().unwrap()[at].1);
+        }
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
+    let spans = spans::Spans::default();
+    tracing::subscriber::with_default(spans.clone(), || {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does: &[Fails(0), Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = builder(&log, script).on_error(OnError::Status500).build();
+            deliver(webhook, log, push("text"), USUAL).await;
+        });
+    });
+    let lines = |(name, fields): &(&str, spans::Fields)| {
+        let fields: Vec<_> = fields.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{name} {}", fields.join(" "))
+    };
+    let spans: Vec<_> = spans.0.lock().unwrap().iter().map(lines).collect();
+    assert_eq!(
+        spans,
+        [
+            r#"wechat_push kind="text" delivery=1 outcome="failed" left_ms=5000"#,
+            r#"wechat_push kind="text" delivery=2 outcome="gone" left_ms=0"#,
+            r#"wechat_push kind="text" delivery=3 outcome="answered" left_ms=4010"#,
+        ]
+    );
 }

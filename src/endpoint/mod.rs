@@ -1,18 +1,28 @@
 //! The door: query and body → a verified push → a response. No clock, no socket.
 
+#[cfg(feature = "aes")]
+mod envelope;
+mod self_check;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::iter;
 use std::sync::Arc;
 
 use memchr::{memchr, memchr2};
 
+#[cfg(feature = "aes")]
+use crate::cipher::SealError;
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
 use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::{Refused, Reply};
 use crate::signature;
+#[cfg(feature = "aes")]
+use envelope::{Cipher, Sealing};
+pub use self_check::{Doubt, SelfCheck, SelfCheckError};
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
@@ -20,6 +30,33 @@ const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", b
 /// Where WeChat's requests for one account come in.
 ///
 /// Which checks apply is decided by the constructor, never by what a request says of itself. Cloning is cheap.
+///
+/// # From plaintext to safe mode without losing a push
+/// Sealed pushes need the feature `aes`. Which endpoint understands an account in which mode:
+///
+/// | in WeChat's console | what is pushed | `plain` | `compatible`, `safe` |
+/// |---|---|---|---|
+/// | plaintext mode (明文模式) | fields | yes | no: refused with 403 |
+/// | compatible mode (兼容模式) | fields, and beside them `Encrypt` | yes, by the fields | yes, by `Encrypt` |
+/// | safe mode (安全模式) | `Encrypt` | no: kept for the report, answered `success` | yes |
+///
+/// So go by way of compatible mode, in which each endpoint works: set the console from plaintext to compatible mode,
+/// replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process runs any more, set the console to safe
+/// mode. And back the same way.
+///
+/// A token or a key is changed without losing a push by [`previous_token`](Endpoint::previous_token) and
+/// `previous_key`: deploy the endpoint with both, then change the console, then deploy without the previous ones.
+///
+/// # What the network is told
+/// The status alone. Every request that is refused by a secret is answered 403 without a body: a wrong signature, a
+/// body without `Encrypt`, padding, length and app id that are wrong. The reason goes to the
+/// [report](Endpoint::on_report).
+///
+/// # Why nobody can ask it about the key
+/// CBC with padding falls to whoever can send altered ciphertexts and see whether their padding was right. Here
+/// `msg_signature`, which binds token, timestamp, nonce and `Encrypt`, is checked first, in constant time: a ciphertext
+/// that was not sealed by somebody with the token is not decrypted, so that its padding has nothing to tell, neither by
+/// the answer nor by its time. What is decrypted has its padding checked in constant time nevertheless.
 ///
 /// ```
 /// use wechat_events::event::Text;
@@ -48,6 +85,9 @@ pub struct Endpoint(Arc<Settings>);
 struct Settings {
     token: Token,
     previous_token: Option<Token>,
+    /// `None` reads what is in the clear.
+    #[cfg(feature = "aes")]
+    cipher: Option<Arc<Cipher>>,
     /// Seconds.
     freshness: Option<u64>,
     limits: Limits,
@@ -66,10 +106,77 @@ impl Endpoint {
         Ok(Endpoint(Arc::new(Settings {
             token: Token::new(token)?,
             previous_token: None,
+            #[cfg(feature = "aes")]
+            cipher: None,
             freshness: None,
             limits: Limits::default(),
             report: Arc::new(|report| eprintln!("wechat-events: {report}")),
         })))
+    }
+
+    /// An account in safe mode (安全模式): token, app id and `EncodingAESKey` stand in WeChat's console.
+    ///
+    /// Only what was sealed is believed: a push needs `msg_signature` and `Encrypt`, and fields beside `Encrypt` are
+    /// not looked at. Replies are sealed, always; `success` and the empty answer stay in the clear, as WeChat wants
+    /// them. Serves an account in compatible mode as well.
+    ///
+    /// `app_id` begins with `wx`; it is not the account's `gh_…`. A third-party platform gives its component's app id,
+    /// token and key.
+    ///
+    /// # Which signature
+    /// `msg_signature`. A request carries `signature` too, but that covers nothing that `msg_signature` does not, so
+    /// it is not asked for. WeChat's check of the address (GET) has nothing else, in all modes.
+    ///
+    /// # Errors
+    /// - `""` as token or app id: [`ConfigError::EmptyToken`], [`ConfigError::EmptyAppId`]
+    /// - a key of 42 characters, or with `=` or a space at its end: [`ConfigError::Key`], which says what is wrong
+    ///
+    /// ```
+    /// use wechat_events::{Endpoint, RequestError};
+    ///
+    /// let key = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+    /// let endpoint = Endpoint::safe("QDG6eK", "wx5823bf96d3bd56c7", key)?;
+    /// let error = endpoint.receive("POST", "signature=0&timestamp=1&nonce=2", b"<xml></xml>", 1).unwrap_err();
+    /// assert_eq!(error, RequestError::MissingMsgSignature);
+    /// assert_eq!(error.to_string(), "msg_signature is missing: is the account in plaintext mode?");
+    ///
+    /// let error = Endpoint::safe("QDG6eK", "wx5823bf96d3bd56c7", &key[1..]).unwrap_err();
+    /// assert_eq!(error.to_string(), "EncodingAESKey is 42 characters long, WeChat's have 43");
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[cfg(feature = "aes")]
+    pub fn safe(
+        token: impl Into<String>,
+        app_id: impl Into<String>,
+        key: impl AsRef<str>,
+    ) -> Result<Endpoint, ConfigError> {
+        let cipher = Cipher::new(app_id, key, false)?;
+        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(Arc::new(cipher))))
+    }
+
+    /// An account in compatible mode (兼容模式), in which fields stand in the clear beside `Encrypt`.
+    ///
+    /// The same as [`safe`](Endpoint::safe) in what it refuses and in what it believes: the fields in the clear are
+    /// not looked at. Replies are sealed too, so that the console can be set to safe mode at any time; but where one
+    /// cannot be sealed it is sent in the clear, which this mode allows, while `safe` sends `success` instead.
+    ///
+    /// # Errors
+    /// Those of [`safe`](Endpoint::safe).
+    ///
+    /// ```
+    /// # use wechat_events::Endpoint;
+    /// let key = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+    /// let endpoint = Endpoint::compatible("QDG6eK", "wx5823bf96d3bd56c7", key)?;
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[cfg(feature = "aes")]
+    pub fn compatible(
+        token: impl Into<String>,
+        app_id: impl Into<String>,
+        key: impl AsRef<str>,
+    ) -> Result<Endpoint, ConfigError> {
+        let cipher = Cipher::new(app_id, key, true)?;
+        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(Arc::new(cipher))))
     }
 
     /// Accepts what is signed with this token, too: while the token is being changed.
@@ -85,6 +192,28 @@ impl Endpoint {
     pub fn previous_token(self, token: impl Into<String>) -> Result<Endpoint, ConfigError> {
         let previous_token = Some(Token::new(token)?);
         Ok(self.with(|settings| settings.previous_token = previous_token))
+    }
+
+    /// Opens what is sealed with this key, too: while `EncodingAESKey` is being changed.
+    ///
+    /// A reply is sealed with the token and the key that the push came with.
+    ///
+    /// # Errors
+    /// - a key that is none: [`ConfigError::Key`]
+    /// - on a plain endpoint: [`ConfigError::NoKey`]
+    ///
+    /// ```
+    /// # use wechat_events::{ConfigError, Endpoint};
+    /// # let new = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+    /// # let old = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+    /// let endpoint = Endpoint::safe("token", "wx5823bf96d3bd56c7", new)?.previous_key(old)?;
+    /// assert_eq!(Endpoint::plain("token")?.previous_key(old).unwrap_err(), ConfigError::NoKey);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[cfg(feature = "aes")]
+    pub fn previous_key(self, key: impl AsRef<str>) -> Result<Endpoint, ConfigError> {
+        let cipher = self.0.cipher.as_deref().ok_or(ConfigError::NoKey)?.with_previous_key(key)?;
+        Ok(self.with(|settings| settings.cipher = Some(Arc::new(cipher))))
     }
 
     /// Refuses requests whose timestamp is further than so many seconds from now. Off by default.
@@ -150,6 +279,15 @@ impl Endpoint {
     /// - with [`freshness`](Endpoint::freshness), a timestamp too far from now: [`Stale`](RequestError::Stale); one
     ///   that is no number: [`MalformedParameter`](RequestError::MalformedParameter)
     ///
+    /// A safe or compatible endpoint refuses these as well:
+    /// - no `msg_signature`: [`MissingMsgSignature`](RequestError::MissingMsgSignature)
+    /// - an `encrypt_type` that is there and is not `aes`: [`EncryptType`](RequestError::EncryptType)
+    /// - a body that is not XML: [`Envelope`](RequestError::Envelope); one that has no `Encrypt` directly below its
+    ///   root: [`NoEncrypt`](RequestError::NoEncrypt)
+    /// - a `msg_signature` that is not of this token, timestamp, nonce and `Encrypt`:
+    ///   [`MsgSignature`](RequestError::MsgSignature), or [`Altered`](RequestError::Altered) where `signature` is right
+    /// - an `Encrypt` that this key or app id does not open: `Open`
+    ///
     /// ```
     /// use wechat_events::{Endpoint, Received, RequestError};
     ///
@@ -175,27 +313,40 @@ impl Endpoint {
         match method {
             "GET" => {
                 self.verify(query, now)?;
-                let echostr = parameter(query, "echostr")?;
+                let [echostr] = parameters(query, ["echostr"]);
+                let echostr = present(echostr, "echostr")?;
                 Ok(Received::Answer(Response { body: echostr.into_owned().into_bytes(), ..Response::success() }))
             }
             "POST" if PROBES.contains(&body) => Ok(Received::Answer(Response::success())),
             "POST" => {
+                #[cfg(feature = "aes")]
+                if let Some(cipher) = &self.0.cipher {
+                    return self.open(cipher, query, body, now).map(Received::Push);
+                }
                 self.verify(query, now)?;
-                Ok(Received::Push(Push { endpoint: self.clone(), body: Cow::Borrowed(body) }))
+                Ok(Received::Push(Push {
+                    endpoint: self.clone(),
+                    body: Cow::Borrowed(body),
+                    #[cfg(feature = "aes")]
+                    sealing: None,
+                }))
             }
             _ => Err(RequestError::Method { method: method.to_owned() }),
         }
     }
 
     fn verify(&self, query: &str, now: i64) -> Result<(), RequestError> {
-        let signature = parameter(query, "signature")?;
-        let timestamp = parameter(query, "timestamp")?;
-        let nonce = parameter(query, "nonce")?;
-        let tokens = [Some(&self.0.token), self.0.previous_token.as_ref()];
-        let signed = |token: &Token| signature::verify_signature(&token.0, &timestamp, &nonce, &signature);
-        if !tokens.into_iter().flatten().any(signed) {
+        let [signature, timestamp, nonce] = parameters(query, ["signature", "timestamp", "nonce"]);
+        let signature = present(signature, "signature")?;
+        let timestamp = present(timestamp, "timestamp")?;
+        let nonce = present(nonce, "nonce")?;
+        if !self.0.tokens().any(|(_, token)| signature::verify_signature(&token.0, &timestamp, &nonce, &signature)) {
             return Err(RequestError::Signature);
         }
+        self.fresh(&timestamp, now)
+    }
+
+    fn fresh(&self, timestamp: &str, now: i64) -> Result<(), RequestError> {
         let Some(limit) = self.0.freshness else { return Ok(()) };
         let sent: i64 = timestamp.parse().map_err(|_| RequestError::MalformedParameter { name: "timestamp" })?;
         match now.abs_diff(sent) {
@@ -217,6 +368,7 @@ impl Endpoint {
     /// | an authentic push that cannot be parsed | 200 `success` |
     /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its fault line |
     /// | a reply that WeChat would refuse | 200, with what stands in [`Written`](crate::reply::Written) |
+    /// | a reply that cannot be sealed, for want of random bytes | 200 `success`; in compatible mode, in the clear |
     #[must_use]
     pub fn respond<H: Handler + ?Sized>(
         &self,
@@ -263,13 +415,26 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("token", &self.0.token)
-            .field("previous_token", &self.0.previous_token)
-            .field("freshness", &self.0.freshness)
-            .field("limits", &self.0.limits)
-            .finish_non_exhaustive()
+        let mut f = f.debug_struct("Endpoint");
+        f.field("token", &self.0.token).field("previous_token", &self.0.previous_token);
+        #[cfg(feature = "aes")]
+        f.field("cipher", &self.0.cipher);
+        f.field("freshness", &self.0.freshness).field("limits", &self.0.limits).finish_non_exhaustive()
     }
+}
+
+impl Settings {
+    fn tokens(&self) -> impl Iterator<Item = (Which, &Token)> {
+        let previous = self.previous_token.as_ref().map(|token| (Which::Previous, token));
+        iter::once((Which::Current, &self.token)).chain(previous)
+    }
+}
+
+/// Of two secrets while one of them is being changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Current,
+    Previous,
 }
 
 /// A secret shared with WeChat: never shown.
@@ -303,6 +468,32 @@ pub enum Received<'b> {
 
 /// The bytes of a push that WeChat sent: only an [`Endpoint`] makes one.
 ///
+/// A function that takes a `Push` needs no check of its own. Of a safe or compatible endpoint it holds what was
+/// decrypted, and nothing that stood beside it.
+///
+/// It cannot be made of bytes, by whatever way:
+/// ```compile_fail,E0451
+/// # use wechat_events::Push;
+/// fn tamper(push: Push<'_>) -> Push<'_> {
+///     Push { body: b"<xml/>".into(), ..push }
+/// }
+/// ```
+/// ```compile_fail,E0423
+/// let push = wechat_events::Push(b"<xml/>");
+/// ```
+/// ```compile_fail,E0599
+/// let push = wechat_events::Push::new(b"<xml/>");
+/// ```
+/// ```compile_fail,E0277
+/// let push: wechat_events::Push<'_> = b"<xml/>".as_slice().into();
+/// ```
+/// ```compile_fail,E0616
+/// # use wechat_events::Push;
+/// fn tamper(push: &mut Push<'_>) {
+///     push.body = b"<xml/>".into();
+/// }
+/// ```
+///
 /// ```
 /// use wechat_events::{Dedup, Endpoint, Received, Reply};
 ///
@@ -320,6 +511,9 @@ pub enum Received<'b> {
 pub struct Push<'b> {
     endpoint: Endpoint,
     body: Cow<'b, [u8]>,
+    /// `None`: in the clear.
+    #[cfg(feature = "aes")]
+    sealing: Option<Sealing>,
 }
 
 impl Push<'_> {
@@ -331,13 +525,16 @@ impl Push<'_> {
         self.endpoint.0.limits.parse_event(&self.body)
     }
 
-    /// The plaintext bytes.
+    /// The plaintext bytes: what was decrypted, else the body as it came.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Writes the answer to this push, `now` in seconds since 1970.
+    ///
+    /// A sealed push is answered sealed, with the token and the key it came with, the nonce of its URL, `now` as the
+    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear.
     ///
     /// Never fails: what WeChat would refuse is written as [`Reply::write`] says, and reported to the
     /// [endpoint's hook](Endpoint::on_report).
@@ -352,6 +549,11 @@ impl Push<'_> {
 
     /// The response with a reply that was written before, be it for an earlier delivery of this push.
     pub(crate) fn answer(&self, written: String, now: i64) -> Response {
+        #[cfg(feature = "aes")]
+        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written, "" | "success")) {
+            return self.sealed(sealing, written, now, crate::cipher::seal);
+        }
+        #[cfg(not(feature = "aes"))]
         let _ = now;
         Response::written(written)
     }
@@ -369,7 +571,7 @@ impl fmt::Debug for Push<'_> {
 pub struct Response {
     /// HTTP's status.
     pub status: u16,
-    /// `text/xml` or `text/plain`.
+    /// `text/xml`, `application/json` or `text/plain`.
     pub content_type: &'static str,
     /// The bytes.
     pub body: Vec<u8>,
@@ -381,7 +583,11 @@ impl Response {
     }
 
     fn written(body: String) -> Response {
-        let content_type = if body.starts_with('<') { "text/xml" } else { "text/plain" };
+        let content_type = match body.as_bytes().first() {
+            Some(b'<') => "text/xml",
+            Some(b'{') => "application/json",
+            _ => "text/plain",
+        };
         Response { status: 200, content_type, body: body.into_bytes() }
     }
 
@@ -424,6 +630,14 @@ pub enum Report<'r> {
         /// Why.
         refused: &'r Refused,
     },
+    /// A reply could not be sealed. It was not sent, or, if the endpoint is a compatible one, sent in the clear.
+    #[cfg(feature = "aes")]
+    Unsealed {
+        /// In answer to what.
+        event: &'r Event<'r>,
+        /// Why.
+        error: &'r SealError,
+    },
     /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
     Late {
         /// In answer to what.
@@ -445,6 +659,8 @@ impl fmt::Display for Report<'_> {
             Report::Refused { event, refused, .. } => {
                 write!(f, "reply to `{}` not written as asked: {refused}", event.name())
             }
+            #[cfg(feature = "aes")]
+            Report::Unsealed { event, error } => write!(f, "reply to `{}` not sealed: {error}", event.name()),
             Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
         }
     }
@@ -461,28 +677,39 @@ impl fmt::Write for OneLine<'_, '_> {
     }
 }
 
-/// A parameter of the query, decoded as a form is; the first of that name counts.
-///
-/// A broken `%` stands for itself, as the URL standard has it.
-fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
+/// The value of a parameter that WeChat always sends.
+fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
+    value.ok_or(RequestError::MissingParameter { name })
+}
+
+/// Parameters of the query, decoded as a form is; the first of each name counts.
+fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
+    // One pass, and memchr: with a pass for each name and std's search it costs more than SHA-1 does.
+    let mut values = [None; N];
     let mut rest = query;
-    let value = loop {
-        // std's search for a character costs more than the rest of the verification, SHA-1 included.
-        let end = memchr(b'&', rest.as_bytes());
-        let (pair, behind) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
-        let value = match pair.strip_prefix(name) {
-            Some("") => Some(""),
-            Some(value) => value.strip_prefix('='),
-            None => None,
-        };
-        match value {
-            Some(value) => break value,
-            None if end.is_none() => return Err(RequestError::MissingParameter { name }),
-            None => rest = behind.get(1..).unwrap_or_default(),
+    while !rest.is_empty() {
+        let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let (pair, behind) = rest.split_at_checked(end).unwrap_or_default();
+        let name_end = memchr(b'=', pair.as_bytes()).unwrap_or(pair.len());
+        let (name, value) = pair.split_at_checked(name_end).unwrap_or_default();
+        for (wanted, slot) in names.iter().zip(&mut values) {
+            if *wanted == name && slot.is_none() {
+                *slot = Some(value.get(1..).unwrap_or_default());
+            }
         }
-    };
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    if memchr2(b'%', b'+', query.as_bytes()).is_none() {
+        return values.map(|value| value.map(Cow::Borrowed));
+    }
+    values.map(|value| value.map(decoded))
+}
+
+/// A broken `%` stands for itself, as the URL standard has it.
+#[cold]
+fn decoded(value: &str) -> Cow<'_, str> {
     if memchr2(b'%', b'+', value.as_bytes()).is_none() {
-        return Ok(Cow::Borrowed(value));
+        return Cow::Borrowed(value);
     }
     let mut decoded = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
@@ -499,5 +726,5 @@ fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Cow<'q, str>, Req
             _ => *byte,
         });
     }
-    Ok(Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()))
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }

@@ -1,0 +1,551 @@
+//! The AES envelope around what WeChat says and what it is told: [`open`] and [`seal`].
+//!
+//! What `Encrypt` holds, once it is decoded and decrypted:
+//!
+//! ```text
+//! ┌──────────┬──────────────┬──────────────┬────────┬──────────────────────┐
+//! │ random   │ length       │ message      │ app id │ padding              │
+//! │ 16 bytes │ 4, big-endian│ length bytes │ the    │ n bytes of value n,  │
+//! │          │              │              │ rest   │ 1 ≤ n ≤ 32           │
+//! └──────────┴──────────────┴──────────────┴────────┴──────────────────────┘
+//!      ▲ base64, then AES-256-CBC under the key, IV = its first 16 bytes
+//! ```
+//!
+//! The padding is PKCS#7 over **32** bytes, twice the cipher's block: an unpadder made for AES refuses half of all
+//! real pushes. [Official page][page], [technical plan][plan].
+//!
+//! # What this does not do
+//!
+//! CBC hides but does not bind: whoever can change `Encrypt` can change the message. What binds it is `msg_signature`,
+//! which is to be verified **before** `open` is called, so that nobody without the token has anything decrypted here:
+//! [`Endpoint::safe`](crate::Endpoint::safe) does so, and the rest of a request; this module is for those who need the
+//! envelope alone. For the same reason the answer on the network must be one and the same for every [`OpenError`]; its
+//! texts are for the log of the person who sets the account up, and hold no secret.
+//!
+//! # Example: the official sample
+//!
+//! ```
+//! use wechat_events::cipher::{EncodingAesKey, open, seal_with};
+//!
+//! let key = EncodingAesKey::new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")?;
+//! let app_id = "wxba5fad812f8e6fb9";
+//! let encrypt = "ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ==";
+//!
+//! let opened = open(&key, app_id, encrypt)?;
+//! assert_eq!(opened.message(), br#"{"demo_resp":"good luck"}"#);
+//! assert_eq!(seal_with(&key, app_id, opened.message(), *b"707722b803182950")?, encrypt);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [page]: https://developers.weixin.qq.com/doc/service/guide/dev/push/encryption.html
+//! [plan]: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Technical_Plan.html
+
+use std::fmt;
+use std::hint::black_box;
+use std::str::FromStr;
+
+use aes::Aes256;
+use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, Key, KeyInit};
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use base64::{DecodeError, Engine, alphabet};
+use thiserror::Error;
+
+/// Bytes of randomness in front, which make equal messages look different although the IV is fixed.
+const RANDOM: usize = 16;
+/// Bytes in front of the message: the randomness and the length.
+const HEAD: usize = RANDOM + size_of::<u32>();
+/// The padding's block in bytes. WeChat's; AES has 16.
+const PADDING_BLOCK: u8 = 32;
+/// Characters of a foreign app id that an error shows; WeChat's have 18.
+const APP_ID_SHOWN: usize = 64;
+
+/// Decrypts `Encrypt` and checks everything inside it.
+///
+/// `encrypt` is standard base64 with its `=`; white space around it is ignored. `app_id` is the account's own, or the
+/// component's for a third-party platform. Allocates once, the plaintext, and decrypts in it.
+///
+/// A ciphertext of 48, 80, 112 … bytes is accepted, as Tencent's sample code does: WeChat never writes one, but some
+/// test tools pad to AES's own block, and refusing them by length would fail on every second message of theirs.
+///
+/// # Errors
+///
+/// - not base64: a foreign character ([`Base64Character`](OpenError::Base64Character)), cut short
+///   ([`Base64Cut`](OpenError::Base64Cut)), or a last character no encoder writes
+///   ([`Base64StrayBits`](OpenError::Base64StrayBits): so that one ciphertext has one text);
+/// - decodes to less than any envelope or to broken AES blocks: [`BlockLength`](OpenError::BlockLength);
+/// - decrypts to something that is not padded: [`Padding`](OpenError::Padding), nearly always a wrong key;
+/// - too short for the head, or a length that points beyond the end: [`TooShort`](OpenError::TooShort),
+///   [`MessageLength`](OpenError::MessageLength);
+/// - sealed for another account: [`AppId`](OpenError::AppId).
+///
+/// # Example: a wrong app id is named
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, open, seal};
+///
+/// let key = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+/// let encrypt = seal(&key, "wxb11529c136998cb6", b"<xml/>")?;
+/// assert_eq!(open(&key, "wxb11529c136998cb6", &encrypt)?.message(), b"<xml/>");
+///
+/// let error = open(&key, "wxba5fad812f8e6fb9", &encrypt).unwrap_err();
+/// assert_eq!(error.to_string(), "decrypted for app id `wxb11529c136998cb6`, configured is `wxba5fad812f8e6fb9`");
+/// assert_eq!(error.number(), -40005);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened, OpenError> {
+    let text = encrypt.trim_ascii();
+    let mut buffer = envelope_base64().decode(text).map_err(|error| base64_fault(encrypt, text, &error))?;
+    let bytes = buffer.len();
+    let (blocks, rest) = Array::slice_as_chunks_mut(&mut buffer);
+    if bytes < usize::from(PADDING_BLOCK) || !rest.is_empty() {
+        return Err(OpenError::BlockLength { bytes });
+    }
+    cbc::Decryptor::inner_iv_init(&key.aes, &key.iv).decrypt_blocks(blocks);
+
+    let unpadded = unpadded(&buffer).ok_or(OpenError::Padding)?;
+    let Some((length, rest)) = unpadded.get(RANDOM..).and_then(<[u8]>::split_first_chunk) else {
+        return Err(OpenError::TooShort { bytes: unpadded.len() });
+    };
+    let declared = u32::from_be_bytes(*length);
+    let parts = usize::try_from(declared).ok().and_then(|length| rest.split_at_checked(length));
+    let Some((message, sealed_for)) = parts else {
+        return Err(OpenError::MessageLength { declared, available: rest.len() });
+    };
+    if sealed_for != app_id.as_bytes() {
+        let found = String::from_utf8_lossy(sealed_for).chars().take(APP_ID_SHOWN).collect();
+        return Err(OpenError::AppId { found, configured: app_id.to_owned() });
+    }
+    let end = HEAD + message.len();
+    buffer.truncate(end);
+    Ok(Opened { buffer })
+}
+
+/// Encrypts a message into the base64 text of `Encrypt`.
+///
+/// Draws the 16 random bytes from the operating system. Allocates twice: the plaintext, encrypted in place, and its
+/// text.
+///
+/// # Errors
+///
+/// - no random bytes to be had: [`SealError::NoRandomBytes`];
+/// - a message of 4 GiB or more: [`SealError::TooLong`].
+///
+/// # Example: equal messages do not look equal
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, open, seal};
+///
+/// let key = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+/// let [one, two] = [seal(&key, "wx0", b"hello")?, seal(&key, "wx0", b"hello")?];
+/// assert_ne!(one, two);
+/// assert_eq!(open(&key, "wx0", &one)?.message(), open(&key, "wx0", &two)?.message());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn seal(key: &EncodingAesKey, app_id: &str, message: &[u8]) -> Result<String, SealError> {
+    let mut random = [0; RANDOM];
+    getrandom::fill(&mut random).map_err(|error| SealError::NoRandomBytes { reason: error.to_string() })?;
+    seal_with(key, app_id, message, random)
+}
+
+/// [`seal`] with given random bytes: for test vectors only.
+///
+/// The IV is the same for every message under a key, so these bytes alone keep equal replies from looking equal.
+/// Whoever passes a constant outside a test leaks which replies are.
+///
+/// # Errors
+///
+/// A message of 4 GiB or more: [`SealError::TooLong`].
+///
+/// # Example: a vector
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, seal_with};
+///
+/// let key = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+/// assert_eq!(
+///     seal_with(&key, "wxb11529c136998cb6", "我是中文abcd123".as_bytes(), *b"aaaabbbbccccdddd")?,
+///     "jn1L23DB+6ELqJ+6bruv21Y6MD7KeIfP82D6gU39rmkgczbWwt5+3bnyg5K55bgVtVzd832WzZGMhkP72vVOfg==",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn seal_with(
+    key: &EncodingAesKey,
+    app_id: &str,
+    message: &[u8],
+    random: [u8; RANDOM],
+) -> Result<String, SealError> {
+    let length = u32::try_from(message.len()).map_err(|_| SealError::TooLong { bytes: message.len() })?;
+    let unpadded = HEAD + message.len() + app_id.len();
+    let [low, ..] = unpadded.to_le_bytes();
+    let padding = PADDING_BLOCK - low % PADDING_BLOCK;
+    let padded = unpadded + usize::from(padding);
+
+    let mut buffer = Vec::with_capacity(padded);
+    buffer.extend_from_slice(&random);
+    buffer.extend_from_slice(&length.to_be_bytes());
+    buffer.extend_from_slice(message);
+    buffer.extend_from_slice(app_id.as_bytes());
+    buffer.resize(padded, padding);
+
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut buffer);
+    cbc::Encryptor::inner_iv_init(&key.aes, &key.iv).encrypt_blocks(blocks);
+    Ok(envelope_base64().encode(&buffer))
+}
+
+/// What is in front of the padding; `None` if there is no PKCS#7 over 32 bytes.
+///
+/// How long this takes depends on the length alone: all of the last 32 bytes are compared whatever the last one says,
+/// only the outcome is branched on, and the barrier before that keeps the compiler from leaving the loop early. The
+/// `subtle` crate would put a barrier at each byte, which costs the vector instructions this becomes.
+fn unpadded(plaintext: &[u8]) -> Option<&[u8]> {
+    let block: &[u8; 32] = plaintext.last_chunk()?;
+    let [.., padding] = *block;
+    // Zero for 1..=32 only. Above, the masks below are wrong as well, but the refusal is certain by then.
+    let mut wrong = padding.wrapping_sub(1) & !(PADDING_BLOCK - 1);
+    for (distance, byte) in (0..PADDING_BLOCK).zip(block.iter().rev()) {
+        let is_padding = distance.wrapping_sub(padding) >> 7; // the sign bit: 1 while distance < padding
+        wrong |= 0_u8.wrapping_sub(is_padding) & (byte ^ padding);
+    }
+    if black_box(wrong) != 0 {
+        return None;
+    }
+    plaintext.get(..plaintext.len().checked_sub(usize::from(padding))?)
+}
+
+/// Strict standard base64, on the CPU's vector instructions where the library has an engine for them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn envelope_base64() -> &'static impl Engine {
+    use base64::engine::{Simd, general_purpose::PAD};
+    use std::sync::LazyLock;
+
+    static ENGINE: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
+    &*ENGINE
+}
+
+/// Strict standard base64.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn envelope_base64() -> &'static impl Engine {
+    &base64::engine::general_purpose::STANDARD
+}
+
+/// Why `text`, which is `encrypt` trimmed, was refused, with the place counted in `encrypt`.
+fn base64_fault(encrypt: &str, text: &str, error: &DecodeError) -> OpenError {
+    let trimmed = encrypt.len() - encrypt.trim_ascii_start().len();
+    match (foreign_character(text.trim_end_matches('=')), error) {
+        (Some((position, found)), _) => OpenError::Base64Character { position: trimmed + position, found },
+        (None, DecodeError::InvalidLastSymbol { .. }) => OpenError::Base64StrayBits,
+        (None, _) => OpenError::Base64Cut { characters: text.len() },
+    }
+}
+
+/// The first character that is not of the base64 alphabet, and its place, counted from 1.
+fn foreign_character(text: &str) -> Option<(usize, char)> {
+    (1..).zip(text.chars()).find(|(_, c)| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/')))
+}
+
+/// A decrypted `Encrypt` whose padding, length and app id were right.
+///
+/// That alone does not say it came from WeChat: see [the module](self#what-this-does-not-do).
+///
+/// # Example: borrowed or owned, both without another allocation
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, open, seal};
+///
+/// let key = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+/// let opened = open(&key, "wx0", &seal(&key, "wx0", b"hello")?)?;
+/// assert_eq!(opened.message(), b"hello");
+/// assert_eq!(opened.into_message(), b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The head and the message.
+    buffer: Vec<u8>,
+}
+
+impl Opened {
+    /// The message's bytes: XML or JSON, as the account is set up.
+    ///
+    /// # Example
+    ///
+    /// See [`Opened`].
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        self.buffer.get(HEAD..).unwrap_or_default()
+    }
+
+    /// The message's bytes in the buffer they were decrypted in.
+    ///
+    /// # Example
+    ///
+    /// See [`Opened`].
+    #[must_use]
+    pub fn into_message(mut self) -> Vec<u8> {
+        self.buffer.drain(..HEAD);
+        self.buffer
+    }
+}
+
+/// Shows how long the message is, not what a follower wrote.
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({} bytes)", self.message().len())
+    }
+}
+
+/// The 43 characters called `EncodingAESKey` in WeChat's console, ready to use.
+///
+/// They are base64 without its `=`, 258 bits for a 256-bit key. In keys that WeChat makes the two spare bits are often
+/// not zero, which strict decoders refuse; here they may be anything. The key schedule is made once and kept, so
+/// keep the value and lend it to [`open`] and [`seal`]. `Debug` does not show the key.
+///
+/// # Example: what is wrong with a key
+///
+/// ```
+/// use wechat_events::cipher::EncodingAesKey;
+///
+/// let key: EncodingAesKey = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C".parse()?;
+/// assert_eq!(format!("{key:?}"), "EncodingAesKey(..)");
+///
+/// let error = EncodingAesKey::new("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2").unwrap_err();
+/// assert_eq!(error.to_string(), "EncodingAESKey is 42 characters long, WeChat's have 43");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct EncodingAesKey {
+    aes: Aes256,
+    iv: aes::Block,
+}
+
+impl EncodingAesKey {
+    /// Reads a key from its 43 characters.
+    ///
+    /// # Errors
+    ///
+    /// - ends in `=`, as a base64 encoder would write it: [`KeyError::EqualsSign`];
+    /// - a character outside `A`–`Z`, `a`–`z`, `0`–`9`, `+`, `/`, also white space around the key:
+    ///   [`KeyError::Character`];
+    /// - any other number of characters than 43: [`KeyError::Length`].
+    ///
+    /// # Example
+    ///
+    /// See [`EncodingAesKey`].
+    pub fn new(key: &str) -> Result<EncodingAesKey, KeyError> {
+        const BASE64: GeneralPurpose =
+            GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+
+        if key.ends_with('=') {
+            return Err(KeyError::EqualsSign);
+        }
+        if let Some((position, found)) = foreign_character(key) {
+            return Err(KeyError::Character { position, found });
+        }
+        let bytes = BASE64.decode(key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let bytes = bytes.ok_or(KeyError::Length { characters: key.len() })?;
+        let key = Key::<Aes256>::from(bytes);
+        let (iv, _) = key.split();
+        Ok(EncodingAesKey { aes: Aes256::new(&key), iv })
+    }
+}
+
+impl FromStr for EncodingAesKey {
+    type Err = KeyError;
+
+    fn from_str(key: &str) -> Result<EncodingAesKey, KeyError> {
+        EncodingAesKey::new(key)
+    }
+}
+
+impl fmt::Debug for EncodingAesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncodingAesKey(..)")
+    }
+}
+
+/// Why 43 characters from WeChat's console were not what was given.
+///
+/// Shows at most one character of the key, and only one that no key has.
+///
+/// # Example
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, KeyError};
+///
+/// let error = EncodingAesKey::new("abcdefghijklmnop$rstuvwxyz0123456789ABCDEFG").unwrap_err();
+/// assert_eq!(error, KeyError::Character { position: 17, found: '$' });
+/// assert_eq!(error.to_string(), "character 17 ('$') of EncodingAESKey is not of the base64 alphabet");
+/// ```
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Fewer or more than 43 characters, all of them of the alphabet.
+    #[error("EncodingAESKey is {characters} characters long, WeChat's have 43")]
+    Length {
+        /// How many there are.
+        characters: usize,
+    },
+    /// A character that base64 does not have; white space and `-`, `_` are such.
+    #[error("character {position} ({found:?}) of EncodingAESKey is not of the base64 alphabet")]
+    Character {
+        /// Its place, counted from 1.
+        position: usize,
+        /// The character.
+        found: char,
+    },
+    /// The `=` of padded base64, which WeChat's console does not show.
+    #[error("EncodingAESKey ends in `=`: WeChat's have 43 characters without it")]
+    EqualsSign,
+}
+
+impl KeyError {
+    /// What Tencent's WXBizMsgCrypt returns for it: -40004, a bad AES key.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wechat_events::cipher::EncodingAesKey;
+    ///
+    /// assert_eq!(EncodingAesKey::new("").unwrap_err().number(), -40004);
+    /// ```
+    #[must_use]
+    pub const fn number(&self) -> i32 {
+        -40004
+    }
+}
+
+/// Why an `Encrypt` did not open, for the log of the person who sets the account up.
+///
+/// Never for the network: see [the module](self#what-this-does-not-do).
+///
+/// # Example: the usual one
+///
+/// ```
+/// use wechat_events::cipher::{EncodingAesKey, OpenError, open, seal_with};
+///
+/// let theirs = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+/// let ours = EncodingAesKey::new("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C")?;
+/// let error = open(&ours, "wx0", &seal_with(&theirs, "wx0", b"hello", [0; 16])?).unwrap_err();
+/// assert_eq!(error, OpenError::Padding);
+/// assert_eq!(error.to_string(), "padding is not PKCS#7 over 32 bytes: is this the right EncodingAESKey?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A character that base64 does not have, also white space or `=` amid the text.
+    #[error("Encrypt is not base64: character {position} is {found:?}")]
+    Base64Character {
+        /// Its place, counted from 1.
+        position: usize,
+        /// The character.
+        found: char,
+    },
+    /// The last group of four characters is incomplete or padded in excess.
+    #[error("Encrypt is not base64: its {characters} characters do not end in a whole group of four: was it cut?")]
+    Base64Cut {
+        /// How many there are, without white space around them.
+        characters: usize,
+    },
+    /// The last character sets bits beyond the last byte, which no encoder does.
+    #[error("Encrypt is not base64: its last character sets bits that belong to no byte")]
+    Base64StrayBits,
+    /// What was decoded is shorter than any envelope or not a whole number of AES blocks.
+    #[error("Encrypt decodes to {bytes} bytes, not to 32 or more in blocks of 16: was it cut?")]
+    BlockLength {
+        /// Length in bytes of what was decoded.
+        bytes: usize,
+    },
+    /// The last bytes that were decrypted are no padding.
+    #[error("padding is not PKCS#7 over 32 bytes: is this the right EncodingAESKey?")]
+    Padding,
+    /// Without its padding there is no room for the 16 random bytes and the length.
+    #[error("decrypted to {bytes} bytes, too few for the 20 in front of a message")]
+    TooShort {
+        /// Length in bytes of what was decrypted, without the padding.
+        bytes: usize,
+    },
+    /// The message's length points beyond the end.
+    #[error("message length {declared} exceeds the {available} bytes that were decrypted")]
+    MessageLength {
+        /// The message's length in bytes, as the envelope says.
+        declared: u32,
+        /// Bytes behind the length, without the padding.
+        available: usize,
+    },
+    /// Sealed for another account than the one configured.
+    #[error("decrypted for app id `{}`, configured is `{configured}`", found.escape_debug())]
+    AppId {
+        /// The id in the envelope: its first 64 characters, `U+FFFD` for what is not UTF-8.
+        found: String,
+        /// The id it was compared with.
+        configured: String,
+    },
+}
+
+impl OpenError {
+    /// What Tencent's WXBizMsgCrypt returns for it.
+    ///
+    /// -40010 for base64, -40007 for AES and its padding, -40008 for a plaintext of the wrong shape, -40005 for the
+    /// app id.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wechat_events::cipher::OpenError;
+    ///
+    /// assert_eq!(OpenError::Padding.number(), -40007);
+    /// ```
+    #[must_use]
+    pub const fn number(&self) -> i32 {
+        match self {
+            OpenError::AppId { .. } => -40005,
+            OpenError::BlockLength { .. } | OpenError::Padding => -40007,
+            OpenError::TooShort { .. } | OpenError::MessageLength { .. } => -40008,
+            OpenError::Base64Character { .. } | OpenError::Base64Cut { .. } | OpenError::Base64StrayBits => -40010,
+        }
+    }
+}
+
+/// Why a message could not be sealed.
+///
+/// # Example
+///
+/// ```
+/// use wechat_events::cipher::SealError;
+///
+/// let error = SealError::TooLong { bytes: 1 << 32 };
+/// assert_eq!(error.to_string(), "message of 4294967296 bytes: its length must fit in 4 bytes");
+/// ```
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {reason}")]
+    NoRandomBytes {
+        /// What it said.
+        reason: String,
+    },
+    /// The message's length does not fit in the envelope's 4 bytes.
+    #[error("message of {bytes} bytes: its length must fit in 4 bytes")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl SealError {
+    /// What Tencent's WXBizMsgCrypt returns for it: -40006, encryption failed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wechat_events::cipher::SealError;
+    ///
+    /// assert_eq!(SealError::TooLong { bytes: 1 << 32 }.number(), -40006);
+    /// ```
+    #[must_use]
+    pub const fn number(&self) -> i32 {
+        -40006
+    }
+}

@@ -1,0 +1,294 @@
+//! Safe and compatible mode: what is around `Encrypt`, on the way in and on the way out.
+//!
+//! ```text
+//! ?timestamp=…&nonce=…&encrypt_type=aes&msg_signature=…
+//! <xml><ToUserName>…</ToUserName><Encrypt>…</Encrypt></xml>              {"ToUserName":"…","Encrypt":"…"}
+//!
+//! <xml><Encrypt>…</Encrypt><MsgSignature>…</MsgSignature>                {"Encrypt":"…","MsgSignature":"…",
+//!      <TimeStamp>…</TimeStamp><Nonce>…</Nonce></xml>                     "TimeStamp":…,"Nonce":"…"}
+//! ```
+//!
+//! Beside `Encrypt` an account in compatible mode has the fields in the clear, and a third-party platform has `AppId`
+//! instead of `ToUserName`: none of them is bound by anything, and none is looked at.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Endpoint, Push, Report, Response, Token, Which, parameters, present};
+use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
+use crate::error::{ConfigError, RequestError};
+use crate::fields::{Fields, Nodes, Path, is_json};
+use crate::reply::Writer;
+use crate::signature::{same, sign, verify_signature};
+
+/// Characters of a foreign `encrypt_type` that an error shows.
+const ENCRYPT_TYPE_SHOWN: usize = 64;
+
+/// What opens and seals.
+#[derive(Clone)]
+pub(super) struct Cipher {
+    pub(super) app_id: String,
+    key: EncodingAesKey,
+    previous_key: Option<EncodingAesKey>,
+    /// What cannot be sealed may be sent in the clear.
+    compatible: bool,
+}
+
+impl Cipher {
+    pub(super) fn new(
+        app_id: impl Into<String>,
+        key: impl AsRef<str>,
+        compatible: bool,
+    ) -> Result<Cipher, ConfigError> {
+        let app_id = app_id.into();
+        if app_id.is_empty() {
+            return Err(ConfigError::EmptyAppId);
+        }
+        Ok(Cipher { app_id, key: EncodingAesKey::new(key.as_ref())?, previous_key: None, compatible })
+    }
+
+    pub(super) fn with_previous_key(&self, key: impl AsRef<str>) -> Result<Cipher, ConfigError> {
+        Ok(Cipher { previous_key: Some(EncodingAesKey::new(key.as_ref())?), ..self.clone() })
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = (Which, &EncodingAesKey)> {
+        let previous = self.previous_key.as_ref().map(|key| (Which::Previous, key));
+        std::iter::once((Which::Current, &self.key)).chain(previous)
+    }
+
+    fn open(&self, encrypt: &str) -> Result<(Which, Opened), OpenError> {
+        let current = match cipher::open(&self.key, &self.app_id, encrypt) {
+            Ok(opened) => return Ok((Which::Current, opened)),
+            Err(error) => error,
+        };
+        let Some(previous_key) = &self.previous_key else { return Err(current) };
+        match cipher::open(previous_key, &self.app_id, encrypt) {
+            Ok(opened) => Ok((Which::Previous, opened)),
+            // Of the two keys, the one that came as far as to an app id is the right one.
+            Err(error @ OpenError::AppId { .. }) => Err(error),
+            Err(_) => Err(current),
+        }
+    }
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cipher")
+            .field("app_id", &self.app_id)
+            .field("key", &self.key)
+            .field("previous_key", &self.previous_key)
+            .field("compatible", &self.compatible)
+            .finish()
+    }
+}
+
+/// What the answer to a sealed push is sealed with.
+pub(super) struct Sealing {
+    /// The endpoint's.
+    cipher: Arc<Cipher>,
+    token: Which,
+    key: Which,
+    /// The push's envelope was JSON.
+    json: bool,
+    nonce: Nonce,
+}
+
+impl Endpoint {
+    /// Verifies and decrypts, in this order.
+    ///
+    /// `signature` in the query is not asked for: it covers nothing that `msg_signature` does not cover.
+    /// `encrypt_type` may be absent, since nothing is decided by it; one that says something else than `aes` is a push
+    /// of an account that is not set up as this endpoint is.
+    pub(super) fn open<'b>(
+        &self,
+        cipher: &Arc<Cipher>,
+        query: &str,
+        body: &[u8],
+        now: i64,
+    ) -> Result<Push<'b>, RequestError> {
+        let [msg_signature, timestamp, nonce, encrypt_type] =
+            parameters(query, ["msg_signature", "timestamp", "nonce", "encrypt_type"]);
+        let msg_signature = msg_signature.ok_or(RequestError::MissingMsgSignature)?;
+        let timestamp = present(timestamp, "timestamp")?;
+        let nonce = present(nonce, "nonce")?;
+        if let Some(found) = encrypt_type.filter(|encrypt_type| encrypt_type != "aes") {
+            return Err(RequestError::EncryptType { found: found.chars().take(ENCRYPT_TYPE_SHOWN).collect() });
+        }
+        let mut nodes = Nodes::new();
+        let fields = Fields::read(body, &self.0.limits, &mut nodes).map_err(RequestError::Envelope)?;
+        let encrypt = fields.root().first(const { Path::new("Encrypt") }).ok_or(RequestError::NoEncrypt)?;
+        // What is signed is what is opened: without the white space that `cipher::open` would ignore.
+        let encrypt = encrypt.peek().trim_ascii();
+
+        let signs = |token: &Token| same(&sign([&token.0, &timestamp, &nonce, encrypt]), &msg_signature);
+        let Some((token, _)) = self.0.tokens().find(|(_, token)| signs(token)) else {
+            return Err(self.wrong_msg_signature(query, &timestamp, &nonce));
+        };
+        self.fresh(&timestamp, now)?;
+        let (key, opened) = cipher.open(encrypt)?;
+        let sealing =
+            Sealing { cipher: Arc::clone(cipher), token, key, json: is_json(body), nonce: Nonce::new(&nonce) };
+        Ok(Push { endpoint: self.clone(), body: Cow::Owned(opened.into_message()), sealing: Some(sealing) })
+    }
+
+    /// Whether the token is wrong, or the body is not the one that was signed.
+    #[cold]
+    fn wrong_msg_signature(&self, query: &str, timestamp: &str, nonce: &str) -> RequestError {
+        let [Some(signature)] = parameters(query, ["signature"]) else { return RequestError::MsgSignature };
+        match self.0.tokens().any(|(_, token)| verify_signature(&token.0, timestamp, nonce, &signature)) {
+            true => RequestError::Altered,
+            false => RequestError::MsgSignature,
+        }
+    }
+}
+
+impl Push<'_> {
+    /// Seals what was written; `seal` is [`cipher::seal`] but in the test of what happens when that fails.
+    pub(super) fn sealed(
+        &self,
+        sealing: &Sealing,
+        written: String,
+        now: i64,
+        seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
+    ) -> Response {
+        self.envelope(sealing, written.as_bytes(), now, seal).unwrap_or_else(|error| {
+            if let Ok(event) = self.event() {
+                self.endpoint.report(&Report::Unsealed { event: &event, error: &error });
+            }
+            if sealing.cipher.compatible { Response::written(written) } else { Response::success() }
+        })
+    }
+
+    pub(super) fn envelope(
+        &self,
+        sealing: &Sealing,
+        message: &[u8],
+        now: i64,
+        seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
+    ) -> Result<Response, SealError> {
+        let cipher = &sealing.cipher;
+        let key = cipher.keys().find(|(which, _)| *which == sealing.key).map_or(&cipher.key, |(_, key)| key);
+        let encrypt = seal(key, &cipher.app_id, message)?;
+
+        let settings = &self.endpoint.0;
+        let mut tokens = settings.tokens();
+        let token = tokens.find(|(which, _)| *which == sealing.token).map_or(&settings.token, |(_, token)| token);
+        let nonce = sealing.nonce.as_str();
+        let signature = sign([&token.0, &now.to_string(), nonce, &encrypt]);
+        let signature = str::from_utf8(&signature).unwrap_or_default();
+
+        // The four values, with some 120 bytes of markup.
+        let room = encrypt.len() + nonce.len() + 192;
+        Ok(Response::written(Writer::document(sealing.json, room, |envelope| {
+            envelope.text("Encrypt", &encrypt);
+            envelope.text("MsgSignature", signature);
+            envelope.number("TimeStamp", now);
+            envelope.text("Nonce", nonce);
+        })))
+    }
+}
+
+/// The URL's nonce, which goes into the answer; without an allocation if it is about as short as WeChat's.
+enum Nonce {
+    Short { bytes: [u8; Nonce::SHORT], length: u8 },
+    Long(Box<str>),
+}
+
+impl Nonce {
+    /// WeChat's have up to ten digits.
+    const SHORT: usize = 22;
+
+    fn new(nonce: &str) -> Nonce {
+        let mut bytes = [0; Nonce::SHORT];
+        match (bytes.get_mut(..nonce.len()), u8::try_from(nonce.len())) {
+            (Some(begin), Ok(length)) => {
+                begin.copy_from_slice(nonce.as_bytes());
+                Nonce::Short { bytes, length }
+            }
+            _ => Nonce::Long(nonce.into()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Nonce::Short { bytes, length } => {
+                bytes.get(..usize::from(*length)).and_then(|nonce| str::from_utf8(nonce).ok()).unwrap_or_default()
+            }
+            Nonce::Long(nonce) => nonce,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::endpoint::Received;
+
+    const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+    const MESSAGE: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><MsgType>text</MsgType>\
+                           <Content>hi</Content></xml>";
+
+    fn push(endpoint: &Endpoint, nonce: &str) -> Push<'static> {
+        let encrypt = cipher::seal(&EncodingAesKey::new(KEY).unwrap(), "wx0", MESSAGE.as_bytes()).unwrap();
+        let signature = sign(["token", "1", nonce, &encrypt]);
+        let nonce: String = nonce.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let query = format!("timestamp=1&nonce={nonce}&msg_signature={}", str::from_utf8(&signature).unwrap());
+        let body = format!("<xml><Encrypt>{encrypt}</Encrypt></xml>");
+        match endpoint.receive("POST", &query, body.as_bytes(), 1).unwrap() {
+            Received::Push(push) => Push { body: Cow::Owned(push.body().to_vec()), ..push },
+            Received::Answer(_) => panic!(),
+        }
+    }
+
+    #[test]
+    fn without_random_bytes_a_safe_endpoint_says_success_and_a_compatible_one_answers_in_the_clear() {
+        let safe = Endpoint::safe("token", "wx0", KEY).unwrap();
+        let compatible = Endpoint::compatible("token", "wx0", KEY).unwrap();
+        for (endpoint, expected) in [(safe, "success"), (compatible, "<xml>reply</xml>")] {
+            let reports = Arc::new(Mutex::new(Vec::new()));
+            let sink = Arc::clone(&reports);
+            let endpoint = endpoint.on_report(move |report| sink.lock().unwrap().push(report.to_string()));
+            let push = push(&endpoint, "2");
+            let fails = |_: &_, _: &str, _: &[u8]| Err(SealError::NoRandomBytes { reason: "no entropy".to_owned() });
+            let sealing = push.sealing.as_ref().unwrap();
+            let response = push.sealed(sealing, "<xml>reply</xml>".to_owned(), 1, fails);
+            assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
+            let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
+            assert_eq!(*reports.lock().unwrap(), [report]);
+        }
+    }
+
+    #[test]
+    fn any_nonce_comes_back_as_it_was_and_escaped() {
+        let endpoint = Endpoint::safe("token", "wx0", KEY).unwrap();
+        for (nonce, xml, json) in [
+            ("415670741", "415670741", "415670741"),
+            ("", "", ""),
+            (&"7".repeat(22), &*"7".repeat(22), &*"7".repeat(22)),
+            (&"7".repeat(23), &"7".repeat(23), &"7".repeat(23)),
+            (&"7".repeat(300), &"7".repeat(300), &"7".repeat(300)),
+            ("]]></Nonce>\"\\\n一", "]]]]><![CDATA[></Nonce>\"\\\n一", r#"]]></Nonce>\"\\\u000a一"#),
+        ] {
+            let mut push = push(&endpoint, nonce);
+            let mut sealing = push.sealing.take().unwrap();
+            assert_eq!(sealing.nonce.as_str(), nonce);
+            let envelope = |sealing: &Sealing| {
+                let response = push.envelope(sealing, b"m", 7, |_, _, _| Ok("E".to_owned())).unwrap();
+                (response.content_type, String::from_utf8(response.body).unwrap())
+            };
+            let signature = sign(["token", "7", nonce, "E"]);
+            let signature = str::from_utf8(&signature).unwrap();
+            let expected = format!(
+                "<xml><Encrypt><![CDATA[E]]></Encrypt><MsgSignature><![CDATA[{signature}]]></MsgSignature>\
+                 <TimeStamp>7</TimeStamp><Nonce><![CDATA[{xml}]]></Nonce></xml>"
+            );
+            assert_eq!(envelope(&sealing), ("text/xml", expected));
+            sealing.json = true;
+            let expected = format!(r#"{{"Encrypt":"E","MsgSignature":"{signature}","TimeStamp":7,"Nonce":"{json}"}}"#);
+            assert_eq!(envelope(&sealing), ("application/json", expected));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A push before it is sent: a sample whose fields are set.
+
+use std::borrow::Cow;
+
+use super::{Request, WeChat};
+use crate::event::KINDS;
+use crate::fields::{is_json, readers};
+
+/// A push that WeChat has not sent yet; made by [`WeChat::push`] and [`WeChat::raw`].
+///
+/// ```
+/// use wechat_events::parse_event;
+/// use wechat_events::testing::WeChat;
+///
+/// let wechat = WeChat::plain("token")?;
+/// let draft = wechat.push("scancode_waitmsg").set("ScanCodeInfo/ScanResult", "]]>").set("FromUserName", "o_1");
+/// let event = parse_event(&draft.request(1700000000).message).unwrap().into_owned();
+/// assert_eq!((&*event.from_user, event.create_time), ("o_1", 1700000000));
+/// assert_eq!(event.field("ScanCodeInfo/ScanResult").as_deref(), Some("]]>"));
+/// assert_eq!(event.field("ScanCodeInfo/ScanType").as_deref(), Some("qrcode"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent before `request` or `deliver`"]
+pub struct Draft<'w> {
+    wechat: &'w WeChat,
+    body: Body,
+    nonce: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    /// Sent as they are.
+    Bytes(Vec<u8>),
+    /// Written anew, with the time it is sent as CreateTime unless that was set.
+    Fields { fields: Vec<Field>, timed: bool },
+}
+
+/// An element, in the document's order; the root is not among them.
+#[derive(Debug, Clone)]
+struct Field {
+    depth: u32,
+    name: String,
+    value: String,
+    /// Written without CDATA, as WeChat writes most numbers.
+    bare: bool,
+}
+
+impl<'w> Draft<'w> {
+    pub(super) fn of_kind(wechat: &'w WeChat, name: &str) -> Draft<'w> {
+        let find =
+            |same: fn(&str, &str) -> bool| KINDS.iter().find(|kind| kind.names().any(|(_, known)| same(known, name)));
+        let kind = find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case));
+        let draft = |fields| Draft { wechat, body: Body::Fields { fields, timed: false }, nonce: None };
+        match kind {
+            Some(kind) => {
+                let mut draft = draft(fields(kind.sample()).unwrap_or_default());
+                if let Body::Fields { fields, .. } = &mut draft.body
+                    && let Some(msg_id) = fields.iter_mut().find(|field| field.name == "MsgId" && field.depth == 0)
+                {
+                    // As long as WeChat's, over 2⁵³.
+                    msg_id.value = (wechat.draw() >> 9 | 1 << 54).to_string();
+                }
+                draft
+            }
+            None => {
+                let mut draft = draft(fields(UNKNOWN).unwrap_or_default());
+                draft.put("Event", name);
+                draft
+            }
+        }
+    }
+
+    pub(super) fn of_bytes(wechat: &'w WeChat, bytes: Vec<u8>) -> Draft<'w> {
+        Draft { wechat, body: Body::Bytes(bytes), nonce: None }
+    }
+
+    pub(super) fn wechat(&self) -> &'w WeChat {
+        self.wechat
+    }
+
+    pub(super) fn chosen_nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
+    /// The same push with another text at a path such as `EventKey` or `ScanCodeInfo/ScanResult`.
+    ///
+    /// The first element at the path has it; what is not there yet is added at the end of where it belongs. CreateTime
+    /// that is set so stays, else it is the time of the first delivery. [Raw](WeChat::raw) XML is written anew, and
+    /// raw bytes of another kind stay as they are.
+    pub fn set(mut self, path: &str, value: &str) -> Draft<'w> {
+        if let Body::Bytes(bytes) = &self.body
+            && let Some(fields) = str::from_utf8(bytes).ok().and_then(fields)
+        {
+            self.body = Body::Fields { fields, timed: true };
+        }
+        self.put(path, value);
+        if let Body::Fields { timed, .. } = &mut self.body {
+            *timed |= path == "CreateTime";
+        }
+        self
+    }
+
+    fn put(&mut self, path: &str, value: &str) {
+        let Body::Fields { fields, .. } = &mut self.body else { return };
+        // The elements below the one that was reached, and how deep they are.
+        let (mut below, mut depth) = (0..fields.len(), 0);
+        let mut reached = None;
+        for name in path.split('/') {
+            let mut candidates = fields.iter().enumerate().take(below.end).skip(below.start);
+            let index = match candidates.find(|(_, field)| field.depth == depth && field.name == name) {
+                Some((index, _)) => index,
+                None => {
+                    let added = Field { depth, name: name.to_owned(), value: String::new(), bare: false };
+                    fields.insert(below.end, added);
+                    below.end
+                }
+            };
+            let deeper = fields.iter().skip(index + 1).take_while(|field| field.depth > depth).count();
+            below = index + 1..index + 1 + deeper;
+            depth += 1;
+            reached = fields.get_mut(index);
+        }
+        if let Some(field) = reached {
+            value.clone_into(&mut field.value);
+            field.bare &= is_bare(value);
+        }
+    }
+
+    /// The same push with this nonce on each delivery, instead of one by the [seed](WeChat::seed).
+    pub fn nonce(self, nonce: impl Into<String>) -> Draft<'w> {
+        Draft { nonce: Some(nonce.into()), ..self }
+    }
+
+    /// The push as one request, sent at `now` in seconds since 1970.
+    ///
+    /// See [`deliver`](Draft::deliver) for all that follow when it is not answered.
+    #[must_use]
+    pub fn request(&self, now: i64) -> Request {
+        let message = match &self.body {
+            Body::Bytes(bytes) => Cow::Borrowed(&**bytes),
+            Body::Fields { fields, timed } => Cow::Owned(write(fields, (!timed).then_some(now)).into_bytes()),
+        };
+        self.wechat.request(&message, self.nonce.as_deref(), now)
+    }
+}
+
+/// Takes XML apart; `None` if it is none.
+fn fields(xml: &str) -> Option<Vec<Field>> {
+    let elements = if is_json(xml.as_bytes()) { None } else { readers::tree(xml).ok() }?;
+    let field = |(depth, name, value): (u32, String, String)| {
+        let bare = is_bare(&value) && xml.contains(&format!("<{name}>{value}</{name}>"));
+        Field { depth, name, value, bare }
+    };
+    Some(elements.into_iter().map(field).collect())
+}
+
+fn is_bare(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+}
+
+fn write(fields: &[Field], create_time: Option<i64>) -> String {
+    let mut xml = String::from("<xml>");
+    let mut open: Vec<&str> = Vec::new();
+    for (index, field) in fields.iter().enumerate() {
+        close(&mut xml, &mut open, usize::try_from(field.depth).unwrap_or(usize::MAX));
+        xml.extend(["<", &field.name, ">"]);
+        open.push(&field.name);
+        let is_parent = fields.get(index + 1).is_some_and(|next| next.depth > field.depth);
+        match create_time {
+            _ if is_parent => {}
+            Some(now) if field.depth == 0 && field.name == "CreateTime" => xml.push_str(&now.to_string()),
+            _ if field.bare => xml.push_str(&field.value),
+            _ => xml.push_str(&cdata(&field.value)),
+        }
+    }
+    close(&mut xml, &mut open, 0);
+    xml.push_str("</xml>");
+    xml
+}
+
+/// Closes all but so many of the open elements.
+fn close(xml: &mut String, open: &mut Vec<&str>, depth: usize) {
+    for name in open.drain(depth.min(open.len())..).rev() {
+        xml.extend(["</", name, ">"]);
+    }
+    if depth == 0 && !xml.ends_with("<xml>") {
+        xml.push('\n');
+    }
+}
+
+/// As WeChat writes a text: control characters as they are.
+pub(super) fn cdata(text: &str) -> String {
+    format!("<![CDATA[{}]]>", text.replace("]]>", "]]]]><![CDATA[>"))
+}
+
+/// What an event that nobody knows looks like.
+const UNKNOWN: &str = "<xml><ToUserName><![CDATA[gh_ebc88566ca2e]]></ToUserName>\n\
+                       <FromUserName><![CDATA[oqi1rLPx-bJ18oxc49j8USAghBVe]]></FromUserName>\n\
+                       <CreateTime>0</CreateTime>\n<MsgType><![CDATA[event]]></MsgType>\n\
+                       <Event><![CDATA[]]></Event>\n</xml>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_sample_and_a_draft_of_it_is_of_that_kind() {
+        let wechat = WeChat::plain("token").unwrap();
+        for kind in KINDS {
+            let draft = wechat.push(kind.name());
+            let message = draft.request(1_700_000_000).message;
+            let event = crate::parse_event(&message).unwrap();
+            let found = format!("{:?}", event.kind);
+            assert!(found.starts_with(&format!("{}(", kind.variant())), "{kind:?} became {found}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! WeChat's side of the wire: what it pushes, how often, and what it makes of an answer.
+//!
+//! For tests of a handler, of a whole service over HTTP, and for simulators: a [`WeChat`] makes requests as WeChat
+//! makes them and [judges](WeChat::judge) answers as WeChat does. No socket and no clock; the same seed gives the same
+//! bytes.
+//!
+//! # Example: a test of a handler
+//! ```
+//! use wechat_events::event::Scan;
+//! use wechat_events::testing::WeChat;
+//! use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
+//!
+//! struct Restaurant;
+//!
+//! impl Handler for Restaurant {
+//!     fn scan(&self, _: &Event<'_>, scan: &Scan<'_>) -> HandlerResult {
+//!         Ok(Reply::text(format!("Table {} is yours", scan.scene())))
+//!     }
+//! }
+//!
+//! let (token, app_id, key) = ("token", "wx5823bf96d3bd56c7", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
+//! let endpoint = Endpoint::safe(token, app_id, key)?;
+//! let wechat = WeChat::safe(token, app_id, key)?;
+//!
+//! let request = wechat.push("SCAN").set("EventKey", "7").request(1700000000);
+//! let response = endpoint.respond(request.method, &request.query, &request.body, request.now, &Restaurant);
+//! assert_eq!(wechat.judge(&request, &response).field("Content").as_deref(), Some("Table 7 is yours"));
+//! # Ok::<(), wechat_events::ConfigError>(())
+//! ```
+//!
+//! # How far to believe it
+//! It does what official pages promise, and what was seen of WeChat where they say nothing. Where neither is known it
+//! is strict: what it accepts WeChat accepts, but WeChat may let pass what it refuses.
+
+mod draft;
+mod verdict;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::cipher::{EncodingAesKey, seal_with};
+use crate::error::ConfigError;
+use crate::fields::{Fields, Nodes, Path, is_json};
+use crate::reply::JsonString;
+use crate::signature::{Hex, sign};
+
+pub use draft::Draft;
+pub use verdict::{Accepted, Answer, Reason, Verdict};
+
+/// How long WeChat waits for an answer before it hangs up and pushes again.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// When WeChat delivers a push that it gets no answer to, counted from the first delivery.
+///
+/// The official page says «three times»; the times are from a log.
+pub const DELIVERIES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(5070), Duration::from_millis(10080)];
+
+/// WeChat, as one account sees it.
+///
+/// ```
+/// use wechat_events::testing::WeChat;
+///
+/// let wechat = WeChat::plain("AAAAA")?.seed(7);
+/// let request = wechat.push("text").set("Content", "hello").request(1714037059);
+/// assert_eq!(request.method, "POST");
+/// assert_eq!(
+///     request.query,
+///     "signature=69f9ed1d8a4ba05686fdd780a95d9073cb89ffb6&timestamp=1714037059&nonce=72105175\
+///      &openid=oqi1rLPx-bJ18oxc49j8USAghBVe"
+/// );
+/// assert!(request.body.starts_with(b"<xml><ToUserName><![CDATA[gh_ebc88566ca2e]]></ToUserName>\n"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+pub struct WeChat {
+    token: String,
+    mode: Mode,
+    /// The envelope names the component instead of the account.
+    component: bool,
+    seed: u64,
+    /// How many numbers were drawn.
+    drawn: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Plain,
+    Compatible(Sealed),
+    Safe(Sealed),
+}
+
+#[derive(Debug)]
+struct Sealed {
+    app_id: String,
+    key: EncodingAesKey,
+}
+
+impl Sealed {
+    fn new(app_id: impl Into<String>, key: impl AsRef<str>) -> Result<Sealed, ConfigError> {
+        match app_id.into() {
+            app_id if app_id.is_empty() => Err(ConfigError::EmptyAppId),
+            app_id => Ok(Sealed { app_id, key: EncodingAesKey::new(key.as_ref())? }),
+        }
+    }
+}
+
+/// Shows mode and app id; token and key are secrets.
+impl fmt::Debug for WeChat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeChat").field("mode", &self.mode).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl WeChat {
+    /// With an account in plaintext mode.
+    ///
+    /// # Errors
+    /// [`ConfigError::EmptyToken`] for `""`.
+    pub fn plain(token: impl Into<String>) -> Result<WeChat, ConfigError> {
+        WeChat::new(token.into(), Mode::Plain)
+    }
+
+    /// With an account in compatible mode: fields in the clear, and beside them `Encrypt`.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::safe`](crate::Endpoint::safe).
+    pub fn compatible(
+        token: impl Into<String>,
+        app_id: impl Into<String>,
+        key: impl AsRef<str>,
+    ) -> Result<WeChat, ConfigError> {
+        WeChat::new(token.into(), Mode::Compatible(Sealed::new(app_id, key)?))
+    }
+
+    /// With an account in safe mode.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::safe`](crate::Endpoint::safe).
+    pub fn safe(
+        token: impl Into<String>,
+        app_id: impl Into<String>,
+        key: impl AsRef<str>,
+    ) -> Result<WeChat, ConfigError> {
+        WeChat::new(token.into(), Mode::Safe(Sealed::new(app_id, key)?))
+    }
+
+    fn new(token: String, mode: Mode) -> Result<WeChat, ConfigError> {
+        if token.is_empty() {
+            return Err(ConfigError::EmptyToken);
+        }
+        Ok(WeChat { token, mode, component: false, seed: 0, drawn: AtomicU64::new(0) })
+    }
+
+    /// Other nonces, MsgIds and random bytes; 0 if not called.
+    ///
+    /// They are no secrets here: never seal with them what is one.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> WeChat {
+        WeChat { seed, drawn: AtomicU64::new(0), ..self }
+    }
+
+    /// As towards a third-party platform, whose app id, token and key are the component's.
+    ///
+    /// The envelope has `AppId` and no `ToUserName`, and the query has no `openid`.
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// let wechat = WeChat::safe("token", "wx5823bf96d3bd56c7", "A".repeat(43))?.component();
+    /// let ticket = "<xml><AppId>wx5823bf96d3bd56c7</AppId><InfoType>component_verify_ticket</InfoType></xml>";
+    /// let request = wechat.raw(ticket).request(1700000000);
+    /// assert!(request.body.starts_with(b"<xml><AppId><![CDATA[wx5823bf96d3bd56c7]]></AppId>\n<Encrypt>"));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn component(self) -> WeChat {
+        WeChat { component: true, ..self }
+    }
+
+    /// A push of a kind, by its name on the wire, such as `SCAN` or `text`.
+    ///
+    /// It is the kind's sample with a MsgId of its own, and its fields can be [set](Draft::set). Upper and lower case
+    /// tell `LOCATION` from `location`, and do not matter otherwise. A name that is no kind becomes an event of that
+    /// name: something new of WeChat's.
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// # use wechat_events::{Kind, parse_event};
+    /// let wechat = WeChat::plain("token")?;
+    /// let request = wechat.push("brand_new").set("Part/Color", "red").request(1700000000);
+    /// let event = parse_event(&request.body).unwrap();
+    /// assert_eq!((event.name(), event.create_time), ("brand_new", 1700000000));
+    /// assert_eq!(event.field("Part/Color").as_deref(), Some("red"));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn push(&self, name: &str) -> Draft<'_> {
+        Draft::of_kind(self, name)
+    }
+
+    /// A push of these bytes, as they are. JSON, told by its `{`, comes in an envelope of JSON.
+    pub fn raw(&self, message: impl Into<Vec<u8>>) -> Draft<'_> {
+        Draft::of_bytes(self, message.into())
+    }
+
+    /// The check of the address, as when the console's button is pressed; `now` is in seconds since 1970.
+    ///
+    /// ```
+    /// # use wechat_events::Endpoint;
+    /// # use wechat_events::testing::{Verdict, WeChat};
+    /// # struct Silent;
+    /// # impl wechat_events::Handler for Silent {}
+    /// let (wechat, endpoint) = (WeChat::plain("token")?, Endpoint::plain("token")?);
+    /// let request = wechat.address_check(1700000000);
+    /// let response = endpoint.respond(request.method, &request.query, b"", request.now, &Silent);
+    /// assert_eq!(wechat.judge(&request, response), Verdict::Confirmed);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn address_check(&self, now: i64) -> Request {
+        let echostr = self.draw().to_string();
+        let query = format!("{}&echostr={echostr}", self.signed(now, &self.nonce()));
+        Request {
+            method: "GET",
+            query,
+            content_type: "",
+            body: Vec::new(),
+            now,
+            message: Vec::new(),
+            echostr: Some(echostr),
+        }
+    }
+
+    /// What a message is on the wire. Each call draws a nonce and random bytes, but for a nonce that is given.
+    fn request(&self, message: &[u8], nonce: Option<&str>, now: i64) -> Request {
+        let nonce = nonce.map_or_else(|| self.nonce(), str::to_owned);
+        let json = is_json(message);
+        let field = |name| {
+            let mut nodes = Nodes::new();
+            let fields = Fields::read(message, &verdict::LIMITS, &mut nodes).ok()?;
+            fields.root().first(Path::new(name)).map(|element| element.text().into_owned())
+        };
+        let mut query = self.signed(now, &nonce);
+        if let Some(open_id) = field("FromUserName").filter(|_| !self.component) {
+            query.push_str("&openid=");
+            query.push_str(&percent_encoded(&open_id));
+        }
+        let body = match &self.mode {
+            Mode::Plain => message.to_vec(),
+            Mode::Compatible(sealed) | Mode::Safe(sealed) => {
+                let encrypt = self.encrypt(sealed, message);
+                let signature = sign([&self.token, &now.to_string(), &nonce, &encrypt]);
+                query.push_str("&encrypt_type=aes&msg_signature=");
+                query.push_str(&hexadecimal(signature));
+                let (name, value) = if self.component {
+                    ("AppId", Cow::Borrowed(&*sealed.app_id))
+                } else {
+                    ("ToUserName", field("ToUserName").unwrap_or_default().into())
+                };
+                match (&self.mode, json) {
+                    (Mode::Compatible(_), false) => {
+                        beside(message, b"</", &format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n"))
+                    }
+                    (Mode::Compatible(_), true) => beside(message, b"}", &format!(r#","Encrypt":"{encrypt}""#)),
+                    (_, false) => format!(
+                        "<xml><{name}>{}</{name}>\n<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>",
+                        draft::cdata(&value)
+                    )
+                    .into_bytes(),
+                    (_, true) => format!(r#"{{"{name}":"{}","Encrypt":"{encrypt}"}}"#, JsonString(&value)).into_bytes(),
+                }
+            }
+        };
+        let content_type = if json { "application/json" } else { "text/xml" };
+        Request { method: "POST", query, content_type, body, now, message: message.to_vec(), echostr: None }
+    }
+
+    fn encrypt(&self, sealed: &Sealed, message: &[u8]) -> String {
+        let random = (u128::from(self.draw()) << 64) | u128::from(self.draw());
+        // Fails for 4 GiB and more only: then `Encrypt` is empty, which nothing opens.
+        seal_with(&sealed.key, &sealed.app_id, message, random.to_be_bytes()).unwrap_or_default()
+    }
+
+    fn signed(&self, now: i64, nonce: &str) -> String {
+        let timestamp = now.to_string();
+        let signature = hexadecimal(sign([&self.token, &timestamp, nonce]));
+        format!("signature={signature}&timestamp={timestamp}&nonce={}", percent_encoded(nonce))
+    }
+
+    /// As WeChat's look: up to ten digits.
+    fn nonce(&self) -> String {
+        (self.draw() >> 32).to_string()
+    }
+
+    /// The next number: SplitMix64, whose state is the seed and how many were drawn.
+    fn draw(&self) -> u64 {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let mut z = self.seed.wrapping_add(drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// One delivery: what goes over the wire, and what WeChat remembers of it.
+///
+/// ```
+/// use wechat_events::testing::WeChat;
+///
+/// let request = WeChat::plain("token")?.push("CLICK").set("EventKey", "menu").nonce("42").request(1700000000);
+/// assert!(request.query.contains("&timestamp=1700000000&nonce=42&"));
+/// assert_eq!((request.method, request.content_type, request.now), ("POST", "text/xml", 1700000000));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// `GET` for the check of the address, `POST` for a push.
+    pub method: &'static str,
+    /// What follows the `?`.
+    pub query: String,
+    /// `text/xml` or `application/json`; nothing for GET.
+    pub content_type: &'static str,
+    /// The body, sealed as the mode has it.
+    pub body: Vec<u8>,
+    /// When it is sent, in seconds since 1970.
+    pub now: i64,
+    /// What the body says in the clear: the same for all deliveries of a push.
+    pub message: Vec<u8>,
+    /// What the answer must be, in a check of the address.
+    echostr: Option<String>,
+}
+
+/// What became of a push and its deliveries; see [`Draft::deliver`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Each request with what WeChat made of its answer: one to three.
+    pub attempts: Vec<(Request, Verdict)>,
+    /// What the follower sees in the end.
+    pub verdict: Verdict,
+}
+
+impl Draft<'_> {
+    /// Delivers the push as WeChat does, until it is answered in time: at most at each of [`DELIVERIES`].
+    ///
+    /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
+    /// [how long](Answer::after) it took, or `None` for none at all. After [`PATIENCE`] WeChat has hung up, and an
+    /// answer is lost. In plaintext mode all deliveries have one signature, timestamp and nonce; in the other modes
+    /// each has its own, and its own ciphertext.
+    ///
+    /// # Example: slow once
+    /// ```
+    /// use std::time::Duration;
+    /// use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
+    ///
+    /// let mut seconds = [6, 1].into_iter();
+    /// let delivery = WeChat::plain("token")?.push("text").deliver(1700000000, |_| {
+    ///     Some(Answer::new(200, "success").after(Duration::from_secs(seconds.next()?)))
+    /// });
+    /// let late = Verdict::Ignored(Reason::TooLate { after: Duration::from_secs(6) });
+    /// let [(first, of_first), (second, of_second)] = &*delivery.attempts else { panic!() };
+    /// assert_eq!((first.now, second.now), (1700000000, 1700000005));
+    /// assert_eq!((of_first, of_second), (&late, &Verdict::Silent));
+    /// assert_eq!(delivery.verdict, Verdict::Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn deliver(&self, now: i64, mut serve: impl FnMut(&Request) -> Option<Answer>) -> Delivery {
+        let wechat = self.wechat();
+        let first = self.request(now);
+        let mut attempts = Vec::new();
+        for delay in DELIVERIES {
+            let sent = now.saturating_add_unsigned(delay.as_secs());
+            let request = match &wechat.mode {
+                _ if delay.is_zero() => first.clone(),
+                Mode::Plain => Request { now: sent, ..first.clone() },
+                Mode::Compatible(_) | Mode::Safe(_) => wechat.request(&first.message, self.chosen_nonce(), sent),
+            };
+            let verdict = match serve(&request) {
+                Some(answer) => wechat.judge(&request, answer),
+                None => Verdict::Ignored(Reason::Silence),
+            };
+            let again = matches!(verdict, Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }));
+            attempts.push((request, verdict.clone()));
+            if !again {
+                return Delivery { attempts, verdict };
+            }
+        }
+        Delivery { attempts, verdict: Verdict::FaultLine(Reason::Silence) }
+    }
+}
+
+fn hexadecimal(signature: Hex) -> String {
+    String::from_utf8_lossy(&signature).into_owned()
+}
+
+/// The message with something in front of the last `mark`, which ends its root.
+fn beside(message: &[u8], mark: &[u8], inserted: &str) -> Vec<u8> {
+    let end = message.windows(mark.len()).rposition(|window| window == mark).unwrap_or(message.len());
+    let (before, behind) = message.split_at_checked(end).unwrap_or((message, &[]));
+    [before, inserted.as_bytes(), behind].concat()
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,398 @@
+//! What WeChat makes of an answer.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Mode, PATIENCE, Request, Sealed, WeChat};
+use crate::cipher::{OpenError, open};
+use crate::endpoint::Response;
+use crate::event::{Event, parse_event};
+use crate::fields::{Element, Fields, Limits, Nodes, Path, is_json, trim};
+use crate::signature::{same, sign};
+
+/// Bytes of UTF-8 in a text, as the official page said until 2014.
+const TEXT_LIMIT: usize = 2048;
+/// Articles that are shown.
+const ARTICLES: usize = 8;
+/// Characters of an answer that a reason shows.
+const SHOWN: usize = 64;
+
+pub(super) const LIMITS: Limits = Limits { bytes: u32::MAX, depth: 16, elements: 1 << 20 };
+
+/// What came back for a request, over whatever wire; `From` a [`Response`](crate::Response).
+///
+/// ```
+/// use wechat_events::testing::{Answer, Verdict, WeChat};
+///
+/// let wechat = WeChat::plain("token")?;
+/// let request = wechat.push("text").request(1700000000);
+/// let verdict = wechat.judge(&request, Answer::new(200, r#""success""#));
+/// assert_eq!(
+///     verdict.to_string(),
+///     "shows its fault line: the answer `\\\"success\\\"` is not `success`, not empty and not XML: \
+///      unknown token at 1:1"
+/// );
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// HTTP's status.
+    pub status: u16,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// How long it took.
+    pub after: Duration,
+}
+
+impl Answer {
+    /// An answer at once.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+        Answer { status, body: body.into(), after: Duration::ZERO }
+    }
+
+    /// The same after a time, counted from the request.
+    #[must_use]
+    pub fn after(self, after: Duration) -> Answer {
+        Answer { after, ..self }
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer::new(response.status, response.body)
+    }
+}
+
+impl From<&Response> for Answer {
+    fn from(response: &Response) -> Answer {
+        Answer::new(response.status, &*response.body)
+    }
+}
+
+/// What WeChat does upon an answer; `Display` says it in a line, with the reason.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Shows the reply to the follower.
+    #[error("shows the reply")]
+    Accepted(Accepted),
+    /// Shows nothing, and is content: `success`, or nothing at all.
+    #[error("shows nothing, as asked")]
+    Silent,
+    /// The address is confirmed.
+    #[error("confirms the address")]
+    Confirmed,
+    /// Shows nothing, and the answer is lost.
+    #[error("ignores the answer: {0}")]
+    Ignored(Reason),
+    /// Tells the follower that the account is out of order (该公众号提供的服务出现故障), and its owner too.
+    #[error("shows its fault line: {0}")]
+    FaultLine(Reason),
+    /// The address is not confirmed; the console says that the token is wrong.
+    #[error("does not confirm the address: {0}")]
+    Refused(Reason),
+}
+
+impl Verdict {
+    /// A field of the reply that is shown, by its path, such as `Content` or `Image/MediaId`.
+    #[must_use]
+    pub fn field(&self, path: &str) -> Option<String> {
+        match self {
+            Verdict::Accepted(reply) => reply.field(path),
+            _ => None,
+        }
+    }
+}
+
+/// A reply as WeChat reads it, opened if it was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The bytes: XML, or JSON where the push was JSON.
+    pub message: Vec<u8>,
+    /// Whether it came sealed.
+    pub sealed: bool,
+}
+
+impl Accepted {
+    /// The first element at a path, such as `Content` or `Articles/item/Title`.
+    ///
+    /// ```
+    /// # use wechat_events::testing::{Answer, Verdict, WeChat};
+    /// let wechat = WeChat::plain("token")?;
+    /// let request = wechat.push("text").set("FromUserName", "o_1").set("ToUserName", "gh_1").request(1);
+    /// let verdict = wechat.judge(&request, Answer::new(200, "<xml><ToUserName>o_1</ToUserName>\
+    ///     <FromUserName>gh_1</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType>\
+    ///     <Content>hi</Content></xml>"));
+    /// let Verdict::Accepted(reply) = verdict else { panic!("{verdict}") };
+    /// assert_eq!((reply.field("Content").as_deref(), reply.sealed), (Some("hi"), false));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn field(&self, path: &str) -> Option<String> {
+        let mut nodes = Nodes::new();
+        let fields = Fields::read(&self.message, &LIMITS, &mut nodes).ok()?;
+        fields.root().first(Path::new(path)).map(|element| element.text().into_owned())
+    }
+}
+
+/// Why WeChat does not show an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No answer at all.
+    #[error("no answer in time")]
+    Silence,
+    /// WeChat had hung up.
+    #[error("it came after {after:?}, when WeChat had hung up")]
+    TooLate {
+        /// Since the request.
+        after: Duration,
+    },
+    /// Another status than 200.
+    #[error("status {status}, not 200")]
+    Status {
+        /// HTTP's.
+        status: u16,
+    },
+    /// Not the text that was to come back.
+    #[error("the body is `{}`, not the echostr {echostr} alone", found.escape_debug())]
+    Echostr {
+        /// What was to come back.
+        echostr: String,
+        /// The first 64 characters of what came.
+        found: String,
+    },
+    /// Nothing that an answer may be.
+    #[error("the answer `{}` is not `success`, not empty and not XML: {reason}", found.escape_debug())]
+    NotXml {
+        /// Its first 64 characters.
+        found: String,
+        /// What a reader of XML says to it.
+        reason: String,
+    },
+    /// `U+FEFF` in front, as some editors put it there.
+    #[error("a byte order mark stands in front of it")]
+    ByteOrderMark,
+    /// XML in answer to JSON, or JSON in answer to XML.
+    #[error("the push and the answer are not both XML or both JSON")]
+    Format,
+    /// In plaintext mode a reply is not sealed.
+    #[error("it is sealed, and the account is in plaintext mode")]
+    Sealed,
+    /// In safe mode a reply is sealed.
+    #[error("it is not sealed, and the account is in safe mode")]
+    NotSealed,
+    /// `success` and nothing at all are answers in the clear.
+    #[error("`success` is sealed, which only replies are")]
+    SealedSuccess,
+    /// The envelope's MsgSignature is not of its parts and the token.
+    #[error("MsgSignature is wrong")]
+    MsgSignature,
+    /// The envelope's Encrypt does not open.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// This kind of push takes no reply.
+    #[error("`{name}` takes no reply")]
+    TakesNone {
+        /// The kind's name on the wire.
+        name: String,
+    },
+    /// An element is missing, or empty where it must not be.
+    #[error("{field} is missing or empty")]
+    Missing {
+        /// Its path.
+        field: &'static str,
+    },
+    /// An element is not what it should be.
+    #[error("{field} is `{}`, not {expected}", found.escape_debug())]
+    Unexpected {
+        /// Its path.
+        field: &'static str,
+        /// The first 64 characters of its text.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A text that is too long.
+    #[error("Content has {bytes} bytes, {TEXT_LIMIT} are allowed")]
+    TooLong {
+        /// Of UTF-8.
+        bytes: usize,
+    },
+    /// More articles than are shown in answer to this kind of push.
+    #[error("{articles} articles, {limit} are allowed")]
+    Articles {
+        /// Articles of the reply.
+        articles: usize,
+        /// Articles allowed.
+        limit: usize,
+    },
+}
+
+impl WeChat {
+    /// What WeChat does upon this answer to this request.
+    ///
+    /// ```
+    /// use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
+    ///
+    /// let wechat = WeChat::plain("token")?;
+    /// let request = wechat.push("VIEW").request(1700000000);
+    /// assert_eq!(wechat.judge(&request, Answer::new(200, "success")), Verdict::Silent);
+    /// let reply = "<xml><MsgType>text</MsgType></xml>";
+    /// let fault = Verdict::FaultLine(Reason::TakesNone { name: "VIEW".into() });
+    /// assert_eq!(wechat.judge(&request, Answer::new(200, reply)), fault);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn judge(&self, request: &Request, answer: impl Into<Answer>) -> Verdict {
+        let Answer { status, body, after } = answer.into();
+        let reason = if after >= PATIENCE {
+            return Verdict::Ignored(Reason::TooLate { after });
+        } else if status != 200 {
+            Reason::Status { status }
+        } else if let Some(echostr) = &request.echostr {
+            if body == echostr.as_bytes() {
+                return Verdict::Confirmed;
+            }
+            Reason::Echostr { echostr: echostr.clone(), found: shown(&body) }
+        } else if matches!(&*body, b"" | b"success") {
+            return Verdict::Silent;
+        } else {
+            return self.reply(request, &body).unwrap_or_else(Verdict::FaultLine);
+        };
+        match request.echostr {
+            Some(_) => Verdict::Refused(reason),
+            None => Verdict::FaultLine(reason),
+        }
+    }
+
+    fn reply(&self, request: &Request, body: &[u8]) -> Result<Verdict, Reason> {
+        let json = request.content_type == "application/json";
+        let (message, sealed) = self.opened(body, json)?;
+        let event = parse_event(&request.message).ok();
+        if !event.as_ref().is_some_and(Event::takes_reply) {
+            return Err(Reason::TakesNone { name: event.map(|event| event.name().to_owned()).unwrap_or_default() });
+        }
+        let mut nodes = Nodes::new();
+        let fields = read(&message, json, &mut nodes)?;
+        let verdict = event.as_ref().map_or(Ok(None), |event| check(event, fields.root(), json))?;
+        Ok(verdict.unwrap_or(Verdict::Accepted(Accepted { message: message.to_vec(), sealed })))
+    }
+
+    /// What a reply says, and whether it was sealed.
+    fn opened<'b>(&self, body: &'b [u8], json: bool) -> Result<(Cow<'b, [u8]>, bool), Reason> {
+        let mut nodes = Nodes::new();
+        let fields = read(body, json, &mut nodes)?;
+        let encrypt = fields.root().first(Path::new("Encrypt"));
+        match (&self.mode, encrypt) {
+            (Mode::Plain, Some(_)) => Err(Reason::Sealed),
+            (Mode::Safe(_), None) => Err(Reason::NotSealed),
+            (Mode::Plain | Mode::Compatible(_), None) => Ok((Cow::Borrowed(body), false)),
+            (Mode::Compatible(sealed) | Mode::Safe(sealed), Some(encrypt)) => {
+                let message = self.unseal(sealed, &encrypt.text(), fields.root())?;
+                if matches!(&*message, b"" | b"success") {
+                    return Err(Reason::SealedSuccess);
+                }
+                Ok((Cow::Owned(message), true))
+            }
+        }
+    }
+
+    fn unseal(&self, sealed: &Sealed, encrypt: &str, root: Element<'_, '_>) -> Result<Vec<u8>, Reason> {
+        let signature = filled(root, "MsgSignature")?;
+        let timestamp = filled(root, "TimeStamp")?;
+        let nonce = filled(root, "Nonce")?;
+        number("TimeStamp", &timestamp)?;
+        if !same(&sign([&self.token, &timestamp, &nonce, encrypt]), &signature) {
+            return Err(Reason::MsgSignature);
+        }
+        Ok(open(&sealed.key, &sealed.app_id, encrypt)?.into_message())
+    }
+}
+
+/// Reads an answer, as strictly as XML is meant to be read.
+fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fields<'b, 'n>, Reason> {
+    let not_xml = |reason: &dyn std::fmt::Display| Reason::NotXml { found: shown(body), reason: reason.to_string() };
+    if body.starts_with("\u{FEFF}".as_bytes()) {
+        return Err(Reason::ByteOrderMark);
+    }
+    let begins_xml = body.trim_ascii_start().starts_with(b"<");
+    if (json && begins_xml) || (!json && is_json(body)) {
+        return Err(Reason::Format);
+    }
+    if is_json(body) {
+        return Fields::read(body, &LIMITS, nodes).map_err(|error| not_xml(&error));
+    }
+    let text = str::from_utf8(body).map_err(|error| not_xml(&error))?;
+    roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
+    Fields::read(body, &LIMITS, nodes).map_err(|error| not_xml(&error))
+}
+
+/// Whether the reply has what its type needs: `Some` if WeChat takes it and shows nothing.
+fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<Verdict>, Reason> {
+    for (field, expected) in [("ToUserName", &event.from_user), ("FromUserName", &event.to_user)] {
+        let found = filled(root, field)?;
+        if trim(&found) != trim(expected) {
+            return Err(unexpected(field, &found, &format!("`{}`", trim(expected))));
+        }
+    }
+    number("CreateTime", &filled(root, "CreateTime")?)?;
+    let msg_type = filled(root, "MsgType")?;
+    match &*msg_type {
+        "text" => match filled(root, "Content")?.len() {
+            bytes if bytes > TEXT_LIMIT => Err(Reason::TooLong { bytes }),
+            _ => Ok(None),
+        },
+        "image" => filled(root, "Image/MediaId").map(|_| None),
+        "voice" => filled(root, "Voice/MediaId").map(|_| None),
+        "video" => filled(root, "Video/MediaId").map(|_| None),
+        "music" => filled(root, "Music/ThumbMediaId").map(|_| None),
+        "news" => {
+            let articles = if json { "Articles" } else { "Articles/item" };
+            let items: Vec<_> = root.all(Path::new(articles)).collect();
+            let stated = number("ArticleCount", &filled(root, "ArticleCount")?)?;
+            if usize::try_from(stated) != Ok(items.len()) {
+                return Err(unexpected("ArticleCount", &stated.to_string(), &items.len().to_string()));
+            }
+            for item in &items {
+                for field in ["Title", "Description", "PicUrl", "Url"] {
+                    item.first(Path::new(field)).ok_or(Reason::Missing { field })?;
+                }
+            }
+            let limit = articles_for(event);
+            match items.len() {
+                0 => Err(Reason::Missing { field: "Articles/item" }),
+                articles if articles > limit => Ok(Some(Verdict::Ignored(Reason::Articles { articles, limit }))),
+                _ => Ok(None),
+            }
+        }
+        "transfer_customer_service" if event.is_message() => Ok(None),
+        "transfer_customer_service" => Err(unexpected("MsgType", &msg_type, "a reply to an event")),
+        _ => Err(unexpected("MsgType", &msg_type, "a type of reply")),
+    }
+}
+
+/// One in answer to what a follower sends, as the official page has it.
+fn articles_for(event: &Event<'_>) -> usize {
+    let one = ["text", "image", "voice", "video", "news", "location"];
+    if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
+}
+
+fn filled<'a>(root: Element<'_, 'a>, field: &'static str) -> Result<Cow<'a, str>, Reason> {
+    let text = root.first(Path::new(field)).map(Element::text);
+    text.filter(|text| !text.is_empty()).ok_or(Reason::Missing { field })
+}
+
+fn number(field: &'static str, text: &str) -> Result<i64, Reason> {
+    trim(text).parse().map_err(|_| unexpected(field, text, "a number"))
+}
+
+fn unexpected(field: &'static str, found: &str, expected: &str) -> Reason {
+    Reason::Unexpected { field, found: found.chars().take(SHOWN).collect(), expected: expected.to_owned() }
+}
+
+fn shown(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(SHOWN).collect()
+}
