@@ -61,8 +61,10 @@ mod serde;
 mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "threads", feature = "tokio"))]
+mod webhook;
 
-pub use dedup::{Dedup, DedupKey};
+pub use dedup::{Dedup, DedupKey, store};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
@@ -72,6 +74,12 @@ pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
 pub use signature::verify_signature;
+#[cfg(feature = "threads")]
+pub use webhook::ThreadedWebhook;
+#[cfg(feature = "tokio")]
+pub use webhook::{Blocking, Webhook};
+#[cfg(any(feature = "threads", feature = "tokio"))]
+pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use super::{Endpoint, Push, Report, Response, Token, Which, parameters, present};
 use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
 use crate::error::{ConfigError, RequestError};
-use crate::event::Event;
 use crate::fields::{Fields, Nodes, Path, is_json};
 use crate::reply::Writer;
 use crate::signature::{same, sign, verify_signature};
@@ -149,13 +148,14 @@ impl Push<'_> {
     pub(super) fn sealed(
         &self,
         sealing: &Sealing,
-        event: &Event<'_>,
         written: String,
         now: i64,
         seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
     ) -> Response {
         self.envelope(sealing, written.as_bytes(), now, seal).unwrap_or_else(|error| {
-            self.endpoint.report(&Report::Unsealed { event, error: &error });
+            if let Ok(event) = self.event() {
+                self.endpoint.report(&Report::Unsealed { event: &event, error: &error });
+            }
             if sealing.cipher.compatible { Response::written(written) } else { Response::success() }
         })
     }
@@ -253,8 +253,8 @@ mod tests {
             let endpoint = endpoint.on_report(move |report| sink.lock().unwrap().push(report.to_string()));
             let push = push(&endpoint, "2");
             let fails = |_: &_, _: &str, _: &[u8]| Err(SealError::NoRandomBytes { reason: "no entropy".to_owned() });
-            let (event, sealing) = (push.event().unwrap(), push.sealing.as_ref().unwrap());
-            let response = push.sealed(sealing, &event, "<xml>reply</xml>".to_owned(), 1, fails);
+            let sealing = push.sealing.as_ref().unwrap();
+            let response = push.sealed(sealing, "<xml>reply</xml>".to_owned(), 1, fails);
             assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
             let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
             assert_eq!(*reports.lock().unwrap(), [report]);

@@ -402,8 +402,14 @@ impl Endpoint {
         }
     }
 
-    fn report(&self, report: &Report<'_>) {
+    pub(crate) fn report(&self, report: &Report<'_>) {
         (self.0.report)(report);
+    }
+
+    /// [`Push::event`], for who has kept the push's bytes alone.
+    #[cfg(any(feature = "threads", feature = "tokio"))]
+    pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
+        self.0.limits.parse_event(body)
     }
 }
 
@@ -538,11 +544,18 @@ impl Push<'_> {
         if let Some(refused) = &written.refused {
             self.endpoint.report(&Report::Refused { event, reply, refused });
         }
+        self.answer(written.body, now)
+    }
+
+    /// The response with a reply that was written before, be it for an earlier delivery of this push.
+    pub(crate) fn answer(&self, written: String, now: i64) -> Response {
         #[cfg(feature = "aes")]
-        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written.body, "" | "success")) {
-            return self.sealed(sealing, event, written.body, now, crate::cipher::seal);
+        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written, "" | "success")) {
+            return self.sealed(sealing, written, now, crate::cipher::seal);
         }
-        Response::written(written.body)
+        #[cfg(not(feature = "aes"))]
+        let _ = now;
+        Response::written(written)
     }
 }
 
@@ -565,7 +578,7 @@ pub struct Response {
 }
 
 impl Response {
-    fn success() -> Response {
+    pub(crate) fn success() -> Response {
         Response { body: b"success".to_vec(), ..Response::status(200) }
     }
 
@@ -578,7 +591,7 @@ impl Response {
         Response { status: 200, content_type, body: body.into_bytes() }
     }
 
-    fn status(status: u16) -> Response {
+    pub(crate) fn status(status: u16) -> Response {
         Response { status, content_type: "text/plain", body: Vec::new() }
     }
 }
@@ -625,6 +638,13 @@ pub enum Report<'r> {
         /// Why.
         error: &'r SealError,
     },
+    /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
+    Late {
+        /// In answer to what.
+        event: &'r Event<'r>,
+        /// What the follower does not get.
+        reply: &'r Reply,
+    },
 }
 
 impl fmt::Display for Report<'_> {
@@ -641,6 +661,7 @@ impl fmt::Display for Report<'_> {
             }
             #[cfg(feature = "aes")]
             Report::Unsealed { event, error } => write!(f, "reply to `{}` not sealed: {error}", event.name()),
+            Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
         }
     }
 }

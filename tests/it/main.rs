@@ -7,6 +7,8 @@ mod cipher;
 #[cfg(feature = "aes")]
 mod cipher_allocations;
 mod dedup;
+mod dedup_model;
+mod dedup_policies;
 mod endpoint;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
@@ -23,6 +25,10 @@ mod safe;
 mod serialized;
 #[cfg(feature = "testing")]
 mod testing;
+#[cfg(feature = "threads")]
+mod threads;
+#[cfg(feature = "tokio")]
+mod webhook;
 #[cfg(feature = "aes")]
 mod wechatpy;
 mod wire;
