@@ -24,7 +24,7 @@ use crate::handler::{AsyncHandler, Handler, HandlerResult};
 ///     }
 /// }
 ///
-/// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Blocking::new(Files)).build();
+/// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Blocking(Files)).build();
 /// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
 /// let response = webhook.call("POST", query, include_bytes!("../../tests/pushes/text.xml")).await;
 /// assert_eq!((response.status, response.content_type), (200, "text/xml"));
@@ -32,19 +32,28 @@ use crate::handler::{AsyncHandler, Handler, HandlerResult};
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct Blocking<H>(Arc<H>);
+pub struct Blocking<H> {
+    /// Shared with the threads that run it.
+    handler: Arc<H>,
+}
 
-impl<H: Handler + Send + Sync + 'static> Blocking<H> {
-    /// Wraps a handler.
-    #[must_use]
-    pub fn new(handler: H) -> Blocking<H> {
-        Blocking(Arc::new(handler))
-    }
+/// Wraps a handler: `Blocking(handler)`, as if the type were a tuple of it. See the [type](struct@Blocking).
+///
+/// ```
+/// # use wechat_events::{Blocking, Handler};
+/// # struct Silent;
+/// # impl Handler for Silent {}
+/// let handler = Blocking(Silent);
+/// ```
+#[allow(non_snake_case, reason = "it makes a `Blocking`, and is written as one")]
+#[must_use]
+pub fn Blocking<H: Handler + Send + Sync + 'static>(handler: H) -> Blocking<H> {
+    Blocking { handler: Arc::new(handler) }
 }
 
 impl<H: Handler + Send + Sync + 'static> AsyncHandler for Blocking<H> {
     async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
-        let (handler, event) = (Arc::clone(&self.0), event.clone().into_owned());
+        let (handler, event) = (Arc::clone(&self.handler), event.clone().into_owned());
         match tokio::task::spawn_blocking(move || event.dispatch(&*handler)).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

@@ -904,7 +904,7 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
         let log = Log::new();
         let (causes, taken) = (Arc::new(Mutex::new(Vec::new())), Log::new());
         let into = Arc::clone(&causes);
-        let webhook = Webhook::builder(endpoint(&log), Blocking::new(Sync))
+        let webhook = Webhook::builder(endpoint(&log), Blocking(Sync))
             .on_error(OnError::Status500)
             .on_failure(move |failure| into.lock().unwrap().push(failure.to_string()))
             .wall_clock(|| EPOCH)
