@@ -29,10 +29,8 @@ async fn wechat(State(webhook): State<Webhook>, method: Method, query: RawQuery,
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let webhook = Webhook::builder(Endpoint::plain(std::env::var("WECHAT_TOKEN")?)?, Account).build();
-    let app = Router::new()
-        .route("/wechat", any(wechat))
-        .layer(DefaultBodyLimit::max(1 << 20))
-        .with_state(webhook.clone());
+    let app =
+        Router::new().route("/wechat", any(wechat)).layer(DefaultBodyLimit::max(1 << 20)).with_state(webhook.clone());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
