@@ -54,7 +54,7 @@ pub mod reply;
 mod signature;
 mod xml;
 
-pub use dedup::{Dedup, DedupKey};
+pub use dedup::{Dedup, DedupKey, store};
 pub use endpoint::{Endpoint, Push, Received, Report, Response};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};

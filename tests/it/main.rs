@@ -2,6 +2,8 @@
 
 mod allocations;
 mod dedup;
+mod dedup_model;
+mod dedup_policies;
 mod endpoint;
 mod handlers;
 mod pushes;

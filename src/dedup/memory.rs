@@ -1,0 +1,503 @@
+//! The store in this process: shards of tables behind locks, and the waiting for what they hold.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::DedupKey;
+use super::park::park_on;
+use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
+use super::sync::Mutex;
+use super::table::{Key, Limits, Salt, Table};
+
+/// A bounded [`Store`] in this process.
+///
+/// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
+/// restart is run again by its retry, which is the right thing to do.
+///
+/// Each operation takes the lock of one shard for some 50 ns, allocates nothing but room for more pushes, and never
+/// waits for anything else. Its own methods are those of [`Store`] without the [`Outcome`], for callers without a
+/// runtime; [`Wait::park`] is their waiting.
+///
+/// # Bounds
+///
+/// See [`MemoryBuilder`] for the arithmetic. When there is no room, pushes are let go in this order: those kept long
+/// enough, those whose answer was carried or that failed, oldest first; those whose answer is still owed; those whose
+/// lease is over. Running pushes are never evicted: [`Refusal::Full`](super::store::Refusal::Full).
+///
+/// ```
+/// use std::sync::Arc;
+/// use wechat_events::DedupKey;
+/// use wechat_events::store::{Carrier, Claimed, Memory};
+///
+/// let memory = Memory::new();
+/// let key = DedupKey::from_bytes([1; 16]);
+/// let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
+/// memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 6_000).unwrap();
+/// assert!(matches!(memory.claim(key, 10_080), Claimed::Done { .. }));
+/// assert!(matches!(memory.claim(key, 66_000), Claimed::New(_))); // 60 s after its end it is forgotten
+/// ```
+pub struct Memory {
+    /// All shards but the last: picking by number cannot fail.
+    shards: Box<[Shard]>,
+    last: Shard,
+    salt: Salt,
+    lease: Duration,
+}
+
+/// Two cache lines to itself: neighbours' locks are not to slow each other down.
+#[repr(align(128))]
+struct Shard(Mutex<Table>);
+
+/// The bounds of a [`Memory`].
+///
+/// # Arithmetic
+///
+/// - A push takes about 200 bytes beside its answer: 13 MB for the default 65,536. Room grows as it is needed and is
+///   not given back.
+/// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
+///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
+///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
+/// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
+///   Most answers are `success`; a text reply has at most some 2.5 KB.
+/// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
+///   evenly, but a shard may evict when the whole is filled to 90 % or so.
+///
+/// ```
+/// use std::time::Duration;
+/// use wechat_events::store::Memory;
+///
+/// let memory = Memory::builder().entries(1 << 20).bytes(256 << 20).keep(Duration::from_secs(120)).build();
+/// assert_eq!((memory.entries(), memory.bytes()), (0, 0));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct MemoryBuilder {
+    entries: usize,
+    bytes: usize,
+    keep: Duration,
+    lease: Duration,
+    shards: usize,
+}
+
+impl Default for MemoryBuilder {
+    fn default() -> Self {
+        MemoryBuilder {
+            entries: 65_536,
+            bytes: 64 << 20,
+            keep: Duration::from_secs(60),
+            lease: Duration::from_secs(20),
+            shards: 64,
+        }
+    }
+}
+
+impl MemoryBuilder {
+    /// How many pushes to hold at most, running ones included; 0 counts as 1. Default: 65,536.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory, Refusal};
+    /// let memory = Memory::builder().entries(1).build();
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(_)));
+    /// assert_eq!(memory.claim(DedupKey::from_bytes([2; 16]), 0), Claimed::Refused(Refusal::Full));
+    /// ```
+    pub fn entries(mut self, entries: usize) -> Self {
+        self.entries = entries.max(1);
+        self
+    }
+
+    /// How many bytes of answers to hold at most. Default: 64 MiB.
+    ///
+    /// The newest answer of a shard always stays, so an answer larger than the shard's part exceeds the bound until the
+    /// next one.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Carrier, Claimed, Memory};
+    /// let memory = Memory::builder().entries(8).bytes(10).build();
+    /// for n in 0..3 {
+    ///     let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([n; 16]), 0) else { unreachable!() };
+    ///     memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 0).unwrap();
+    /// }
+    /// assert_eq!((memory.entries(), memory.bytes()), (2, 10));
+    /// ```
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// How long to keep a push after its end. Default: 60 s.
+    ///
+    /// Counted from when it was finished, carried or released, whichever came last, and not from when it was first
+    /// seen: the retry that asks for an answer comes within seconds of it, however long the handler took. With less
+    /// than 15 s retries count as new.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory};
+    /// let memory = Memory::builder().keep(Duration::from_secs(15)).build();
+    /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 23_999), Claimed::Done { .. }));
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 24_000), Claimed::New(_)));
+    /// ```
+    pub fn keep(mut self, keep: Duration) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// How long a claim lives without being renewed. Default: 20 s.
+    ///
+    /// Longer than WeChat asks for a push (15 s), unlike that of a store which several machines share: who dies in this
+    /// process takes the store along, and who panics releases. What a lease still ends is a claim that leaked, or one
+    /// whose renewal is stuck in a starved runtime, where a second run would make things worse.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory};
+    /// let memory = Memory::builder().lease(Duration::from_secs(4)).build();
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(claim) if claim.run == 1));
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 3_999), Claimed::Running { lease_left: 1, .. }));
+    /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 4_000), Claimed::New(claim) if claim.run == 2));
+    /// ```
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How many locks to spread the pushes over. Default: 64.
+    ///
+    /// Rounded up to a power of two, at most 1,024; then halved until a shard holds 256 pushes at least, so that a
+    /// small store's bounds are exact.
+    ///
+    /// ```
+    /// # use wechat_events::store::Memory;
+    /// let memory = Memory::builder().shards(256).build();
+    /// # drop(memory);
+    /// ```
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Makes the store; it takes no room yet.
+    ///
+    /// ```
+    /// # use wechat_events::store::Memory;
+    /// assert_eq!(Memory::builder().build().entries(), 0);
+    /// ```
+    pub fn build(self) -> Memory {
+        let MemoryBuilder { entries, bytes, keep, lease, shards } = self;
+        let mut shards = shards.clamp(1, 1024).next_power_of_two();
+        while shards > 1 && entries / shards < 256 {
+            shards /= 2;
+        }
+        let salt = Salt::new();
+        let limits =
+            Limits { entries: entries / shards, bytes: bytes / shards, keep: millis(keep), lease: millis(lease) };
+        let shard = |_| Shard(Mutex::new(Table::new(limits, salt)));
+        Memory { shards: (1..shards).map(shard).collect(), last: shard(0), salt, lease }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory::new()
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("entries", &self.entries()).field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+impl Memory {
+    /// A store with the default bounds.
+    ///
+    /// ```
+    /// # use wechat_events::store::Memory;
+    /// assert_eq!(Memory::new().entries(), 0);
+    /// ```
+    pub fn new() -> Memory {
+        Memory::builder().build()
+    }
+
+    /// Other bounds.
+    ///
+    /// ```
+    /// # use wechat_events::store::Memory;
+    /// let memory = Memory::builder().entries(1_000).build();
+    /// # drop(memory);
+    /// ```
+    pub fn builder() -> MemoryBuilder {
+        MemoryBuilder::default()
+    }
+
+    /// How many pushes it holds, with those that are forgotten but not yet cleared away.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::Memory;
+    /// let memory = Memory::new();
+    /// memory.claim(DedupKey::from_bytes([1; 16]), 0);
+    /// assert_eq!(memory.entries(), 1);
+    /// ```
+    pub fn entries(&self) -> usize {
+        self.sum(Table::len)
+    }
+
+    /// How many bytes of answers it holds.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory};
+    /// let memory = Memory::new();
+    /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+    /// memory.finish(&claim, Arc::from(*b"hello"), None, 0).unwrap();
+    /// assert_eq!(memory.bytes(), 5);
+    /// ```
+    pub fn bytes(&self) -> usize {
+        self.sum(Table::bytes)
+    }
+
+    /// [`Store::claim`], at once.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory};
+    /// assert!(matches!(Memory::new().claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(_)));
+    /// ```
+    pub fn claim(&self, key: DedupKey, now: u64) -> Claimed {
+        self.locked(key, |table, place| table.claim(key, place, now))
+    }
+
+    /// [`Store::renew`], at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Claimed, Memory};
+    /// let memory = Memory::new();
+    /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+    /// memory.renew(&claim, 5_000).unwrap();
+    /// assert!(matches!(memory.claim(claim.key, 24_999), Claimed::Running { lease_left: 1, .. }));
+    /// ```
+    pub fn renew(&self, claim: &Claim, now: u64) -> Result<(), Lost> {
+        self.locked(claim.key, |table, place| table.renew(claim, place, now))
+    }
+
+    /// [`Store::finish`], at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Carrier, Claimed, Lost, Memory};
+    /// let memory = Memory::new();
+    /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+    /// let Claimed::New(second) = memory.claim(claim.key, 20_000) else { unreachable!() }; // the lease was over
+    /// assert_eq!(memory.finish(&claim, Arc::from(*b"stale"), None, 20_001), Err(Lost));
+    /// assert_eq!(memory.finish(&second, Arc::from(*b"fresh"), None, 20_002), Ok(()));
+    /// ```
+    pub fn finish(&self, claim: &Claim, answer: Arc<[u8]>, carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
+        self.locked(claim.key, |table, place| table.finish(claim, place, answer, carrier, now))
+    }
+
+    /// [`Store::release`], at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Attempt, Claimed, Memory};
+    /// let memory = Memory::new();
+    /// let key = DedupKey::from_bytes([1; 16]);
+    /// for (now, run) in [(0, 1), (5_070, 2), (10_080, 3)] {
+    ///     let Claimed::New(claim) = memory.claim(key, now) else { unreachable!() };
+    ///     assert_eq!((claim.run, claim.age), (run, now));
+    ///     memory.release(&claim, Attempt::Failed, now).unwrap();
+    /// }
+    /// assert_eq!(memory.claim(key, 10_081), Claimed::Exhausted { age: 10_081 });
+    /// ```
+    pub fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Result<(), Lost> {
+        self.locked(claim.key, |table, place| table.release(claim, place, attempt, now))
+    }
+
+    /// [`Store::carry`], at once.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Carrier, Claimed, Memory};
+    /// let memory = Memory::new();
+    /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// assert!(memory.carry(claim.key, Carrier::Delivery, 9_000));
+    /// assert!(!memory.carry(claim.key, Carrier::Late, 15_600));
+    /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
+    /// ```
+    pub fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> bool {
+        self.locked(key, |table, place| table.carry(place, by, now))
+    }
+
+    /// [`Store::wait`]: looks when first polled, and is woken by whatever ends the run.
+    ///
+    /// No wake-up is lost between a claim that says running and the first poll, since the poll looks again. The end of
+    /// a lease wakes nobody, for there is no clock here; it is seen only if it was over at `now`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::{Memory, Waited};
+    /// let memory = Memory::new();
+    /// assert_eq!(memory.wait(DedupKey::from_bytes([1; 16]), 0).park(Duration::ZERO), Some(Waited::Lapsed));
+    /// ```
+    pub fn wait(&self, key: DedupKey, now: u64) -> Wait<'_> {
+        Wait { memory: self, key, now, id: None }
+    }
+
+    fn sum(&self, of: impl Fn(&Table) -> usize) -> usize {
+        let shards = self.shards.iter().chain([&self.last]);
+        shards.map(|shard| of(&shard.0.lock().unwrap_or_else(PoisonError::into_inner))).sum()
+    }
+
+    /// One step under the shard's lock. Wakers are strangers' code: they are called, and dropped, outside it.
+    fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Table, Key) -> T) -> T {
+        let key = Key::from(key);
+        // The map uses the lowest and the highest bits of the same hash.
+        let number = usize::try_from(self.salt.hash_one(key) >> 40).unwrap_or_default() & self.shards.len();
+        let shard = self.shards.get(number).unwrap_or(&self.last);
+        let mut table = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = step(&mut table, key);
+        let woken = mem::take(&mut table.woken);
+        drop(table);
+        woken.into_iter().for_each(Waker::wake);
+        result
+    }
+}
+
+impl Store for Memory {
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
+        Outcome::Now(self.claim(key, now))
+    }
+
+    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.renew(claim, now))
+    }
+
+    fn finish(
+        &self,
+        claim: &Claim,
+        answer: Arc<[u8]>,
+        carrier: Option<Carrier>,
+        now: u64,
+    ) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.finish(claim, answer, carrier, now))
+    }
+
+    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.release(claim, attempt, now))
+    }
+
+    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
+        Outcome::later(self.wait(key, now))
+    }
+
+    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
+        Outcome::Now(self.carry(key, by, now))
+    }
+}
+
+/// The waiting for a push in a [`Memory`]: a future, or a thread that parks.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use wechat_events::DedupKey;
+/// # use wechat_events::store::{Claimed, Memory, Waited};
+/// let memory = Memory::new();
+/// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
+/// std::thread::scope(|scope| {
+///     let waiter = scope.spawn(|| memory.wait(claim.key, 1).park(Duration::from_secs(60)));
+///     memory.finish(&claim, Arc::from(*b"hello"), None, 2).unwrap();
+///     assert!(matches!(waiter.join().unwrap(), Some(Waited::Done { .. })));
+/// });
+/// ```
+#[must_use = "nobody waits until this is polled or parked"]
+pub struct Wait<'a> {
+    memory: &'a Memory,
+    key: DedupKey,
+    now: u64,
+    /// On the push's list while it runs.
+    id: Option<u64>,
+}
+
+impl Wait<'_> {
+    /// Waits in this thread, at most `timeout`; `None` if the push still runs then.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::Memory;
+    /// let memory = Memory::new();
+    /// memory.claim(DedupKey::from_bytes([1; 16]), 0);
+    /// assert_eq!(memory.wait(DedupKey::from_bytes([1; 16]), 0).park(Duration::from_millis(1)), None);
+    /// ```
+    pub fn park(self, timeout: Duration) -> Option<Waited> {
+        park_on(self, timeout)
+    }
+}
+
+impl Future for Wait<'_> {
+    type Output = Waited;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
+        let Wait { memory, key, now, ref mut id } = *self;
+        let mut waker = context.waker().clone();
+        let waited = memory.locked(key, |table, place| table.wait(place, now, id, &mut waker));
+        if waited.is_ready() {
+            *id = None;
+        }
+        waited
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            drop(self.memory.locked(self.key, |table, place| table.leave(place, id)));
+        }
+    }
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("key", &self.key).finish_non_exhaustive()
+    }
+}
