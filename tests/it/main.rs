@@ -7,6 +7,10 @@ mod dedup_policies;
 mod endpoint;
 mod handlers;
 mod pushes;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_server;
 mod replies;
 mod wire;
 
