@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use memchr::{memchr, memchr2};
 
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
+use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::{Refused, Reply};
 use crate::signature;
-use crate::xml::Limits;
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
@@ -250,8 +250,14 @@ impl Endpoint {
         }
     }
 
-    fn report(&self, report: &Report<'_>) {
+    pub(crate) fn report(&self, report: &Report<'_>) {
         (self.0.report)(report);
+    }
+
+    /// [`Push::event`], for who has kept the push's bytes alone.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
+        self.0.limits.parse_event(body)
     }
 }
 
@@ -341,8 +347,13 @@ impl Push<'_> {
         if let Some(refused) = &written.refused {
             self.endpoint.report(&Report::Refused { event, reply, refused });
         }
-        let content_type = if written.body.starts_with('<') { "text/xml" } else { "text/plain" };
-        Response { status: 200, content_type, body: written.body.into_bytes() }
+        self.answer(written.body, now)
+    }
+
+    /// The response with a reply that was written before, be it for an earlier delivery of this push.
+    pub(crate) fn answer(&self, written: String, now: i64) -> Response {
+        let _ = now;
+        Response::written(written)
     }
 }
 
@@ -365,11 +376,16 @@ pub struct Response {
 }
 
 impl Response {
-    fn success() -> Response {
+    pub(crate) fn success() -> Response {
         Response { body: b"success".to_vec(), ..Response::status(200) }
     }
 
-    fn status(status: u16) -> Response {
+    fn written(body: String) -> Response {
+        let content_type = if body.starts_with('<') { "text/xml" } else { "text/plain" };
+        Response { status: 200, content_type, body: body.into_bytes() }
+    }
+
+    pub(crate) fn status(status: u16) -> Response {
         Response { status, content_type: "text/plain", body: Vec::new() }
     }
 }
@@ -408,10 +424,18 @@ pub enum Report<'r> {
         /// Why.
         refused: &'r Refused,
     },
+    /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
+    Late {
+        /// In answer to what.
+        event: &'r Event<'r>,
+        /// What the follower does not get.
+        reply: &'r Reply,
+    },
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Report::Rejected { error } => write!(f, "request refused with status {}: {error}", error.status()),
             Report::Unparsable { body, error } => {
@@ -421,7 +445,19 @@ impl fmt::Display for Report<'_> {
             Report::Refused { event, refused, .. } => {
                 write!(f, "reply to `{}` not written as asked: {refused}", event.name())
             }
+            Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
         }
+    }
+}
+
+/// Escapes what would end a line or steer a terminal: names and methods are the network's words.
+struct OneLine<'f, 'w>(&'f mut fmt::Formatter<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+        })
     }
 }
 

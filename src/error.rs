@@ -69,6 +69,19 @@ pub enum ParseError {
         /// Column in characters, from 1.
         column: u32,
     },
+    /// It begins with `{`, and this crate was built without its feature `json`.
+    #[error("the body is JSON: switch on the feature `json` of wechat-events")]
+    Json,
+    /// It begins with `{` and is not JSON, read by the feature `json`.
+    #[error("not JSON: {reason} at line {line}, column {column}")]
+    NotJson {
+        /// What was expected, and what was found.
+        reason: String,
+        /// Line, from 1.
+        line: u32,
+        /// Column in characters, from 1.
+        column: u32,
+    },
     /// Neither `MsgType` nor `InfoType` directly below the root.
     #[error("no MsgType and no InfoType directly below the root")]
     NoMsgType,

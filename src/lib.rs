@@ -4,7 +4,7 @@
 //!  GET/POST  query + body
 //!     │
 //!     ▼  signature   is it WeChat?              token, timestamp, nonce → yes/no, in constant time
-//!     ▼  xml         which fields?              bytes → names and values, nothing lost
+//!     ▼  fields      which fields?              bytes → names and values, nothing lost
 //!     ▼  event       what happened?             fields → Event { header, kind }
 //!     ▼  dedup       have we seen it?           new, or a retry
 //!     ▼  handler     what do we say?            Event → Reply            ← your code
@@ -49,18 +49,28 @@ mod dedup;
 mod endpoint;
 mod error;
 pub mod event;
+mod fields;
 mod handler;
 pub mod reply;
+#[cfg(feature = "serde")]
+mod serde;
 mod signature;
-mod xml;
+#[cfg(feature = "tokio")]
+mod webhook;
 
 pub use dedup::{Dedup, DedupKey, store};
 pub use endpoint::{Endpoint, Push, Received, Report, Response};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
+pub use fields::Limits;
+#[doc(hidden)]
+pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
 pub use signature::verify_signature;
-pub use xml::Limits;
-#[doc(hidden)]
-pub use xml::readers;
+#[cfg(feature = "tokio")]
+pub use webhook::{Blocking, Cause, Failure, OnError, Policy, Webhook, WebhookBuilder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

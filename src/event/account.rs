@@ -1,6 +1,4 @@
 //! Events of the account: follow, scan, location, menu.
-//!
-//! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Receiving_event_pushes.html>
 
 use std::borrow::Cow;
 
@@ -8,7 +6,7 @@ use super::record::record;
 
 record! {
     /// A user follows the account, perhaps by scanning a QR code of it.
-    pub struct Subscribe<'a> = "subscribe" {
+    pub struct Subscribe<'a> = "subscribe" in events => Reply {
         /// What led the user here; [`scene`](Subscribe::scene) is the QR code's part of it.
         ///
         /// Absent or empty on a plain follow, `qrscene_…` by a QR code, `last_trade_no_…` after a payment,
@@ -59,14 +57,14 @@ record! {
     /// A follower left the account.
     ///
     /// Nobody is left to read a reply.
-    pub struct Unsubscribe<'a> = "unsubscribe" {}
+    pub struct Unsubscribe<'a> = "unsubscribe" in events => Success {}
 }
 
 record! {
     /// A follower scanned a QR code of the account.
     ///
     /// A user who does not follow yet comes as [`Subscribe`], with the same scene.
-    pub struct Scan<'a> = "scan" {
+    pub struct Scan<'a> = "scan" in events => Reply {
         /// The scene; [`scene`](Scan::scene) is the same without a prefix that does not belong there.
         pub event_key: Cow<'a, str> = "EventKey",
         /// For fetching the QR code's picture.
@@ -120,7 +118,7 @@ record! {
     ///
     /// Comes when the chat is opened, or every 5 seconds while it is open, once the follower has agreed. A place that
     /// the user sends is [`LocationMessage`](super::LocationMessage).
-    pub struct Location<'a> = "location" {
+    pub struct Location<'a> = "location" in events => Success {
         /// Degrees north.
         pub latitude: f64 = "Latitude",
         /// Degrees east.
@@ -132,7 +130,7 @@ record! {
 
 record! {
     /// A follower pressed a `click` button of the menu.
-    pub struct Click<'a> = "click" {
+    pub struct Click<'a> = "click" in events => Reply {
         /// The button's key, as given when the menu was made.
         pub event_key: Cow<'a, str> = "EventKey",
     }
@@ -140,7 +138,7 @@ record! {
 
 record! {
     /// A follower pressed a `view` button of the menu.
-    pub struct View<'a> = "view" {
+    pub struct View<'a> = "view" in events => Success {
         /// The address the button leads to.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// The menu's id, where the account has menus for groups of followers; `MENUID` literally was seen.
@@ -150,12 +148,12 @@ record! {
 
 record! {
     /// A follower opened the chat.
-    pub struct Enter<'a> = "enter" {}
+    pub struct Enter<'a> = "enter" in none => Success {}
 }
 
 record! {
     /// A user opened the customer-service chat of a mini program.
-    pub struct UserEnterTempsession<'a> = "user_enter_tempsession" {
+    pub struct UserEnterTempsession<'a> = "user_enter_tempsession" in mini_program_chat => Success {
         /// What the button that opens the chat was given as `session-from`.
         pub session_from: Option<Cow<'a, str>> = "SessionFrom",
     }

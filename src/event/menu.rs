@@ -1,6 +1,4 @@
 //! Events of the menu's special buttons: scan, pictures, place, mini program.
-//!
-//! Source: <https://developers.weixin.qq.com/doc/offiaccount/Custom_Menus/Custom_Menu_Push_Events.html>
 
 use std::borrow::Cow;
 
@@ -8,7 +6,7 @@ use super::record::record;
 
 record! {
     /// A follower scanned something by a `scancode_push` button, and WeChat shows the result.
-    pub struct ScancodePush<'a> = "scancode_push" {
+    pub struct ScancodePush<'a> = "scancode_push" in menu => Success {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// What was scanned, usually `qrcode`.
@@ -20,7 +18,7 @@ record! {
 
 record! {
     /// A follower scanned something by a `scancode_waitmsg` button, and waits for the account's answer.
-    pub struct ScancodeWaitmsg<'a> = "scancode_waitmsg" {
+    pub struct ScancodeWaitmsg<'a> = "scancode_waitmsg" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// What was scanned, usually `qrcode`.
@@ -32,7 +30,7 @@ record! {
 
 record! {
     /// A follower took pictures by a `pic_sysphoto` button; they follow as messages.
-    pub struct PicSysphoto<'a> = "pic_sysphoto" {
+    pub struct PicSysphoto<'a> = "pic_sysphoto" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// How many pictures.
@@ -44,7 +42,7 @@ record! {
 
 record! {
     /// A follower took or chose pictures by a `pic_photo_or_album` button; they follow as messages.
-    pub struct PicPhotoOrAlbum<'a> = "pic_photo_or_album" {
+    pub struct PicPhotoOrAlbum<'a> = "pic_photo_or_album" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// How many pictures.
@@ -56,7 +54,7 @@ record! {
 
 record! {
     /// A follower chose pictures of the WeChat album by a `pic_weixin` button; they follow as messages.
-    pub struct PicWeixin<'a> = "pic_weixin" {
+    pub struct PicWeixin<'a> = "pic_weixin" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// How many pictures.
@@ -68,7 +66,7 @@ record! {
 
 record! {
     /// A follower chose a place by a `location_select` button; it follows as a message.
-    pub struct LocationSelect<'a> = "location_select" {
+    pub struct LocationSelect<'a> = "location_select" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// Latitude in degrees.
@@ -86,7 +84,7 @@ record! {
 
 record! {
     /// A follower pressed a `miniprogram` button of the menu.
-    pub struct ViewMiniprogram<'a> = "view_miniprogram" {
+    pub struct ViewMiniprogram<'a> = "view_miniprogram" in menu => Success {
         /// The page of the mini program the button leads to.
         pub event_key: Option<Cow<'a, str>> = "EventKey",
         /// The menu's id; `MENUID` literally was seen.

@@ -1,16 +1,14 @@
 //! Ordinary messages: what a user sends.
-//!
-//! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Receiving_standard_messages.html>
 
 use std::borrow::Cow;
 
-use super::record::record;
+use super::record::{names, record};
 
 record! {
     /// A user wrote a text.
     ///
     /// A sticker that WeChat cannot forward comes as the text `【收到不支持的消息类型，暂无法显示】`.
-    pub struct Text<'a> = "text" {
+    pub struct Text<'a> = "text" in messages => Reply {
         /// What the user wrote, control characters included.
         pub content: Cow<'a, str> = "Content",
         /// Identifies the message for its user; 64 bits, and not always a number.
@@ -26,7 +24,7 @@ record! {
 
 record! {
     /// A user sent a picture.
-    pub struct Image<'a> = "image" {
+    pub struct Image<'a> = "image" in messages => Reply {
         /// Where to fetch the picture, for a limited time.
         pub pic_url: Option<Cow<'a, str>> = "PicUrl",
         /// For the media API, valid for three days.
@@ -42,7 +40,7 @@ record! {
 
 record! {
     /// A user spoke.
-    pub struct Voice<'a> = "voice" {
+    pub struct Voice<'a> = "voice" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Cow<'a, str>> = "MediaId",
         /// The encoding of the sound, such as `amr` or `speex`.
@@ -62,7 +60,7 @@ record! {
 
 record! {
     /// A user sent a video.
-    pub struct Video<'a> = "video" {
+    pub struct Video<'a> = "video" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Cow<'a, str>> = "MediaId",
         /// Its still picture, for the media API.
@@ -78,7 +76,7 @@ record! {
 
 record! {
     /// A user recorded a short video in the chat.
-    pub struct ShortVideo<'a> = "short_video" {
+    pub struct ShortVideo<'a> = "short_video" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Cow<'a, str>> = "MediaId",
         /// Its still picture, for the media API.
@@ -96,7 +94,7 @@ record! {
     /// A user sent a place, chosen on the map.
     ///
     /// MsgType `location`; the event `LOCATION`, which a follower's phone reports, is [`Location`](super::Location).
-    pub struct LocationMessage<'a> = "location_message" {
+    pub struct LocationMessage<'a> = "location_message" in messages => Reply {
         /// Latitude in degrees.
         pub location_x: Option<f64> = "Location_X",
         /// Longitude in degrees.
@@ -116,7 +114,7 @@ record! {
 
 record! {
     /// A user shared a page.
-    pub struct Link<'a> = "link" {
+    pub struct Link<'a> = "link" in messages => Reply {
         /// The page's title.
         pub title: Option<Cow<'a, str>> = "Title",
         /// What the page is about.
@@ -134,7 +132,7 @@ record! {
 
 record! {
     /// A user sent a file.
-    pub struct File<'a> = "file" {
+    pub struct File<'a> = "file" in none => Reply {
         /// The file's name.
         pub title: Option<Cow<'a, str>> = "Title",
         /// What is said of it.
@@ -156,7 +154,7 @@ record! {
 
 record! {
     /// A user shared a page of a mini program.
-    pub struct MiniprogramPage<'a> = "miniprogram_page" {
+    pub struct MiniprogramPage<'a> = "miniprogram_page" in mini_program_chat => Reply {
         /// The card's title.
         pub title: Option<Cow<'a, str>> = "Title",
         /// The mini program's AppID.
@@ -167,6 +165,96 @@ record! {
         pub thumb_url: Option<Cow<'a, str>> = "ThumbUrl",
         /// The card's picture, for the media API.
         pub thumb_media_id: Option<Cow<'a, str>> = "ThumbMediaId",
+        /// Identifies the message for its user; 64 bits, and not always a number.
+        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        /// The article it was sent from.
+        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        /// Which article of that message, from 1.
+        pub idx: Option<u32> = "Idx",
+    }
+}
+
+record! {
+    /// A device that is bound to a follower sent data, through WeChat's hardware platform.
+    ///
+    /// The platform's own answer, of the same MsgType, has no type here.
+    pub struct DeviceText<'a> = "device_text" in none => Reply {
+        /// The original id (`gh_…`) of the account that owns the device.
+        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        /// The device's id, given by its maker.
+        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        /// The session between WeChat and the device.
+        pub session_id: Option<Cow<'a, str>> = "SessionID",
+        /// The OpenID of the follower it is bound to.
+        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        /// The data, in base64.
+        pub content: Option<Cow<'a, str>> = "Content",
+        /// Identifies the message for its user; 64 bits, and not always a number.
+        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        /// The article it was sent from.
+        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        /// Which article of that message, from 1.
+        pub idx: Option<u32> = "Idx",
+    }
+}
+
+record! {
+    /// A follower bound, unbound or watches a device.
+    ///
+    /// The last is to open or leave the page that shows a Wi-Fi device's state. The device asks for nothing, so unlike
+    /// other messages it takes no reply.
+    pub struct DeviceEvent<'a> = "device_event" in none => Success {
+        /// What the follower did.
+        pub event: Option<DeviceChange<'a>> = "Event",
+        /// The original id (`gh_…`) of the account that owns the device.
+        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        /// The device's id, given by its maker.
+        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        /// The session between WeChat and the device; with bind and unbind.
+        pub session_id: Option<Cow<'a, str>> = "SessionID",
+        /// The follower's OpenID.
+        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        /// The device's data in base64, with bind and unbind; may be empty.
+        pub content: Option<Cow<'a, str>> = "Content",
+        /// What is asked of the state, with the two status events.
+        ///
+        /// `0` unsubscribe; `1` heartbeat, to be treated as `2`; `2` subscribe.
+        pub op_type: Option<i64> = "OpType",
+        /// Identifies the message for its user; 64 bits, and not always a number.
+        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        /// The article it was sent from.
+        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        /// Which article of that message, from 1.
+        pub idx: Option<u32> = "Idx",
+    }
+}
+
+names! {
+    /// What a follower did with a device.
+    pub enum DeviceChange {
+        /// Bound it.
+        Bind = "bind",
+        /// Unbound it.
+        Unbind = "unbind",
+        /// Began to watch its state.
+        SubscribeStatus = "subscribe_status",
+        /// Ceased to watch its state.
+        UnsubscribeStatus = "unsubscribe_status",
+    }
+}
+
+record! {
+    /// A device went online or offline.
+    ///
+    /// The hardware platform noticed that a bound device connected or disconnected. Nobody asks for anything, so unlike
+    /// other messages it takes no reply.
+    pub struct DeviceStatus<'a> = "device_status" in none => Success {
+        /// The original id (`gh_…`) of the account that owns the device.
+        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        /// The device's id, given by its maker.
+        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        /// The device's state: `0` not connected; `1` connected.
+        pub device_status: Option<i64> = "DeviceStatus",
         /// Identifies the message for its user; 64 bits, and not always a number.
         pub msg_id: Option<Cow<'a, str>> = "MsgId",
         /// The article it was sent from.

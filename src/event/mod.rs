@@ -1,36 +1,58 @@
 //! What happened? Fields become an [`Event`] with a typed [`Kind`].
 //!
-//! One module for each official page, in the order of the official pages; the index of all kinds is at the end of
-//! this file.
+//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]; [`Group`] lists them by official page.
+//! Its page shows a sample push, what triggers it, what may be answered, and where WeChat describes it.
+//!
+//! Nearly every field is optional, since real pushes lack what the official pages promise. Ids are texts; a number
+//! that does not read as one is `None`, and its text is still there through [`Event::field`]. Texts of which WeChat
+//! documents the values are enums with `Other`.
 
 mod account;
+mod card;
+mod job;
 mod menu;
 mod message;
+mod page;
+mod platform;
 mod record;
+mod service;
+mod store;
+mod verification;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use account::{Click, Enter, Location, Scan, Subscribe, Unsubscribe, UserEnterTempsession, View};
-pub use menu::{
-    LocationSelect, PicPhotoOrAlbum, PicSysphoto, PicWeixin, ScancodePush, ScancodeWaitmsg, ViewMiniprogram,
-};
-pub use message::{File, Image, Link, LocationMessage, MiniprogramPage, ShortVideo, Text, Video, Voice};
+pub use account::*;
+pub use card::*;
+pub use job::*;
+pub use menu::*;
+pub use message::*;
+pub use platform::*;
+pub use service::*;
+pub use store::*;
+pub use verification::*;
 
 use crate::dedup::DedupKey;
 use crate::error::ParseError;
-use crate::xml::{Element, Fields, Limits, Nodes, Path, trim};
-use record::Record;
+use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
+use record::{Part, Push, Record};
 
 /// Reads a push from its plaintext bytes, under the default [`Limits`].
 ///
 /// The event borrows from `body` where WeChat writes as it usually does: no heap allocation for a push without
 /// repeated parts. Nothing here checks who sent the bytes; [`Endpoint`](crate::Endpoint) does.
 ///
+/// # JSON
+/// With the feature `json`, a body that begins with `{` is read as JSON. Its event is the one that its form in XML
+/// would be, and [`field`](Event::field) finds the same by the same paths: a member is an element, and an array is one
+/// element of its name for each item. A number is the text that stands there, so that an id keeps its digits; `null`
+/// is no element; white space at the ends of a name is dropped.
+///
 /// # Errors
 /// [`ParseError`] for what is no push:
 /// - `b""`, `b"hello"`, `b"<xml><a></xml>"`: not XML; the error says what was expected, line and column
 /// - `b"<!DOCTYPE xml><xml/>"`: a DTD
+/// - `b"{}"` without the feature `json`; with it `b"{\"a\": }"`: not JSON, with line and column
 /// - `b"<xml><ToUserName>gh_1</ToUserName></xml>"`: no MsgType and no InfoType
 /// - more than 1 MiB, 4096 elements or 16 levels
 ///
@@ -82,16 +104,15 @@ impl Limits {
         };
 
         let entry = name.and_then(|name| find(named_by, trim(name.peek())));
-        let kind = match (name, entry) {
-            (_, Some(entry)) => (entry.read)(root),
-            (Some(_), None) => Err(Reason::NewKind),
-            (None, None) => Err(Reason::Missing { field: "Event" }),
-        };
         Ok(Event {
             to_user: header.to_user.map(Element::text).unwrap_or_default(),
             from_user: header.from_user.map(Element::text).unwrap_or_default(),
             create_time: header.create_time.and_then(|time| trim(time.peek()).parse().ok()).unwrap_or_default(),
-            kind: kind.unwrap_or_else(|reason| Kind::Unknown(Unknown { reason })),
+            kind: match (name, entry) {
+                (_, Some(entry)) => (entry.read)(root),
+                (Some(_), None) => Kind::Unknown(Unknown { reason: Reason::NewKind }),
+                (None, None) => Kind::Unknown(Unknown { reason: Reason::Missing { field: "Event" } }),
+            },
             name: match (entry, name) {
                 (Some(entry), _) => Cow::Borrowed(entry.name()),
                 (None, Some(name)) => name.text(),
@@ -122,9 +143,13 @@ impl Limits {
 /// ```
 #[derive(Clone)]
 pub struct Event<'a> {
-    /// `ToUserName`: the account the push is for, as `gh_…`. Empty where absent.
+    /// `ToUserName`: the account the push is for, as `gh_…`.
+    ///
+    /// Empty where absent, as in a third-party platform's pushes.
     pub to_user: Cow<'a, str>,
-    /// `FromUserName`: the follower's OpenID, or WeChat's own sender. Empty where absent.
+    /// `FromUserName`: the follower's OpenID, or WeChat's own sender.
+    ///
+    /// Empty where absent, as in a third-party platform's pushes.
     pub from_user: Cow<'a, str>,
     /// `CreateTime` in seconds since 1970. 0 where absent or no number; [`field`](Event::field) has its text.
     pub create_time: i64,
@@ -155,8 +180,9 @@ impl<'a> Event<'a> {
 
     /// The text of the first element at a path, such as `EventKey` or `ScanCodeInfo/ScanResult`.
     ///
-    /// Works for every element of every push, typed or not; paths begin below the root. Reads the body again, which
-    /// costs about as much as parsing it did: prefer the fields of a typed kind.
+    /// Works for every element of every push, typed or not; paths begin below the root, and `OpenID|openid` is
+    /// whichever there is. Reads the body again, which costs about as much as parsing it did: prefer the fields of a
+    /// typed kind.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -188,9 +214,8 @@ impl<'a> Event<'a> {
         texts.into_iter()
     }
 
-    /// The body was read once already, under limits that need not hold a second time.
     fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
-        Fields::read(&self.body, &Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX }, nodes).ok()
+        Fields::read(&self.body, &Limits::NONE, nodes).ok()
     }
 
     /// The bytes the event was read from: decrypted, else as they came.
@@ -238,9 +263,9 @@ impl<'a> Event<'a> {
 
     /// Whether WeChat accepts a reply to this push.
     ///
-    /// Messages, `subscribe`, `SCAN`, `CLICK`, `scancode_waitmsg`, `pic_*` and `location_select` take one, and so
-    /// does a message type this crate does not know. A reply to anything else is written as `success`, since WeChat
-    /// answers it with the fault line.
+    /// Messages take one, though not `device_event` and `device_status`; so do `subscribe`, `SCAN`, `CLICK`,
+    /// `scancode_waitmsg`, `pic_*`, `location_select`, and a message type this crate does not know. A reply to anything
+    /// else is written as `success`, since WeChat answers it with the fault line.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -251,6 +276,22 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn takes_reply(&self) -> bool {
         self.entry.map_or(self.named_by == NamedBy::MsgType, KindInfo::takes_reply)
+    }
+
+    /// What is known of the kind by that name; `None` for a new one.
+    ///
+    /// An event of a known kind has it also where it is [`Kind::Unknown`] for lack of a field.
+    ///
+    /// ```
+    /// # use wechat_events::event::Group;
+    /// # use wechat_events::parse_event;
+    /// let event = parse_event(b"<xml><MsgType>event</MsgType><Event>CLICK</Event></xml>")?;
+    /// assert_eq!((event.kind.group(), event.info().unwrap().group()), (None, Group::Account));
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> Option<&'static KindInfo> {
+        self.entry
     }
 
     /// Whether a user sent it, rather than did something.
@@ -357,9 +398,19 @@ pub(crate) enum NamedBy {
     InfoType,
 }
 
+impl NamedBy {
+    fn as_str(self) -> &'static str {
+        match self {
+            NamedBy::MsgType => "MsgType",
+            NamedBy::Event => "Event",
+            NamedBy::InfoType => "InfoType",
+        }
+    }
+}
+
 /// What WeChat accepts as the answer to a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answers {
+pub(crate) enum Answers {
     /// A reply, or `success`.
     Reply,
     /// `success` alone.
@@ -369,26 +420,46 @@ enum Answers {
 /// What is known of a kind: a line of [`KINDS`].
 ///
 /// ```
-/// use wechat_events::event::KINDS;
+/// use wechat_events::event::{Group, KINDS};
 ///
 /// let scan = KINDS.iter().find(|kind| kind.name() == "SCAN").unwrap();
-/// assert_eq!((scan.variant(), scan.takes_reply()), ("Scan", true));
+/// assert_eq!((scan.variant(), scan.group(), scan.takes_reply()), ("Scan", Group::Account, true));
+/// assert_eq!(scan.fields(), ["EventKey", "Ticket"]);
 /// ```
 #[derive(Clone, Copy)]
 pub struct KindInfo {
     variant: &'static str,
-    named_by: NamedBy,
+    group: Group,
     /// As on the wire, the usual name first.
-    names: &'static [&'static str],
+    names: &'static [(NamedBy, &'static str)],
     answers: Answers,
-    read: for<'a> fn(Element<'_, 'a>) -> Result<Kind<'a>, Reason>,
+    read: for<'a> fn(Element<'_, 'a>) -> Kind<'a>,
 }
 
 impl KindInfo {
     /// The usual name on the wire, such as `SCAN`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.names.first().copied().unwrap_or_default()
+        self.names().next().map_or("", |(_, name)| name)
+    }
+
+    /// The element that holds the usual name: `MsgType`, `Event` or `InfoType`.
+    #[must_use]
+    pub fn named_by(&self) -> &'static str {
+        self.names().next().map_or("", |(element, _)| element)
+    }
+
+    /// Every name that is read as this kind, with its element; the usual one first.
+    ///
+    /// ```
+    /// use wechat_events::event::KINDS;
+    ///
+    /// let published = KINDS.iter().find(|kind| kind.variant() == "PublishJobFinish").unwrap();
+    /// let names: Vec<_> = published.names().collect();
+    /// assert_eq!(names, [("Event", "PUBLISHJOBFINISH"), ("Event", "FREEPUBLISHJOBFINISH")]);
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        self.names.iter().map(|(named_by, name)| (named_by.as_str(), *name))
     }
 
     /// The name of its variant of [`Kind`], such as `Scan`.
@@ -397,10 +468,20 @@ impl KindInfo {
         self.variant
     }
 
+    /// The official page it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
     /// Whether WeChat accepts a reply to it; see [`Event::takes_reply`].
     #[must_use]
     pub fn takes_reply(&self) -> bool {
         self.answers == Answers::Reply
+    }
+
+    fn is_named(&self, named_by: NamedBy, name: &str) -> bool {
+        self.names.iter().any(|(element, known)| *element == named_by && known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -408,7 +489,7 @@ impl fmt::Debug for KindInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KindInfo")
             .field("variant", &self.variant)
-            .field("named_by", &self.named_by)
+            .field("group", &self.group)
             .field("names", &self.names)
             .field("answers", &self.answers)
             .finish_non_exhaustive()
@@ -418,13 +499,38 @@ impl fmt::Debug for KindInfo {
 /// WeChat is not consistent in the case of these names.
 #[inline]
 fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
-    KINDS
-        .iter()
-        .find(|entry| entry.named_by == named_by && entry.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    BY_LENGTH.get(name.len())?.iter().map_while(|entry| *entry).find(|entry| entry.is_named(named_by, name))
+}
+
+/// The kinds by the length of their names, in the order of [`KINDS`].
+///
+/// At most eight share a length, so that the last kind is found nearly as fast as the first; a ninth, or a name of
+/// forty letters, would not compile.
+static BY_LENGTH: [[Option<&KindInfo>; 8]; 40] = by_length(KINDS);
+
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
+const fn by_length(kinds: &'static [KindInfo]) -> [[Option<&'static KindInfo>; 8]; 40] {
+    let mut by_length = [[None; 8]; 40];
+    let mut kind = 0;
+    while kind < kinds.len() {
+        let names = kinds[kind].names;
+        let mut name = 0;
+        while name < names.len() {
+            let length = names[name].1.len();
+            let mut free = 0;
+            while by_length[length][free].is_some() {
+                free += 1;
+            }
+            by_length[length][free] = Some(&kinds[kind]);
+            name += 1;
+        }
+        kind += 1;
+    }
+    by_length
 }
 
 macro_rules! kinds {
-    ($($kind:ident = $named_by:ident [$($name:literal)|+] => $answers:ident;)*) => {
+    ($($(#[$doc:meta])* $group:ident { $($kind:ident = $($named_by:ident $name:literal)|+;)* })*) => {
         /// What happened, one variant for each kind of push.
         ///
         /// A kind that is not known here, or is not what it should be, is [`Unknown`](Kind::Unknown) with all its
@@ -447,60 +553,229 @@ macro_rules! kinds {
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Kind<'a> {
-            $(
-                #[doc = concat!(stringify!($named_by), " ", $("`", $name, "` ",)+)]
+            $($(
+                #[doc = concat!($(stringify!($named_by), " `", $name, "` ",)+)]
                 $kind($kind<'a>),
-            )*
+            )*)*
             /// None of the above.
             Unknown(Unknown),
         }
 
         impl Kind<'_> {
+            /// The official page the kind belongs to; `None` for [`Unknown`](Kind::Unknown).
+            ///
+            /// What came without a field that it is meaningless without is `Unknown` too; [`Event::info`] tells more.
+            #[must_use]
+            pub fn group(&self) -> Option<Group> {
+                match self {
+                    $($(Kind::$kind(_))|* => Some(Group::$group),)*
+                    Kind::Unknown(_) => None,
+                }
+            }
+
             fn into_owned(self) -> Kind<'static> {
                 match self {
-                    $(Kind::$kind(kind) => Kind::$kind(kind.into_owned()),)*
+                    $($(Kind::$kind(kind) => Kind::$kind(Record::into_owned(kind)),)*)*
                     Kind::Unknown(unknown) => Kind::Unknown(unknown),
                 }
             }
         }
 
+        /// The kinds by official page, in the order of the official pages.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Group {
+            $(
+                $(#[$doc])*
+                ///
+                /// | kind | on the wire |
+                /// |---|---|
+                $(#[doc = concat!("| [`", stringify!($kind), "`] |", $(" ", stringify!($named_by), " `", $name, "`",)+ " |")])*
+                $group,
+            )*
+        }
+
         /// Every kind that this version types, by official page.
-        pub static KINDS: &[KindInfo] = &[$(KindInfo {
+        pub static KINDS: &[KindInfo] = &[$($(KindInfo {
             variant: stringify!($kind),
-            named_by: NamedBy::$named_by,
-            names: &[$($name),+],
-            answers: Answers::$answers,
-            read: |root| Record::read(root).map(Kind::$kind),
-        }),*];
+            group: Group::$group,
+            names: &[$((NamedBy::$named_by, $name)),+],
+            answers: $kind::ANSWERS,
+            read: |root| match Record::read(root) {
+                Ok(kind) => Kind::$kind(kind),
+                Err(reason) => Kind::Unknown(Unknown { reason }),
+            },
+        }),*),*];
+
+        // No fields of the table: whoever parses links that, and few need these texts.
+        impl KindInfo {
+            /// A push of this kind, in XML, as WeChat writes it.
+            ///
+            /// ```
+            /// use wechat_events::event::KINDS;
+            /// use wechat_events::parse_event;
+            ///
+            /// for kind in KINDS {
+            ///     assert_eq!(parse_event(kind.sample().as_bytes())?.name(), kind.name());
+            /// }
+            /// # Ok::<(), wechat_events::ParseError>(())
+            /// ```
+            #[must_use]
+            pub fn sample(&self) -> &'static str {
+                match self.variant {
+                    $($(stringify!($kind) => $kind::SAMPLE,)*)*
+                    _ => "",
+                }
+            }
+
+            /// Where its fields stand, those of the header left out: paths for [`Event::field`].
+            #[must_use]
+            pub fn fields(&self) -> Vec<String> {
+                match self.variant {
+                    $($(stringify!($kind) => Part::paths($kind::PARTS, ""),)*)*
+                    _ => Vec::new(),
+                }
+            }
+        }
     };
 }
 
-// The index of all kinds, by official page. The first lines are found first, and they are the frequent ones.
+// The index of all kinds, by official page and in the order of the pages.
 kinds! {
-    Text = MsgType ["text"] => Reply;
-    Image = MsgType ["image"] => Reply;
-    Voice = MsgType ["voice"] => Reply;
-    Video = MsgType ["video"] => Reply;
-    ShortVideo = MsgType ["shortvideo"] => Reply;
-    LocationMessage = MsgType ["location"] => Reply;
-    Link = MsgType ["link"] => Reply;
-    File = MsgType ["file"] => Reply;
-    MiniprogramPage = MsgType ["miniprogrampage"] => Reply;
+    /// Ordinary messages: what a user sends, or a user's device.
+    Message {
+        Text = MsgType "text";
+        Image = MsgType "image";
+        Voice = MsgType "voice";
+        Video = MsgType "video";
+        ShortVideo = MsgType "shortvideo";
+        LocationMessage = MsgType "location";
+        Link = MsgType "link";
+        File = MsgType "file";
+        MiniprogramPage = MsgType "miniprogrampage";
+        DeviceText = MsgType "device_text";
+        DeviceEvent = MsgType "device_event";
+        DeviceStatus = MsgType "device_status";
+    }
 
-    Subscribe = Event ["subscribe"] => Reply;
-    Unsubscribe = Event ["unsubscribe"] => Success;
-    Scan = Event ["SCAN"] => Reply;
-    Location = Event ["LOCATION"] => Success;
-    Click = Event ["CLICK"] => Reply;
-    View = Event ["VIEW"] => Success;
-    Enter = Event ["ENTER"] => Success;
-    UserEnterTempsession = Event ["user_enter_tempsession"] => Success;
+    /// Follow, scan, location, menu: what a follower does.
+    Account {
+        Subscribe = Event "subscribe";
+        Unsubscribe = Event "unsubscribe";
+        Scan = Event "SCAN";
+        Location = Event "LOCATION";
+        Click = Event "CLICK";
+        View = Event "VIEW";
+        Enter = Event "ENTER";
+        UserEnterTempsession = Event "user_enter_tempsession";
+    }
 
-    ScancodePush = Event ["scancode_push"] => Success;
-    ScancodeWaitmsg = Event ["scancode_waitmsg"] => Reply;
-    PicSysphoto = Event ["pic_sysphoto"] => Reply;
-    PicPhotoOrAlbum = Event ["pic_photo_or_album"] => Reply;
-    PicWeixin = Event ["pic_weixin"] => Reply;
-    LocationSelect = Event ["location_select"] => Reply;
-    ViewMiniprogram = Event ["view_miniprogram"] => Success;
+    /// The menu's special buttons.
+    Menu {
+        ScancodePush = Event "scancode_push";
+        ScancodeWaitmsg = Event "scancode_waitmsg";
+        PicSysphoto = Event "pic_sysphoto";
+        PicPhotoOrAlbum = Event "pic_photo_or_album";
+        PicWeixin = Event "pic_weixin";
+        LocationSelect = Event "location_select";
+        ViewMiniprogram = Event "view_miniprogram";
+    }
+
+    /// Jobs and notifications: what became of what the account sent.
+    Job {
+        TemplateSendJobFinish = Event "TEMPLATESENDJOBFINISH";
+        MassSendJobFinish = Event "MASSSENDJOBFINISH";
+        PublishJobFinish = Event "PUBLISHJOBFINISH" | Event "FREEPUBLISHJOBFINISH";
+        SubscribeMsgPopupEvent = Event "subscribe_msg_popup_event";
+        SubscribeMsgChangeEvent = Event "subscribe_msg_change_event";
+        SubscribeMsgSentEvent = Event "subscribe_msg_sent_event";
+    }
+
+    /// Customer service, shopping guides, and users' data.
+    Service {
+        KfCreateSession = Event "kf_create_session";
+        KfCloseSession = Event "kf_close_session";
+        KfSwitchSession = Event "kf_switch_session";
+        GuideQrcodeScanEvent = Event "guide_qrcode_scan_event";
+        GuideInviteResultEvent = Event "guide_invite_result_event";
+        UserInfoModified = Event "user_info_modified";
+        UserAuthorizationRevoke = Event "user_authorization_revoke";
+        UserAuthorizationCancellation = Event "user_authorization_cancellation";
+    }
+
+    /// Cards, gift cards, invoices, and the old shop.
+    Card {
+        CardPassCheck = Event "card_pass_check";
+        CardNotPassCheck = Event "card_not_pass_check";
+        UserGetCard = Event "user_get_card";
+        UserGiftingCard = Event "user_gifting_card";
+        UserDelCard = Event "user_del_card";
+        UserConsumeCard = Event "user_consume_card";
+        UserPayFromPayCell = Event "user_pay_from_pay_cell";
+        UserViewCard = Event "user_view_card";
+        UserEnterSessionFromCard = Event "user_enter_session_from_card";
+        UpdateMemberCard = Event "update_member_card";
+        CardSkuRemind = Event "card_sku_remind";
+        CardPayOrder = Event "card_pay_order";
+        SubmitMembercardUserInfo = Event "submit_membercard_user_info";
+        CardMerchantCheckResult = Event "card_merchant_check_result";
+        GiftcardPayDone = Event "giftcard_pay_done";
+        GiftcardSendToFriend = Event "giftcard_send_to_friend";
+        GiftcardUserAccept = Event "giftcard_user_accept";
+        UserAuthorizeInvoice = Event "user_authorize_invoice";
+        CloudInvoiceInvoiceresultEvent = Event "cloud_invoice_invoiceresult_event";
+        UpdateInvoiceStatus = Event "update_invoice_status";
+        SubmitInvoiceTitle = Event "submit_invoice_title";
+        MerchantOrder = Event "merchant_order";
+    }
+
+    /// Stores, Wi-Fi, shake-around, product scan.
+    Store {
+        PoiCheckNotify = Event "poi_check_notify";
+        ApplyMerchantAuditInfo = Event "apply_merchant_audit_info";
+        CreateMapPoiAuditInfo = Event "create_map_poi_audit_info";
+        AddStoreAuditInfo = Event "add_store_audit_info";
+        ModifyStoreAuditInfo = Event "modify_store_audit_info";
+        NearbyCategoryAuditInfo = Event "nearby_category_audit_info";
+        AddNearbyPoiAuditInfo = Event "add_nearby_poi_audit_info";
+        WifiConnected = Event "WifiConnected";
+        ShakearoundUserShake = Event "ShakearoundUserShake";
+        UserScanProduct = Event "user_scan_product";
+        UserScanProductEnterSession = Event "user_scan_product_enter_session";
+        UserScanProductAsync = Event "user_scan_product_async";
+        UserScanProductVerifyAction = Event "user_scan_product_verify_action";
+    }
+
+    /// Accreditation of the account (认证).
+    Verification {
+        QualificationVerifySuccess = Event "qualification_verify_success";
+        QualificationVerifyFail = Event "qualification_verify_fail";
+        NamingVerifySuccess = Event "naming_verify_success";
+        NamingVerifyFail = Event "naming_verify_fail";
+        AnnualRenew = Event "annual_renew";
+        VerifyExpired = Event "verify_expired";
+        WxVerifyPaySucc = Event "wx_verify_pay_succ";
+        WxVerifyDispatch = Event "wx_verify_dispatch";
+        WxVerifyRefill = Event "wx_verify_refill";
+        WxVerifyFail = Event "wx_verify_fail";
+    }
+
+    /// Third-party platform: what WeChat tells it about the accounts that authorized it.
+    Platform {
+        ComponentVerifyTicket = InfoType "component_verify_ticket";
+        Authorized = InfoType "authorized";
+        Unauthorized = InfoType "unauthorized";
+        UpdateAuthorized = InfoType "updateauthorized";
+        NotifyThirdFasteregister = InfoType "notify_third_fasteregister";
+        NotifyThirdFastregisterbetaapp = InfoType "notify_third_fastregisterbetaapp";
+        NotifyThirdFastverifybetaapp = InfoType "notify_third_fastverifybetaapp";
+        Notify3rdWxaAuth = InfoType "notify_3rd_wxa_auth";
+        Notify3rdWxaWxverify = InfoType "notify_3rd_wxa_wxverify";
+        Notify3rdWxaAuthAndIcp = InfoType "notify_3rd_wxa_auth_and_icp";
+        NotifyIcpfilingVerifyResult = InfoType "notify_icpfiling_verify_result";
+        NotifyApplyIcpfilingResult = InfoType "notify_apply_icpfiling_result";
+        OrderPathApplyResultNotify = InfoType "order_path_apply_result_notify";
+        OrderPathAuditResultNotify = InfoType "order_path_audit_result_notify";
+        WxaNicknameAudit = InfoType "wxa_nickname_audit" | Event "wxa_nickname_audit";
+    }
 }

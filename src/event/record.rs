@@ -3,7 +3,8 @@
 //! ```text
 //! record! {
 //!     /// A follower scanned a QR code.                         the docs, as they stand on the page
-//!     pub struct Scan<'a> = "scan" {                            its sample: tests/pushes/scan.xml
+//!     pub struct Scan<'a> = "scan" in events => Reply {         its sample tests/pushes/scan.xml, its official page
+//!                                                               in `page`, and what may be answered
 //!         /// The scene.
 //!         pub event_key: Cow<'a, str> = "EventKey",             bare: required, or the kind is Unknown
 //!         pub ticket: Option<Cow<'a, str>> = "Ticket",          Option: the first such element, where it reads
@@ -11,16 +12,20 @@
 //!     }
 //! }
 //! record! { pub struct Item<'a> { … } }                         a nested part: no sample, its paths begin in it
+//!
+//! names! { pub enum Status { Success = "success", … } }         a text of which WeChat documents the values
 //! ```
 
 use std::borrow::Cow;
 
-use super::Reason;
-use crate::xml::{Element, Path, trim};
+use super::{Answers, Reason};
+use crate::fields::{Element, Path, trim};
 
 /// What one element reads as: a text, a number, a nested record.
 pub(crate) trait Value<'a>: Sized {
     type Owned;
+    /// A nested record's.
+    const PARTS: &'static [Part] = &[];
     /// `None` where the element's text is not of this type.
     fn value(element: Element<'_, 'a>) -> Option<Self>;
     fn into_owned(self) -> Self::Owned;
@@ -29,12 +34,14 @@ pub(crate) trait Value<'a>: Sized {
 /// What a field reads from the elements at its path: bare, `Option` or `Vec`.
 pub(crate) trait Field<'a>: Sized {
     type Owned;
+    const PARTS: &'static [Part];
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason>;
     fn into_owned(self) -> Self::Owned;
 }
 
 impl<'a, T: Value<'a>> Field<'a> for T {
     type Owned = T::Owned;
+    const PARTS: &'static [Part] = T::PARTS;
 
     #[inline]
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason> {
@@ -52,6 +59,7 @@ impl<'a, T: Value<'a>> Field<'a> for T {
 
 impl<'a, T: Value<'a>> Field<'a> for Option<T> {
     type Owned = Option<T::Owned>;
+    const PARTS: &'static [Part] = T::PARTS;
 
     #[inline]
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason> {
@@ -65,6 +73,7 @@ impl<'a, T: Value<'a>> Field<'a> for Option<T> {
 
 impl<'a, T: Value<'a>> Field<'a> for Vec<T> {
     type Owned = Vec<T::Owned>;
+    const PARTS: &'static [Part] = T::PARTS;
 
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason> {
         Ok(parent.all(path).filter_map(T::value).collect())
@@ -119,17 +128,101 @@ impl<'a> Value<'a> for f64 {
     }
 }
 
+/// WeChat writes 1 and 0, true and false.
+impl<'a> Value<'a> for bool {
+    type Owned = bool;
+
+    fn value(element: Element<'_, 'a>) -> Option<Self> {
+        let text = trim(element.peek());
+        let is = |word| text.eq_ignore_ascii_case(word);
+        if is("1") || is("true") {
+            Some(true)
+        } else if is("0") || is("false") {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    fn into_owned(self) -> bool {
+        self
+    }
+}
+
 /// A kind or a part of one, made by [`record!`].
 pub(crate) trait Record<'a>: Sized {
     type Owned;
+    const PARTS: &'static [Part];
     fn read(element: Element<'_, 'a>) -> Result<Self, Reason>;
     fn into_owned(self) -> Self::Owned;
 }
 
+impl<'a, T: Record<'a>> Value<'a> for T {
+    type Owned = T::Owned;
+    const PARTS: &'static [Part] = T::PARTS;
+
+    fn value(element: Element<'_, 'a>) -> Option<Self> {
+        T::read(element).ok()
+    }
+
+    fn into_owned(self) -> T::Owned {
+        Record::into_owned(self)
+    }
+}
+
+/// A field's path and, where it is a nested record, that record's fields.
+pub(crate) struct Part {
+    pub(crate) path: &'static str,
+    pub(crate) parts: &'static [Part],
+}
+
+impl Part {
+    /// The paths of `parts` from where `above` begins, down to the fields that are no records.
+    pub(crate) fn paths(parts: &[Part], above: &str) -> Vec<String> {
+        let mut paths = Vec::new();
+        for part in parts {
+            let path = match above {
+                "" => part.path.to_owned(),
+                _ => {
+                    let ways = above.split('|').flat_map(|above| part.path.split('|').map(move |way| (above, way)));
+                    ways.map(|(above, way)| format!("{above}/{way}")).collect::<Vec<_>>().join("|")
+                }
+            };
+            match part.parts {
+                [] => paths.push(path),
+                parts => paths.extend(Part::paths(parts, &path)),
+            }
+        }
+        paths
+    }
+}
+
+/// What a kind's record tells of it besides its fields.
+pub(crate) trait Push {
+    const ANSWERS: Answers;
+    const SAMPLE: &'static str;
+}
+
+/// The line on a kind's page that says what may be answered.
+macro_rules! answers {
+    (Reply) => {
+        "- Answer: a [reply](crate::Reply), or `success`"
+    };
+    (Success) => {
+        "- Answer: `success`; WeChat takes no reply"
+    };
+}
+pub(crate) use answers;
+
 macro_rules! record {
-    ($(#[$doc:meta])* pub struct $name:ident<$a:lifetime> = $sample:literal { $($fields:tt)* }) => {
+    ($(#[$doc:meta])* pub struct $name:ident<$a:lifetime> = $sample:literal in $page:ident => $answers:ident {
+        $($fields:tt)*
+    }) => {
         record! {
             $(#[$doc])*
+            ///
+            #[doc = $crate::event::record::answers!($answers)]
+            #[doc = concat!("- Source: ", $crate::event::page::page!($page))]
             ///
             /// # Example: its sample push
             /// ```xml
@@ -145,6 +238,11 @@ macro_rules! record {
             /// # Ok::<(), wechat_events::ParseError>(())
             /// ```
             pub struct $name<$a> { $($fields)* }
+        }
+
+        impl $crate::event::record::Push for $name<'_> {
+            const ANSWERS: $crate::event::Answers = $crate::event::Answers::$answers;
+            const SAMPLE: &'static str = include_str!(concat!("../../tests/pushes/", $sample, ".xml"));
         }
     };
     ($(#[$doc:meta])* pub struct $name:ident<$a:lifetime> {
@@ -165,11 +263,15 @@ macro_rules! record {
 
         impl<$a> $crate::event::record::Record<$a> for $name<$a> {
             type Owned = $name<'static>;
+            const PARTS: &'static [$crate::event::record::Part] = &[$($crate::event::record::Part {
+                path: $path,
+                parts: <$type as $crate::event::record::Field<$a>>::PARTS,
+            }),*];
 
             #[allow(unused_variables, reason = "a kind without fields reads nothing")]
-            fn read(element: $crate::xml::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
+            fn read(element: $crate::fields::Element<'_, $a>) -> Result<Self, $crate::event::Reason> {
                 Ok($name {
-                    $($field: $crate::event::record::Field::read(element, const { $crate::xml::Path::new($path) })?,)*
+                    $($field: $crate::event::record::Field::read(element, const { $crate::fields::Path::new($path) })?,)*
                     lifetime: std::marker::PhantomData,
                 })
             }
@@ -190,3 +292,61 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+// Texts are compared as they stand: what `as_str` gives back is what came, to the letter.
+macro_rules! names {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
+    }) => {
+        $(#[$doc])*
+        ///
+        /// An open set: WeChat adds to it, and what this version does not know is `Other`.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name<'a> {
+            $(
+                $(#[$variant_doc])*
+                #[doc = concat!("\n\n`", $text, "` on the wire.")]
+                $variant,
+            )*
+            /// Any other text, as it came.
+            Other(std::borrow::Cow<'a, str>),
+        }
+
+        impl $name<'_> {
+            /// The text on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $($name::$variant => $text,)*
+                    $name::Other(text) => text,
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl<'a> $crate::event::record::Value<'a> for $name<'a> {
+            type Owned = $name<'static>;
+
+            fn value(element: $crate::fields::Element<'_, 'a>) -> Option<Self> {
+                Some(match element.peek() {
+                    $($text => $name::$variant,)*
+                    _ => $name::Other(element.text()),
+                })
+            }
+
+            fn into_owned(self) -> $name<'static> {
+                match self {
+                    $($name::$variant => $name::$variant,)*
+                    $name::Other(text) => $name::Other(std::borrow::Cow::Owned(text.into_owned())),
+                }
+            }
+        }
+    };
+}
+pub(crate) use names;

@@ -36,7 +36,10 @@ const CUT: char = '…';
 /// let reply = Reply::from(Music::new("thumb media id")?.title("A song").music_url("https://e.com/a.mp3"));
 /// # Ok::<(), wechat_events::ReplyError>(())
 /// ```
+///
+/// With the feature `serde` it is `"success"`, `"empty"`, or its kind and fields, as `{"text": {"content": "hi"}}`.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reply {
     /// `success`: received, and nothing to say.
@@ -189,6 +192,7 @@ pub fn split_text(content: &str) -> impl Iterator<Item = &str> {
 
 /// A text; made by [`Reply::text`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Text {
     /// What it says. Links as `<a href="…">` work.
@@ -197,6 +201,7 @@ pub struct Text {
 
 /// A picture; made by [`Reply::image`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Image {
     /// Of an earlier upload.
@@ -205,6 +210,7 @@ pub struct Image {
 
 /// A sound; made by [`Reply::voice`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Voice {
     /// Of an earlier upload.
@@ -221,6 +227,7 @@ pub struct Voice {
 /// # Ok::<(), wechat_events::ReplyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Video {
     /// Of an earlier upload.
@@ -263,6 +270,7 @@ impl Video {
 /// # Ok::<(), wechat_events::ReplyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Music {
     /// Shown first.
@@ -314,6 +322,7 @@ impl Music {
 
 /// Articles; made by [`Reply::news`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct News {
     /// One to eight.
@@ -327,6 +336,7 @@ pub struct News {
 /// assert_eq!(card.pic_url, "https://e.com/a.jpg");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Article {
     /// Shown large.
@@ -353,6 +363,7 @@ impl Article {
 
 /// The user goes on with a human; see [`Reply::transfer_customer_service`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TransferCustomerService {
     /// The human's account, such as `kf2001@gh_1`; whoever is free if `None`.

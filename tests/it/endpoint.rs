@@ -297,3 +297,23 @@ proptest! {
         let _ = endpoint().respond(&method, &query, &body, NOW, &Shop);
     }
 }
+
+#[test]
+fn a_report_is_one_line_whatever_the_network_calls_itself() {
+    struct Failing;
+    impl Handler for Failing {
+        fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+            Err("two\nlines".into())
+        }
+    }
+
+    let (endpoint, lines) = reported(endpoint());
+    let body = b"<xml><MsgType><![CDATA[a\r\nb\x1b[2J]]></MsgType></xml>";
+    assert_eq!(endpoint.respond("PU\nT", "", b"", NOW, &Shop).status, 405);
+    assert_eq!(endpoint.respond("POST", &signed(), body, NOW, &Failing).status, 500);
+    let expected = [
+        r"request refused with status 405: method PU\nT: WeChat sends GET and POST",
+        r"handler failed on `a\r\nb\u{1b}[2J`: two\nlines",
+    ];
+    assert_eq!(*lines.lock().unwrap(), expected);
+}

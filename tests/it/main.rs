@@ -1,17 +1,28 @@
 //! One binary: the tests against the public API.
 
 mod allocations;
+mod catalogue;
 mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+#[allow(dead_code, reason = "what is for a feature is not used without it")]
+mod generate;
 mod handlers;
+mod json;
+mod properties;
 mod pushes;
+mod readme;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
 mod redis_server;
 mod replies;
+mod repository;
+#[cfg(feature = "serde")]
+mod serialized;
+#[cfg(feature = "tokio")]
+mod webhook;
 mod wire;
 
 use std::fs;
@@ -45,11 +56,11 @@ fn expect(input: &Path, extension: &str, found: &str) -> Result<(), String> {
     }
 }
 
-/// `ShortVideo` as `short_video`.
+/// `ShortVideo` as `short_video`, `Notify3rdWxaAuth` as `notify_3rd_wxa_auth`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for c in name.chars() {
-        if c.is_ascii_uppercase() && !snake.is_empty() {
+        if (c.is_ascii_uppercase() || c.is_ascii_digit()) && !snake.is_empty() {
             snake.push('_');
         }
         snake.push(c.to_ascii_lowercase());

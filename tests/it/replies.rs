@@ -8,8 +8,8 @@ use wechat_events::{Event, Reply, ReplyError, parse_event};
 /// A push of this kind, from `o_1` to `gh_1`.
 fn push(named_by: &str, name: &str) -> Event<'static> {
     let name = match named_by {
-        "MsgType" => format!("<MsgType>{name}</MsgType>"),
-        _ => format!("<MsgType>event</MsgType><Event>{name}</Event>"),
+        "Event" => format!("<MsgType>event</MsgType><Event>{name}</Event>"),
+        _ => format!("<{named_by}>{name}</{named_by}>"),
     };
     let body = format!(
         "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1</CreateTime>{name}\
@@ -131,13 +131,7 @@ fn only_kinds_that_take_a_reply_get_one() {
         "location_select",
     ];
     for kind in KINDS {
-        let named_by = if kind.name().starts_with("device_") || kind.variant() == "LocationMessage" {
-            "MsgType"
-        } else {
-            let message = format!("{kind:?}").contains("named_by: MsgType");
-            if message { "MsgType" } else { "Event" }
-        };
-        let event = push(named_by, kind.name());
+        let event = push(kind.named_by(), kind.name());
         let written = Reply::text("hi").write(&event, 1);
         if takes.contains(&kind.name()) {
             assert!(written.body.starts_with("<xml>"), "{kind:?}");

@@ -1,0 +1,88 @@
+//! An arbitrary request, and one signed with arbitrary parts: no panic, what is signed is let in, what is not is not,
+//! and what goes back is `success` or XML.
+//!
+//! The input is parts with a zero byte between them, the body first: so a push as it is is an input.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sha1::{Digest, Sha1};
+use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply, Report, RequestError};
+
+const NOW: i64 = 1_714_037_059;
+const FRESHNESS: u64 = 300;
+const TOKEN: &str = "AAAAA";
+
+struct Echo;
+
+impl Handler for Echo {
+    fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        Ok(Reply::text(String::from_utf8_lossy(event.body())))
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let mut parts = input.splitn(7, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (body, how) = (part(), part());
+    let [timestamp, nonce, echostr, method, query] = std::array::from_fn(|_| String::from_utf8_lossy(part()));
+    let one_line = |report: &Report<'_>| assert!(!report.to_string().contains(char::is_control), "{report}");
+    let endpoint = Endpoint::plain(TOKEN).unwrap().on_report(one_line);
+
+    // Whatever it is.
+    let _ = endpoint.respond(&method, &query, body, NOW, &Echo);
+
+    // Signed, and encoded in any of the ways there are.
+    let mut how = how.iter().copied().cycle();
+    let mut encoded = |text: &str| encode(text, &mut how);
+    let parts = format!("timestamp={}&nonce={}&echostr={}", encoded(&timestamp), encoded(&nonce), encoded(&echostr));
+    let signed = format!("{parts}&signature={}", sign([TOKEN, &timestamp, &nonce]));
+    match endpoint.receive("GET", &signed, b"", NOW) {
+        Ok(Received::Answer(answer)) => assert_eq!(answer.body, echostr.as_bytes(), "{signed}"),
+        other => panic!("{signed}: {other:?}"),
+    }
+    let response = endpoint.respond("POST", &signed, body, NOW, &Echo);
+    let answer = std::str::from_utf8(&response.body).unwrap();
+    match (response.status, response.content_type) {
+        (200, "text/plain") => assert_eq!(answer, "success"),
+        (200, "text/xml") => {
+            drop(roxmltree::Document::parse(answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+        }
+        other => panic!("{other:?}: {answer}"),
+    }
+
+    // Signed, perhaps long ago.
+    let sent: Option<i64> = timestamp.parse().ok();
+    match endpoint.clone().freshness(FRESHNESS).receive("GET", &signed, b"", NOW) {
+        Ok(_) => assert!(sent.unwrap().abs_diff(NOW) <= FRESHNESS),
+        Err(RequestError::Stale { seconds, .. }) => assert_eq!(seconds, sent.unwrap().abs_diff(NOW)),
+        Err(error) => assert_eq!((sent, error), (None, RequestError::MalformedParameter { name: "timestamp" })),
+    }
+
+    // Signed by somebody else.
+    let forged = format!("{parts}&signature={}", sign(["AAAAB", &timestamp, &nonce]));
+    assert_eq!(endpoint.receive("GET", &forged, b"", NOW).unwrap_err(), RequestError::Signature);
+});
+
+fn sign(mut parts: [&str; 3]) -> String {
+    parts.sort_unstable();
+    hex::encode(Sha1::digest(parts.concat()))
+}
+
+/// Percent-encodes what must be and, as `how` has it, what need not be, in either case.
+fn encode(text: &str, how: &mut impl Iterator<Item = u8>) -> String {
+    let mut encoded = String::new();
+    for c in text.chars() {
+        let how = how.next().unwrap_or_default();
+        match (c, how % 3) {
+            (' ', 0) => encoded.push('+'),
+            ('%' | '+' | '&', 0) | (_, 1) => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| encoded.push_str(&format!("%{byte:02X}")))
+            }
+            ('%' | '+' | '&', _) | (_, 2) => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| encoded.push_str(&format!("%{byte:02x}")))
+            }
+            _ => encoded.push(c),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,463 @@
+//! Cards, gift cards, invoices, and the old shop.
+
+use std::borrow::Cow;
+
+use super::record::{names, record};
+
+record! {
+    /// A card template passed review.
+    ///
+    /// WeChat's reviewers approve a card that the account created.
+    pub struct CardPassCheck<'a> = "card_pass_check" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+    }
+}
+
+record! {
+    /// A card template failed review.
+    ///
+    /// WeChat's reviewers reject a card that the account created.
+    pub struct CardNotPassCheck<'a> = "card_not_pass_check" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// Why it was rejected.
+        pub refuse_reason: Option<Cow<'a, str>> = "RefuseReason",
+    }
+}
+
+record! {
+    /// A user received a card.
+    ///
+    /// A user takes a card, accepts one from a friend, or restores a deleted membership card.
+    pub struct UserGetCard<'a> = "user_get_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// Whether a friend passed it on.
+        pub is_give_by_friend: Option<bool> = "IsGiveByFriend",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// The friend's OpenID; else empty.
+        pub friend_user_name: Option<Cow<'a, str>> = "FriendUserName",
+        /// The scene it was handed out in, a number; `OuterStr` has superseded it.
+        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        /// The code before a friend passed it on; else empty.
+        pub old_user_card_code: Option<Cow<'a, str>> = "OldUserCardCode",
+        /// The scene it was handed out in, for statistics.
+        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+        /// Whether a deleted membership card was restored.
+        pub is_restore_member_card: Option<bool> = "IsRestoreMemberCard",
+        /// Whether a friend recommended it.
+        pub is_recommend_by_friend: Option<bool> = "IsRecommendByFriend",
+        /// The user's UnionID, where the account has one.
+        pub union_id: Option<Cow<'a, str>> = "UnionId",
+    }
+}
+
+record! {
+    /// A user passed a card on.
+    ///
+    /// A user gives a card to a friend or a group, or it comes back because nobody took it.
+    pub struct UserGiftingCard<'a> = "user_gifting_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// The receiver's OpenID; empty for a group.
+        pub friend_user_name: Option<Cow<'a, str>> = "FriendUserName",
+        /// Whether the card came back unclaimed.
+        pub is_return_back: Option<bool> = "IsReturnBack",
+        /// Whether it was sent to a group.
+        pub is_chat_room: Option<bool> = "IsChatRoom",
+    }
+}
+
+record! {
+    /// A user deleted a card.
+    ///
+    /// It is gone from the user's wallet.
+    pub struct UserDelCard<'a> = "user_del_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+    }
+}
+
+record! {
+    /// A card was redeemed.
+    ///
+    /// That is done through the API, in the console, by the merchant's helper or by the user alone.
+    pub struct UserConsumeCard<'a> = "user_consume_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// Where it was redeemed.
+        pub consume_source: Option<ConsumeSource<'a>> = "ConsumeSource",
+        /// The store's id; 0 when unknown.
+        pub location_id: Option<i64> = "LocationId",
+        /// The store's name.
+        pub location_name: Option<Cow<'a, str>> = "LocationName",
+        /// The clerk's OpenID; only from the mobile helper.
+        pub staff_open_id: Option<Cow<'a, str>> = "StaffOpenId",
+        /// The code that the user typed when redeeming alone.
+        pub verify_code: Option<Cow<'a, str>> = "VerifyCode",
+        /// The amount that the user typed when redeeming alone.
+        pub remark_amount: Option<Cow<'a, str>> = "RemarkAmount",
+        /// The scene it was handed out in, a number.
+        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        /// What the account passed when redeeming.
+        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+    }
+}
+
+names! {
+    /// Where a card was redeemed.
+    pub enum ConsumeSource {
+        /// Through the API.
+        Api = "FROM_API",
+        /// In the console.
+        Mp = "FROM_MP",
+        /// By the merchant's mobile helper.
+        MobileHelper = "FROM_MOBILE_HELPER",
+    }
+}
+
+record! {
+    /// A user paid a bill with a card.
+    ///
+    /// A user pays through the payment entry of a card, which redeems it.
+    pub struct UserPayFromPayCell<'a> = "user_pay_from_pay_cell" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// WeChat Pay's transaction id.
+        pub trans_id: Option<Cow<'a, str>> = "TransId",
+        /// The store's id; 0 when unknown.
+        pub location_id: Option<i64> = "LocationId",
+        /// The store's name.
+        pub location_name: Option<Cow<'a, str>> = "LocationName",
+        /// The amount paid, in cents (分).
+        pub fee: Option<i64> = "Fee",
+        /// The amount before the discount, in cents (分).
+        pub original_fee: Option<i64> = "OriginalFee",
+    }
+}
+
+record! {
+    /// A user opened a membership card.
+    ///
+    /// A user opens a membership card in the wallet; pushed only if the card asks for it.
+    pub struct UserViewCard<'a> = "user_view_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// The scene it was handed out in, a number.
+        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        /// The scene of the QR code that led there.
+        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+    }
+}
+
+record! {
+    /// A user came from a card to the account.
+    ///
+    /// A user taps the account's name in a card and enters the conversation.
+    pub struct UserEnterSessionFromCard<'a> = "user_enter_session_from_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+    }
+}
+
+record! {
+    /// A membership card's points or balance changed.
+    ///
+    /// The account changed them.
+    pub struct UpdateMemberCard<'a> = "update_member_card" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        /// The change of the points, negative when taken.
+        pub modify_bonus: Option<i64> = "ModifyBonus",
+        /// The change of the balance, negative when spent.
+        pub modify_balance: Option<i64> = "ModifyBalance",
+    }
+}
+
+record! {
+    /// A card's stock is low.
+    ///
+    /// A user asks for a card whose stock began above 200 and is now at most 100; at most every 12 hours.
+    pub struct CardSkuRemind<'a> = "card_sku_remind" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The warning in words.
+        pub detail: Option<Cow<'a, str>> = "Detail",
+    }
+}
+
+record! {
+    /// The account's card-point balance changed.
+    ///
+    /// Points for friend-sharing coupons are bought, spent or refunded.
+    pub struct CardPayOrder<'a> = "card_pay_order" in cards => Success {
+        /// The order's id.
+        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        /// The order's state.
+        pub status: Option<CardOrderStatus<'a>> = "Status",
+        /// When the payment code was made, in seconds since 1970.
+        pub create_order_time: Option<i64> = "CreateOrderTime",
+        /// When it was paid, in seconds since 1970; 0 if not.
+        pub pay_finish_time: Option<i64> = "PayFinishTime",
+        /// How it was paid; may be empty.
+        pub desc: Option<Cow<'a, str>> = "Desc",
+        /// Free points left, a number.
+        pub free_coin_count: Option<Cow<'a, str>> = "FreeCoinCount",
+        /// Paid points left, a number.
+        pub pay_coin_count: Option<Cow<'a, str>> = "PayCoinCount",
+        /// Free points that this order changed, a number.
+        pub refund_free_coin_count: Option<Cow<'a, str>> = "RefundFreeCoinCount",
+        /// Paid points that this order changed, a number.
+        pub refund_pay_coin_count: Option<Cow<'a, str>> = "RefundPayCoinCount",
+        /// The order's kind.
+        pub order_type: Option<CardOrderType<'a>> = "OrderType",
+        /// WeChat's remark on the change; may be empty.
+        pub memo: Option<Cow<'a, str>> = "Memo",
+        /// The receipt's details; may be empty.
+        pub receipt_info: Option<Cow<'a, str>> = "ReceiptInfo",
+    }
+}
+
+names! {
+    /// The state of an order of card points.
+    pub enum CardOrderStatus {
+        /// Waiting for payment.
+        Waiting = "ORDER_STATUS_WAITING",
+        /// Paid.
+        Succ = "ORDER_STATUS_SUCC",
+        /// Points credited.
+        FinanceSucc = "ORDER_STATUS_FINANCE_SUCC",
+        /// Stock added.
+        QuantitySucc = "ORDER_STATUS_QUANTITY_SUCC",
+        /// Points refunded.
+        HasRefund = "ORDER_STATUS_HAS_REFUND",
+        /// The refund waits for confirmation.
+        RefundWaiting = "ORDER_STATUS_REFUND_WAITING",
+        /// Rolled back after a failure.
+        Rollback = "ORDER_STATUS_ROLLBACK",
+        /// A receipt was issued.
+        HasReceipt = "ORDER_STATUS_HAS_RECEIPT",
+    }
+}
+
+names! {
+    /// The kind of an order of card points.
+    pub enum CardOrderType {
+        /// WeChat gave points.
+        SysAdd = "ORDER_TYPE_SYS_ADD",
+        /// Points were bought.
+        Wxpay = "ORDER_TYPE_WXPAY",
+        /// Unused stock became points again.
+        Refund = "ORDER_TYPE_REFUND",
+        /// Points were spent on stock.
+        Reduce = "ORDER_TYPE_REDUCE",
+        /// WeChat took points.
+        SysReduce = "ORDER_TYPE_SYS_REDUCE",
+    }
+}
+
+record! {
+    /// A user activated a membership card.
+    ///
+    /// A user fills in and submits the one-tap activation form, or changes what was submitted.
+    pub struct SubmitMembercardUserInfo<'a> = "submit_membercard_user_info" in cards => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// The code of the user's card.
+        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+    }
+}
+
+record! {
+    /// A sub-merchant passed or failed review.
+    ///
+    /// WeChat reviews a sub-merchant for whom the account issues cards.
+    pub struct CardMerchantCheckResult<'a> = "card_merchant_check_result" in sub_merchants => Success {
+        /// The sub-merchant's id.
+        pub merchant_id: Option<Cow<'a, str>> = "MerchantId",
+        /// Whether it passed.
+        pub is_pass: Option<bool> = "IsPass",
+        /// Why it was rejected; empty when it passed.
+        pub reason: Option<Cow<'a, str>> = "Reason",
+    }
+}
+
+record! {
+    /// A user paid for a gift card.
+    ///
+    /// They come from the account's shelf.
+    pub struct GiftcardPayDone<'a> = "giftcard_pay_done" in gift_cards => Success {
+        /// The gift-card shelf's id.
+        pub page_id: Option<Cow<'a, str>> = "PageId",
+        /// The gift-card order's id.
+        pub order_id: Option<Cow<'a, str>> = "OrderId",
+    }
+}
+
+record! {
+    /// A user sent a gift card to a friend.
+    ///
+    /// A user who bought a gift card sends it on, or it comes back unclaimed after 24 hours.
+    pub struct GiftcardSendToFriend<'a> = "giftcard_send_to_friend" in gift_cards => Success {
+        /// The gift-card shelf's id.
+        pub page_id: Option<Cow<'a, str>> = "PageId",
+        /// The gift-card order's id.
+        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        /// Whether the card came back unclaimed.
+        pub is_return_back: Option<bool> = "IsReturnBack",
+        /// Whether it was sent to a group.
+        pub is_chat_room: Option<bool> = "IsChatRoom",
+    }
+}
+
+record! {
+    /// A user accepted a gift card.
+    ///
+    /// A friend takes the gift card that was sent.
+    pub struct GiftcardUserAccept<'a> = "giftcard_user_accept" in gift_cards => Success {
+        /// The gift-card shelf's id.
+        pub page_id: Option<Cow<'a, str>> = "PageId",
+        /// The gift-card order's id.
+        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        /// Whether it was sent to a group.
+        pub is_chat_room: Option<bool> = "IsChatRoom",
+    }
+}
+
+record! {
+    /// A user allowed or refused an invoice.
+    ///
+    /// A user confirms on the authorization page that an invoice may be issued for an order.
+    pub struct UserAuthorizeInvoice<'a> = "user_authorize_invoice" in invoices => Success {
+        /// The order that was authorized; else empty or absent.
+        pub succ_order_id: Option<Cow<'a, str>> = "SuccOrderId",
+        /// The order whose authorization failed; else empty or absent.
+        pub fail_order_id: Option<Cow<'a, str>> = "FailOrderId",
+        /// The AppID that asked for the authorization.
+        pub app_id: Option<Cow<'a, str>> = "AppId|AuthorizeAppId",
+        /// Where the user authorized.
+        pub source: Option<InvoiceSource<'a>> = "Source|source",
+    }
+}
+
+names! {
+    /// Where a user authorized an invoice.
+    pub enum InvoiceSource {
+        /// A page inside WeChat.
+        Web = "web",
+        /// Another app.
+        App = "app",
+        /// A mini program.
+        Wxa = "wxa",
+        /// An ordinary web page.
+        Wap = "wap",
+    }
+}
+
+record! {
+    /// Issuing an invoice succeeded or failed.
+    ///
+    /// WeChat's unified invoicing has finished a request of the account.
+    pub struct CloudInvoiceInvoiceresultEvent<'a> = "cloud_invoice_invoiceresult_event" in invoices => Success {
+        /// The outcome; its codes are not documented.
+        pub status: Option<i64> = "status",
+        /// The serial number of the request (发票请求流水号).
+        pub fpqqlsh: Option<Cow<'a, str>> = "fpqqlsh",
+        /// The seller's taxpayer number (纳税人识别号).
+        pub nsrsbh: Option<Cow<'a, str>> = "nsrsbh",
+    }
+}
+
+record! {
+    /// An invoice in a user's wallet changed state.
+    ///
+    /// An invoice is locked, redeemed for reimbursement, released or cancelled.
+    pub struct UpdateInvoiceStatus<'a> = "update_invoice_status" in invoice_states => Success {
+        /// The card template's id.
+        pub card_id: Option<Cow<'a, str>> = "CardId",
+        /// This user's invoice card's code.
+        pub code: Option<Cow<'a, str>> = "Code",
+        /// The invoice's state.
+        pub status: Option<InvoiceStatus<'a>> = "Status",
+    }
+}
+
+names! {
+    /// The state of an invoice.
+    pub enum InvoiceStatus {
+        /// Not locked.
+        Init = "INVOICE_REIMBURSE_INIT",
+        /// Locked: handed in for reimbursement.
+        Lock = "INVOICE_REIMBURSE_LOCK",
+        /// Reimbursed.
+        Closure = "INVOICE_REIMBURSE_CLOSURE",
+        /// Cancelled by a credit note.
+        Cancel = "INVOICE_REIMBURSE_CANCEL",
+    }
+}
+
+record! {
+    /// A user submitted an invoice title.
+    ///
+    /// A user scans the merchant's code or opens its link and submits a saved invoice title.
+    pub struct SubmitInvoiceTitle<'a> = "submit_invoice_title" in invoice_titles => Success {
+        /// The name that the invoice is made out to.
+        pub title: Option<Cow<'a, str>> = "title",
+        /// The telephone number.
+        pub phone: Option<Cow<'a, str>> = "phone",
+        /// The taxpayer number; empty for a person.
+        pub tax_no: Option<Cow<'a, str>> = "tax_no",
+        /// The address.
+        pub addr: Option<Cow<'a, str>> = "addr",
+        /// The bank.
+        pub bank_type: Option<Cow<'a, str>> = "bank_type",
+        /// The bank account's number.
+        pub bank_no: Option<Cow<'a, str>> = "bank_no",
+        /// What the merchant attached to the code.
+        pub attach: Option<Cow<'a, str>> = "attach",
+        /// Whether a company or a person.
+        pub title_type: Option<InvoiceTitleType<'a>> = "title_type",
+    }
+}
+
+names! {
+    /// Whom an invoice is made out to.
+    pub enum InvoiceTitleType {
+        /// A company.
+        Business = "InvoiceUserTitleBusinessType",
+        /// A person.
+        Person = "InvoiceUserTitlePersonType",
+    }
+}
+
+record! {
+    /// An order of the WeChat shop was paid.
+    ///
+    /// A buyer pays an order of the account's old WeChat shop.
+    pub struct MerchantOrder<'a> = "merchant_order" in none => Success {
+        /// The order's id.
+        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        /// The order's state: `2` paid, to be shipped.
+        pub order_status: Option<i64> = "OrderStatus",
+        /// The product's id.
+        pub product_id: Option<Cow<'a, str>> = "ProductId",
+        /// The chosen variants, as `id:value` pairs joined by semicolons.
+        pub sku_info: Option<Cow<'a, str>> = "SkuInfo",
+    }
+}

@@ -1,0 +1,269 @@
+//! Stores, Wi-Fi, shake-around, product scan.
+
+use std::borrow::Cow;
+
+use super::record::{names, record};
+
+record! {
+    /// A store passed or failed review.
+    ///
+    /// WeChat has reviewed a store that the account created.
+    pub struct PoiCheckNotify<'a> = "poi_check_notify" in stores => Success {
+        /// The merchant's own id of the store.
+        pub uniq_id: Option<Cow<'a, str>> = "UniqId",
+        /// WeChat's id of the store.
+        pub poi_id: Option<Cow<'a, str>> = "PoiId",
+        /// The outcome.
+        pub result: Option<PoiResult<'a>> = "Result|result",
+        /// Why it was rejected, or a remark.
+        pub msg: Option<Cow<'a, str>> = "Msg|msg",
+    }
+}
+
+names! {
+    /// What the review of a store found.
+    pub enum PoiResult {
+        /// Approved.
+        Succ = "succ",
+        /// Rejected.
+        Fail = "fail",
+    }
+}
+
+record! {
+    /// The store mini program passed or failed review.
+    ///
+    /// WeChat has reviewed the account's application for a store mini program.
+    pub struct ApplyMerchantAuditInfo<'a> = "apply_merchant_audit_info" in store_mini_programs => Success {
+        /// The review's id.
+        pub audit_id: Option<i64> = "audit_id",
+        /// The outcome.
+        ///
+        /// `0` not submitted; `1` approved; `2` in review; `3` rejected; `4` refused by the administrator.
+        pub status: Option<i64> = "status",
+        /// Why it was rejected; empty when approved.
+        pub reason: Option<Cow<'a, str>> = "reason",
+    }
+}
+
+record! {
+    /// A new place on Tencent Maps was reviewed.
+    ///
+    /// Tencent Maps has reviewed a place that the account asked to add.
+    pub struct CreateMapPoiAuditInfo<'a> = "create_map_poi_audit_info" in store_mini_programs => Success {
+        /// The review's id.
+        pub audit_id: Option<i64> = "audit_id",
+        /// The outcome; its codes are not documented, and it was seen empty.
+        pub status: Option<i64> = "status",
+        /// The place's id on Tencent Maps.
+        pub map_poi_id: Option<Cow<'a, str>> = "map_poi_id",
+        /// The store's name.
+        pub name: Option<Cow<'a, str>> = "name",
+        /// The store's address.
+        pub address: Option<Cow<'a, str>> = "address",
+        /// Longitude in degrees.
+        pub longitude: Option<f64> = "longitude",
+        /// Latitude in degrees.
+        pub latitude: Option<f64> = "latitude",
+        /// The reviewer's remark; may be empty.
+        pub sh_remark: Option<Cow<'a, str>> = "sh_remark",
+    }
+}
+
+record! {
+    /// A store of the mini program was reviewed.
+    ///
+    /// WeChat has reviewed a store that was added to the store mini program.
+    pub struct AddStoreAuditInfo<'a> = "add_store_audit_info" in store_mini_programs => Success {
+        /// The review's id.
+        pub audit_id: Option<i64> = "audit_id",
+        /// The outcome: `1` approved; `3` rejected.
+        pub status: Option<i64> = "status",
+        /// Why it was rejected; empty when approved.
+        pub reason: Option<Cow<'a, str>> = "reason",
+        /// How the store was added: `0` newly created; `1` supplemented after an upgrade.
+        pub is_upgrade: Option<i64> = "is_upgrade",
+        /// The store's id, where approved.
+        pub poiid: Option<Cow<'a, str>> = "poiid",
+    }
+}
+
+record! {
+    /// A store's changed pictures were reviewed.
+    ///
+    /// WeChat has reviewed a change of a store in the store mini program.
+    pub struct ModifyStoreAuditInfo<'a> = "modify_store_audit_info" in store_mini_programs => Success {
+        /// The review's id.
+        pub audit_id: Option<i64> = "audit_id",
+        /// The outcome: `1` approved; `3` rejected.
+        pub status: Option<i64> = "status",
+        /// Why it was rejected; empty when approved.
+        pub reason: Option<Cow<'a, str>> = "reason",
+    }
+}
+
+record! {
+    /// Categories of a nearby mini program were reviewed.
+    ///
+    /// WeChat has reviewed the category submitted for showing a mini program nearby.
+    pub struct NearbyCategoryAuditInfo<'a> = "nearby_category_audit_info" in none => Success {
+        /// The review's id.
+        pub audit_id: Option<Cow<'a, str>> = "audit_id",
+        /// The outcome: `3` approved; `2` rejected.
+        pub status: Option<i64> = "status",
+        /// Why it was rejected; empty when approved.
+        pub reason: Option<Cow<'a, str>> = "reason",
+    }
+}
+
+record! {
+    /// A place of a nearby mini program was reviewed.
+    ///
+    /// WeChat has reviewed a place submitted for showing a mini program nearby.
+    pub struct AddNearbyPoiAuditInfo<'a> = "add_nearby_poi_audit_info" in none => Success {
+        /// The review's id.
+        pub audit_id: Option<Cow<'a, str>> = "audit_id",
+        /// The outcome: `3` approved; `2` rejected.
+        pub status: Option<i64> = "status",
+        /// Why it was rejected; empty when approved.
+        pub reason: Option<Cow<'a, str>> = "reason",
+        /// The place's id.
+        pub poi_id: Option<Cow<'a, str>> = "poi_id",
+    }
+}
+
+record! {
+    /// A user connected to a store's Wi-Fi.
+    ///
+    /// A user joins the Wi-Fi of a store by way of WeChat.
+    pub struct WifiConnected<'a> = "wifi_connected" in wifi => Success {
+        /// When the user connected, in seconds since 1970.
+        pub connect_time: Option<i64> = "ConnectTime",
+        /// Reserved: a fixed value.
+        pub expire_time: Option<i64> = "ExpireTime",
+        /// Reserved: a fixed value.
+        pub vendor_id: Option<Cow<'a, str>> = "VendorId",
+        /// The store's id.
+        pub place_id: Option<Cow<'a, str>> = "PlaceId|ShopId",
+        /// The access point's MAC address.
+        pub device_no: Option<Cow<'a, str>> = "DeviceNo",
+    }
+}
+
+record! {
+    /// A user shook the phone near a beacon.
+    ///
+    /// The shake was under Nearby (周边), and a page of the account is shown.
+    pub struct ShakearoundUserShake<'a> = "shakearound_user_shake" in beacons => Success {
+        /// The beacon whose page is shown.
+        pub chosen_beacon: Option<Beacon<'a>> = "ChosenBeacon",
+        /// The account's other beacons nearby, at most five.
+        pub around_beacons: Vec<Beacon<'a>> = "AroundBeacons/AroundBeacon",
+    }
+}
+
+record! {
+    /// A Bluetooth beacon of the account.
+    pub struct Beacon<'a> {
+        /// Its UUID.
+        pub uuid: Option<Cow<'a, str>> = "Uuid",
+        /// Its major number.
+        pub major: Option<u32> = "Major",
+        /// Its minor number.
+        pub minor: Option<u32> = "Minor",
+        /// Metres to the user.
+        pub distance: Option<f64> = "Distance",
+    }
+}
+
+record! {
+    /// A user opened a product's page.
+    ///
+    /// A user opens the product page by scanning its code, or from a chat, the favourites or Moments.
+    pub struct UserScanProduct<'a> = "user_scan_product" in products => Success {
+        /// The product code's standard.
+        pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
+        /// The product code.
+        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        /// The country set in the user's profile.
+        pub country: Option<Cow<'a, str>> = "Country",
+        /// The province set in the user's profile.
+        pub province: Option<Cow<'a, str>> = "Province",
+        /// The city set in the user's profile.
+        pub city: Option<Cow<'a, str>> = "City",
+        /// The sex set in the user's profile: `0` unknown; `1` male; `2` female.
+        pub sex: Option<i64> = "Sex",
+        /// How the page was opened: `1` by scanning; `2` in another way.
+        pub scene: Option<i64> = "Scene",
+        /// What was given when the product's QR code was made.
+        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+    }
+}
+
+names! {
+    /// What standard a product code is of.
+    pub enum KeyStandard {
+        /// An EAN-13 bar code.
+        Ean13 = "ean13",
+        /// An EAN-8 bar code.
+        Ean8 = "ean8",
+        /// A QR code.
+        Qrcode = "qrcode",
+    }
+}
+
+record! {
+    /// A user came from a product's page.
+    ///
+    /// A user enters the account's conversation from a product page.
+    pub struct UserScanProductEnterSession<'a> = "user_scan_product_enter_session" in products => Success {
+        /// The product code's standard.
+        pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
+        /// The product code.
+        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        /// What was given when the product's QR code was made.
+        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+    }
+}
+
+record! {
+    /// WeChat has worked out where the user of a product's page is.
+    ///
+    /// Follows [`UserScanProduct`](super::UserScanProduct).
+    pub struct UserScanProductAsync<'a> = "user_scan_product_async" in products => Success {
+        /// The product code's standard.
+        pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
+        /// The product code.
+        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        /// What was given when the product's QR code was made.
+        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+        /// The administrative region's code, down to the province.
+        pub region_code: Option<Cow<'a, str>> = "RegionCode",
+    }
+}
+
+record! {
+    /// A product passed or failed review.
+    ///
+    /// WeChat has reviewed a product that the account submitted.
+    pub struct UserScanProductVerifyAction<'a> = "user_scan_product_verify_action" in products => Success {
+        /// The product code's standard.
+        pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
+        /// The product code.
+        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        /// The outcome.
+        pub result: Option<ProductResult<'a>> = "Result",
+        /// Why it was rejected; empty when approved.
+        pub reason_msg: Option<Cow<'a, str>> = "ReasonMsg",
+    }
+}
+
+names! {
+    /// What the review of a product found.
+    pub enum ProductResult {
+        /// Approved.
+        VerifyOk = "verify_ok",
+        /// Rejected.
+        VerifyNotPass = "verify_not_pass",
+    }
+}

@@ -1,0 +1,428 @@
+//! Which fields? Bytes become names and values, and nothing is lost.
+//!
+//! The readers share one result. [`flat`] reads what WeChat writes, in one pass and without allocating; whatever it
+//! does not know it declines, and [`tree`] reads it. Every error in XML comes from `tree`, so that each has one
+//! wording. What begins as JSON does is [`json`]'s.
+
+mod flat;
+#[cfg(feature = "json")]
+mod json;
+mod tree;
+
+use std::borrow::Cow;
+
+use crate::error::ParseError;
+
+/// How large a push may be, and why not larger.
+///
+/// WeChat's pushes have a few hundred bytes. The limits stop what is not a push before it costs memory or time.
+///
+/// ```
+/// use wechat_events::{Limits, ParseError};
+///
+/// let limits = Limits::default().max_bytes(64);
+/// let error = limits.parse_event(&[b' '; 65]).unwrap_err();
+/// assert_eq!(error, ParseError::TooLarge { bytes: 65, limit: 64 });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen some 10 kB.
+    pub bytes: u32,
+    /// Elements within elements, the root not counted. Default 16: WeChat nests four.
+    pub depth: u32,
+    /// Elements of one body. Default 4096: a report on eight articles has about a hundred.
+    pub elements: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { bytes: 1 << 20, depth: 16, elements: 4096 }
+    }
+}
+
+impl Limits {
+    /// For a body that was read before, under limits that need not hold a second time.
+    pub(crate) const NONE: Limits = Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
+
+    /// The same limits with another one on the bytes of a body.
+    #[must_use]
+    pub fn max_bytes(self, bytes: u32) -> Self {
+        Limits { bytes, ..self }
+    }
+
+    /// The same limits with another one on the nesting of elements.
+    #[must_use]
+    pub fn max_depth(self, depth: u32) -> Self {
+        Limits { depth, ..self }
+    }
+
+    /// The same limits with another one on the number of elements.
+    #[must_use]
+    pub fn max_elements(self, elements: u32) -> Self {
+        Limits { elements, ..self }
+    }
+
+    /// Whether a body of so many bytes is read at all.
+    pub(crate) fn admit(&self, body: &[u8]) -> Result<(), ParseError> {
+        match u32::try_from(body.len()) {
+            Ok(bytes) if bytes <= self.bytes => Ok(()),
+            _ => Err(ParseError::TooLarge { bytes: body.len(), limit: self.bytes }),
+        }
+    }
+}
+
+/// A piece of the text that was read: byte offsets, the end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    /// `None` past 4 GiB, which no limit allows.
+    #[inline]
+    fn new(start: usize, end: usize) -> Option<Span> {
+        Some(Span { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    #[inline]
+    fn range(self) -> Option<std::ops::Range<usize>> {
+        Some(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
+    }
+
+    #[inline]
+    fn len(self) -> u32 {
+        self.end.wrapping_sub(self.start)
+    }
+}
+
+/// One element: its name, its own text, and how many elements it stands in besides the root.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Node {
+    pub(crate) depth: u32,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// The elements of a document in its order; the usual push fits without a heap allocation.
+pub(crate) struct Nodes {
+    inline: [Node; Nodes::INLINE],
+    len: usize,
+    spilled: Vec<Node>,
+    /// Whether the first four are [`Header`], in this order.
+    usual_header: bool,
+}
+
+impl Nodes {
+    /// More than the longest push without repeated parts has.
+    const INLINE: usize = 24;
+
+    #[inline]
+    pub(crate) fn new() -> Nodes {
+        Nodes { inline: [Node::default(); Nodes::INLINE], len: 0, spilled: Vec::new(), usual_header: false }
+    }
+
+    #[inline]
+    fn push(&mut self, node: Node) {
+        match self.inline.get_mut(self.len) {
+            Some(slot) => {
+                *slot = node;
+                self.len += 1;
+            }
+            None => self.spill(node),
+        }
+    }
+
+    #[cold]
+    fn spill(&mut self, node: Node) {
+        if self.spilled.is_empty() {
+            self.spilled.extend_from_slice(&self.inline);
+        }
+        self.spilled.push(node);
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+        self.spilled.clear();
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[Node] {
+        if self.spilled.is_empty() { self.inline.get(..self.len).unwrap_or_default() } else { &self.spilled }
+    }
+}
+
+/// Every element of a push: what each reader yields.
+pub(crate) struct Fields<'a, 'n> {
+    /// The document itself where its pieces stand in it as they are, else a text made of them.
+    text: Cow<'a, str>,
+    nodes: &'n Nodes,
+}
+
+impl<'a, 'n> Fields<'a, 'n> {
+    /// Reads a body into `nodes`, which are the caller's so that they need not be moved.
+    #[inline]
+    pub(crate) fn read(body: &'a [u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
+        limits.admit(body)?;
+        if let Ok(text) = simdutf8::basic::from_utf8(body)
+            && flat::read(text, limits, nodes).is_some()
+        {
+            return Ok(Fields { text: Cow::Borrowed(text), nodes });
+        }
+        Fields::read_otherwise(body, limits, nodes)
+    }
+
+    /// A broken character is one odd field, not a reason to lose the push.
+    #[cold]
+    fn read_otherwise(body: &[u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
+        nodes.clear();
+        let text = String::from_utf8_lossy(body);
+        let unmarked = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+        let pieces = match trim(unmarked).starts_with('{') {
+            #[cfg(feature = "json")]
+            true => json::read(unmarked, limits, nodes)?,
+            #[cfg(not(feature = "json"))]
+            true => return Err(ParseError::Json),
+            false => tree::read(&text, limits, nodes)?,
+        };
+        Ok(Fields { text: Cow::Owned(pieces), nodes })
+    }
+
+    /// The root, from which paths begin.
+    #[inline]
+    pub(crate) fn root(&self) -> Element<'_, 'a> {
+        Element { text: &self.text, value: Span::default(), below: self.nodes.as_slice(), depth: 0 }
+    }
+
+    /// The header, and the root without what is known to be header: nothing of a kind stands there.
+    #[inline]
+    pub(crate) fn header(&self) -> (Header<'_, 'a>, Element<'_, 'a>) {
+        let root = self.root();
+        if self.nodes.usual_header
+            && let ([to_user, from_user, create_time, msg_type], below) = root.split()
+        {
+            return (Header { to_user, from_user, create_time, msg_type }, Element { below, ..root });
+        }
+        let header = Header {
+            to_user: root.first(const { Path::new("ToUserName") }),
+            from_user: root.first(const { Path::new("FromUserName") }),
+            create_time: root.first(const { Path::new("CreateTime") }),
+            msg_type: root.first(const { Path::new("MsgType") }),
+        };
+        (header, root)
+    }
+}
+
+/// What nearly every push begins with.
+pub(crate) struct Header<'f, 'a> {
+    pub(crate) to_user: Option<Element<'f, 'a>>,
+    pub(crate) from_user: Option<Element<'f, 'a>>,
+    pub(crate) create_time: Option<Element<'f, 'a>>,
+    pub(crate) msg_type: Option<Element<'f, 'a>>,
+}
+
+/// The way from an element to those below it: names joined by `/`, and several ways joined by `|`.
+#[derive(Clone, Copy)]
+pub(crate) struct Path<'p> {
+    text: &'p str,
+    /// One way of one name: nothing to take apart.
+    simple: bool,
+}
+
+impl<'p> Path<'p> {
+    pub(crate) const fn new(text: &'p str) -> Path<'p> {
+        let mut rest = text.as_bytes();
+        while let [first, others @ ..] = rest {
+            if matches!(first, b'/' | b'|') {
+                return Path { text, simple: false };
+            }
+            rest = others;
+        }
+        Path { text, simple: true }
+    }
+
+    pub(crate) fn as_str(self) -> &'p str {
+        self.text
+    }
+}
+
+/// An element and what stands below it.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'f, 'a> {
+    /// Of which the spans are pieces.
+    text: &'f Cow<'a, str>,
+    value: Span,
+    /// What follows the element; below it is all that is at least as deep as its children.
+    below: &'f [Node],
+    /// Of the children.
+    depth: u32,
+}
+
+impl<'f, 'a> Element<'f, 'a> {
+    /// The element's own text.
+    #[inline]
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        let range = self.value.range().unwrap_or_default();
+        match self.text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// The element's own text, for a look that keeps nothing.
+    #[inline]
+    pub(crate) fn peek(self) -> &'f str {
+        self.value.range().and_then(|range| self.text.get(range)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn name(self, node: &Node) -> &'f [u8] {
+        node.name.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
+    }
+
+    /// The first element at a path.
+    #[inline]
+    pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
+        if path.simple { self.child(path.text) } else { path.text.split('|').find_map(|way| self.first_along(way)) }
+    }
+
+    /// A first child of the name may lack what a second one has.
+    fn first_along(self, way: &str) -> Option<Element<'f, 'a>> {
+        let Some((name, rest)) = way.split_once('/') else { return self.child(way) };
+        let mut ahead = self;
+        loop {
+            let child = ahead.child(name)?;
+            if let Some(found) = child.first_along(rest) {
+                return Some(found);
+            }
+            ahead.below = child.below;
+        }
+    }
+
+    #[inline]
+    fn child(self, name: &str) -> Option<Element<'f, 'a>> {
+        let length = u32::try_from(name.len()).ok()?;
+        for (index, node) in self.below.iter().enumerate() {
+            if node.name.len() == length && node.depth == self.depth && self.name(node) == name.as_bytes() {
+                return self.at(index);
+            }
+            if node.depth < self.depth {
+                return None;
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn at(self, index: usize) -> Option<Element<'f, 'a>> {
+        let (node, below) = self.below.get(index..)?.split_first()?;
+        Some(Element { value: node.value, below, depth: node.depth + 1, ..self })
+    }
+
+    /// The first four children, if there are no others among them, and what follows.
+    #[inline]
+    fn split<const N: usize>(self) -> ([Option<Element<'f, 'a>>; N], &'f [Node]) {
+        (std::array::from_fn(|index| self.at(index)), self.below.get(N..).unwrap_or_default())
+    }
+
+    /// All elements at a path: way by way, each in the document's order.
+    pub(crate) fn all<'p>(self, path: Path<'p>) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
+        path.text.split('|').flat_map(move |way| self.along(way))
+    }
+
+    fn along<'p>(self, way: &'p str) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
+        let names = 1 + way.matches('/').count();
+        // How many names of the way the elements around the next one have, from the outermost.
+        let mut matched = 0;
+        let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
+        below.filter_map(move |(index, node)| {
+            let level = usize::try_from(node.depth - self.depth).ok()?;
+            if level > matched {
+                return None;
+            }
+            if way.split('/').nth(level)?.as_bytes() != self.name(node) {
+                matched = level;
+                return None;
+            }
+            if level + 1 < names {
+                matched = level + 1;
+                return None;
+            }
+            self.at(index)
+        })
+    }
+}
+
+/// White space as XML has it.
+#[inline]
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Text without the white space around it.
+#[inline]
+pub(crate) fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if !is_space(*first) && !is_space(*last) => text,
+        _ => text.trim_matches(is_white),
+    }
+}
+
+/// Line and column, from 1, of a byte.
+fn place(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
+fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// What each reader makes of a body, for the tests and fuzz targets that hold them to one another.
+#[doc(hidden)]
+pub mod readers {
+    #![allow(clippy::unwrap_used, reason = "for tests")]
+
+    use super::{Limits, Nodes, flat, tree};
+    use crate::error::ParseError;
+
+    /// Depth, name and value of every element.
+    pub type Elements = Vec<(u32, String, String)>;
+
+    fn elements(text: &str, nodes: &Nodes) -> Elements {
+        let piece = |span: super::Span| text.get(span.range().unwrap()).unwrap().to_owned();
+        nodes.as_slice().iter().map(|node| (node.depth, piece(node.name), piece(node.value))).collect()
+    }
+
+    /// The one-pass reader: `None` where it declines.
+    #[must_use]
+    pub fn flat(text: &str) -> Option<Elements> {
+        let mut nodes = Nodes::new();
+        flat::read(text, &Limits::default(), &mut nodes)?;
+        Some(elements(text, &nodes))
+    }
+
+    /// The complete reader of XML.
+    ///
+    /// # Errors
+    /// What is not XML, has a DTD or passes a limit.
+    pub fn tree(text: &str) -> Result<Elements, ParseError> {
+        let mut nodes = Nodes::new();
+        let text = tree::read(text, &Limits::default(), &mut nodes)?;
+        Ok(elements(&text, &nodes))
+    }
+
+    /// The reader of JSON.
+    ///
+    /// # Errors
+    /// What is not JSON, or passes a limit.
+    #[cfg(feature = "json")]
+    pub fn json(text: &str) -> Result<Elements, ParseError> {
+        let mut nodes = Nodes::new();
+        let pieces = super::json::read(text, &Limits::default(), &mut nodes)?;
+        Ok(elements(&pieces, &nodes))
+    }
+}

@@ -1,0 +1,416 @@
+//! A run of a push: the handler, what came of it, and what is owed afterwards.
+
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::rules::{Cause, quietly};
+use super::{Shared, Typed};
+use crate::endpoint::{Endpoint, Report};
+use crate::event::Event;
+use crate::handler::{AsyncHandler, Handler, HandlerResult};
+use crate::reply::Reply;
+use crate::store::{Attempt, Carrier, Claim, Lost};
+
+/// An endpoint and its handler, whose type is forgotten.
+pub(super) trait Account: Send + Sync {
+    fn endpoint(&self) -> &Endpoint;
+    fn shared(&self) -> &Arc<Shared>;
+    /// Begins a run; the future owns all it needs, so that it can go on in a task of its own.
+    fn start(self: Arc<Self>, body: Arc<[u8]>) -> Handling;
+}
+
+type Handling = Pin<Box<dyn Future<Output = Result<Handled, Cause>> + Send>>;
+
+/// What the handler said, and how it is written.
+pub(super) struct Handled {
+    reply: Reply,
+    written: String,
+}
+
+impl Handled {
+    /// Whether there is something to carry: the follower does not see `success`.
+    fn is_reply(&self) -> bool {
+        !matches!(&*self.written, "" | "success")
+    }
+}
+
+impl<H: AsyncHandler + 'static> Account for Typed<H> {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn start(self: Arc<Self>, body: Arc<[u8]>) -> Handling {
+        Box::pin(async move {
+            let event = self.endpoint.parse_event(&body).map_err(Cause::Unparsable)?;
+            let reply = event.dispatch_async(&self.handler).await.map_err(Cause::Handler)?;
+            let written = reply.write(&event, self.shared.wall());
+            if let Some(refused) = &written.refused {
+                quietly(|| self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
+            }
+            Ok(Handled { reply, written: written.body })
+        })
+    }
+}
+
+/// A handler at work: its panics come out as what they are, a failure of this push.
+pub(super) struct Running(Option<Handling>);
+
+impl Running {
+    pub(super) fn new(handling: Handling) -> Running {
+        Running(Some(handling))
+    }
+}
+
+impl Future for Running {
+    type Output = Result<Handled, Cause>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(handling) = &mut self.0 else { return Poll::Pending };
+        let polled = catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => {
+                self.0 = None;
+                Poll::Ready(result)
+            }
+            Err(payload) => {
+                let cause = Cause::panicked(&*payload);
+                // What is left of it may panic again as it is dropped, and so may what it panicked with.
+                quietly(|| drop(self.0.take()));
+                quietly(|| drop(payload));
+                Poll::Ready(Err(cause))
+            }
+        }
+    }
+}
+
+/// Polls once.
+pub(super) async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context))).await
+}
+
+/// How a run ended, as its own delivery learns it.
+pub(super) enum Ended {
+    Done {
+        answer: Arc<[u8]>,
+        carrier: Option<Carrier>,
+    },
+    Failed,
+    /// Another delivery has taken the push over.
+    Lost,
+}
+
+/// What is left to do once the deliveries know.
+pub(super) enum After {
+    Nothing,
+    /// Somebody has to carry it: late, if no delivery does.
+    Owed(Reply),
+    Late(Reply),
+    Failed(Cause),
+}
+
+/// Who owns a push while it runs.
+///
+/// Dropped before it is settled, when its task dies, it gives the push back.
+pub(super) struct Owner {
+    pub(super) account: Arc<dyn Account>,
+    pub(super) claim: Claim,
+    pub(super) body: Arc<[u8]>,
+    /// Milliseconds on the webhook's clock.
+    pub(super) late_at: u64,
+    /// The store answers at once: nothing is lost by asking it in the delivery.
+    pub(super) local: bool,
+    /// It has a place among the running.
+    pub(super) placed: bool,
+    pub(super) settled: bool,
+}
+
+impl Owner {
+    fn shared(&self) -> &Arc<Shared> {
+        self.account.shared()
+    }
+
+    /// Writes down what came of the run. `at_once`: its own delivery answers with it this moment.
+    pub(super) async fn settle(
+        &mut self,
+        handled: Result<Handled, Cause>,
+        at_once: bool,
+        acknowledged: bool,
+    ) -> (Ended, After) {
+        self.leave();
+        let shared = Arc::clone(self.shared());
+        let (rules, now) = (&shared.rules, shared.now());
+        let (answer, carrier, after) = match handled {
+            Ok(handled) => {
+                let answer = Arc::from(handled.written.as_bytes());
+                match handled.is_reply() {
+                    true if at_once => (answer, Some(Carrier::Delivery), After::Nothing),
+                    true if acknowledged || now >= self.late_at => {
+                        (answer, Some(Carrier::Late), After::Late(handled.reply))
+                    }
+                    true => (answer, None, After::Owed(handled.reply)),
+                    false => (answer, Some(Carrier::Delivery), After::Nothing),
+                }
+            }
+            Err(cause @ Cause::Unparsable(_)) => {
+                (Arc::from(*b"success"), Some(Carrier::Delivery), After::Failed(cause))
+            }
+            Err(cause) => {
+                let released = rules.store.release(&self.claim, Attempt::Failed, now).await;
+                self.settled = true;
+                let ended = if released == Err(Lost) { Ended::Lost } else { Ended::Failed };
+                return (ended, After::Failed(cause));
+            }
+        };
+        let finished = rules.store.finish(&self.claim, Arc::clone(&answer), carrier, now).await;
+        self.settled = true;
+        match (finished, after) {
+            (Ok(()), after) => (Ended::Done { answer, carrier }, after),
+            // Another owner's answer counts; but that this one was no push is as true as before.
+            (Err(Lost), after @ After::Failed(_)) => (Ended::Lost, after),
+            (Err(Lost), _) => (Ended::Lost, After::Nothing),
+        }
+    }
+
+    /// What is left to do, but for what is owed.
+    pub(super) fn conclude(&self, after: After) {
+        match after {
+            After::Nothing | After::Owed(_) => {}
+            After::Late(reply) => self.late(reply),
+            After::Failed(cause) => self.failed(cause),
+        }
+    }
+
+    fn failed(&self, cause: Cause) {
+        self.shared().rules.failed(self.account.endpoint(), &self.body, self.claim.run, cause);
+    }
+
+    fn late(&self, reply: Reply) {
+        self.shared().rules.late(self.account.endpoint(), &self.body, reply);
+    }
+
+    /// Gives back the place among the running.
+    fn leave(&mut self) {
+        if mem::take(&mut self.placed) {
+            self.shared().rules.running.give_back();
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.leave();
+        if self.settled {
+            return;
+        }
+        let (account, claim) = (Arc::clone(&self.account), self.claim);
+        if self.local {
+            let shared = account.shared();
+            drop(shared.rules.store.release(&claim, Attempt::Failed, shared.now()));
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let shared = account.shared();
+                shared.rules.store.release(&claim, Attempt::Failed, shared.now()).await
+            });
+        }
+        self.failed(Cause::Cancelled);
+    }
+}
+
+/// What a delivery tells the task of its run.
+#[derive(Default)]
+pub(super) struct Acknowledged {
+    is_so: AtomicBool,
+    told: Notify,
+}
+
+impl Acknowledged {
+    pub(super) fn tell(&self) {
+        self.is_so.store(true, Ordering::Release);
+        self.told.notify_one();
+    }
+}
+
+/// A run that goes on in a task of its own.
+pub(super) struct Task {
+    owner: Owner,
+    ended: oneshot::Sender<Ended>,
+    acknowledged: Arc<Acknowledged>,
+    /// Turns true when there is no more time.
+    stop: watch::Receiver<bool>,
+    /// There while the handler is.
+    working: watch::Receiver<()>,
+}
+
+impl Task {
+    /// Spawns it, and says where its delivery learns of the end and tells that it acknowledged.
+    ///
+    /// `polled` is what the first poll, in the delivery, has come to.
+    pub(super) fn spawn(
+        owner: Owner,
+        running: Running,
+        polled: Poll<Result<Handled, Cause>>,
+    ) -> (oneshot::Receiver<Ended>, Arc<Acknowledged>) {
+        let (sender, ended) = oneshot::channel();
+        let acknowledged = Arc::new(Acknowledged::default());
+        let shared = owner.shared();
+        let task = Task {
+            stop: shared.stop.subscribe(),
+            working: shared.working.subscribe(),
+            owner,
+            ended: sender,
+            acknowledged: Arc::clone(&acknowledged),
+        };
+        let driven = task.drive(running, polled);
+        #[cfg(feature = "tracing")]
+        let driven = tracing::Instrument::in_current_span(driven);
+        tokio::spawn(driven);
+        (ended, acknowledged)
+    }
+
+    async fn drive(self, running: Running, polled: Poll<Result<Handled, Cause>>) {
+        let Task { mut owner, ended, acknowledged, mut stop, working } = self;
+        let shared = Arc::clone(owner.shared());
+        let at_once = polled.is_ready();
+        let handled = match polled {
+            Poll::Ready(handled) => handled,
+            Poll::Pending => {
+                let ends = async {
+                    let _ = stop.wait_for(|stop| *stop).await;
+                };
+                match race(running, race(ends, renew(&shared, owner.claim))).await {
+                    Raced::First(handled) => handled,
+                    Raced::Second(_) => Err(Cause::Cancelled),
+                }
+            }
+        };
+        drop(working);
+        let is_acknowledged = acknowledged.is_so.load(Ordering::Acquire);
+        let (end, after) = owner.settle(handled, at_once, is_acknowledged).await;
+        // Nobody listens if WeChat has hung up.
+        let _ = ended.send(end);
+        match after {
+            After::Owed(reply) => {
+                let hurry = async {
+                    let _ = stop.wait_for(|stop| *stop).await;
+                };
+                race(sleep_until(shared.instant(owner.late_at)), race(acknowledged.told.notified(), hurry)).await;
+                if shared.rules.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
+                    owner.late(reply);
+                }
+            }
+            after => owner.conclude(after),
+        }
+    }
+}
+
+/// For a store with a lease that nobody could keep.
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
+
+/// Renews a claim until it is lost, and never ends.
+async fn renew(shared: &Shared, claim: Claim) {
+    let store = &shared.rules.store;
+    let pause = (store.lease() / 4).max(SHORTEST_RENEWAL);
+    loop {
+        sleep(pause).await;
+        if store.renew(&claim, shared.now()).await == Err(Lost) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Of two futures.
+pub(super) enum Raced<A, B> {
+    First(A),
+    Second(B),
+}
+
+/// Waits for one of two futures; if both have ended it is the first.
+pub(super) async fn race<A: Future, B: Future>(first: A, second: B) -> Raced<A::Output, B::Output> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|context| match first.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Raced::First(value)),
+        Poll::Pending => second.as_mut().poll(context).map(Raced::Second),
+    })
+    .await
+}
+
+/// A [`Handler`], which may block its thread, for a [`Webhook`](crate::Webhook).
+///
+/// Each call runs on tokio's threads for blocking work, with an event of its own. Errors and panics are those of the
+/// handler. A call that has begun is not cancelled by a shutdown: threads cannot be.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use wechat_events::event::Text;
+/// use wechat_events::{Blocking, Endpoint, Event, Handler, HandlerResult, Reply, Webhook};
+///
+/// struct Files;
+///
+/// impl Handler for Files {
+///     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+///         Ok(Reply::text(std::fs::read_to_string("Cargo.toml")?))
+///     }
+/// }
+///
+/// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Blocking::new(Files)).build();
+/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+/// let response = webhook.call("POST", query, include_bytes!("../../tests/pushes/text.xml")).await;
+/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Blocking<H>(Arc<H>);
+
+impl<H: Handler + Send + Sync + 'static> Blocking<H> {
+    /// Wraps a handler.
+    #[must_use]
+    pub fn new(handler: H) -> Blocking<H> {
+        Blocking(Arc::new(handler))
+    }
+}
+
+impl<H: Handler + Send + Sync + 'static> AsyncHandler for Blocking<H> {
+    async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        let (handler, event) = (Arc::clone(&self.0), event.clone().into_owned());
+        match tokio::task::spawn_blocking(move || event.dispatch(&*handler)).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(payload) => resume_unwind(payload),
+                Err(cancelled) => Err(cancelled.into()),
+            },
+        }
+    }
+}
+
+/// A time on tokio's clock, as milliseconds from a moment before the first push.
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn new() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.0 + Duration::from_millis(at)
+    }
+}

@@ -1,0 +1,94 @@
+//! Both READMEs say the same, and what they say of the crate is so. Their code runs as a doctest of the crate.
+
+use std::fs;
+use std::path::Path;
+
+#[allow(dead_code, reason = "main is for whoever runs the example")]
+#[path = "../../examples/quickstart.rs"]
+mod quickstart;
+
+/// The parts of a README that do not depend on its language.
+#[derive(Debug, Default)]
+struct Outline {
+    /// How many `#` each heading has.
+    headings: Vec<usize>,
+    /// With the fences.
+    code: Vec<String>,
+    /// Of each row, its cells that need no translation; of the others their numbers.
+    rows: Vec<Vec<String>>,
+    /// Where each link leads.
+    links: Vec<String>,
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn outline(text: &str) -> Outline {
+    let mut outline = Outline::default();
+    let mut code: Option<String> = None;
+    for line in text.lines() {
+        if let Some(block) = &mut code {
+            *block += &format!("{line}\n");
+            if line == "```" {
+                outline.code.extend(code.take());
+            }
+        } else if line.starts_with("```") {
+            code = Some(format!("{line}\n"));
+        } else {
+            match line.split(' ').next() {
+                Some(marks) if marks.starts_with('#') => outline.headings.push(marks.len()),
+                Some("|") => outline.rows.push(line.split('|').map(numbers).collect()),
+                _ => {}
+            }
+            outline.links.extend(line.split("](").skip(1).map(|link| link.split(')').next().unwrap().to_owned()));
+        }
+    }
+    assert_eq!(code, None, "a block without its end");
+    outline
+}
+
+/// The digits of a text with what stands between two of them, and its code.
+fn numbers(text: &str) -> String {
+    let code = text.split('`').skip(1).step_by(2).map(|code| format!("`{code}` "));
+    let prose: String = text.split('`').step_by(2).collect();
+    let numbers = prose.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|number| !number.is_empty());
+    code.chain(numbers.map(|number| format!("{number} "))).collect()
+}
+
+#[test]
+fn both_readmes_have_the_same_headings_code_figures_and_links() {
+    let (english, chinese) = (outline(&read("README.md")), outline(&read("README.zh-CN.md")));
+    assert_eq!(english.headings, chinese.headings);
+    assert_eq!(english.code, chinese.code);
+    assert_eq!(english.rows, chinese.rows);
+    let [to_chinese, english_links @ ..] = &*english.links else { panic!("no link") };
+    let [to_english, chinese_links @ ..] = &*chinese.links else { panic!("no link") };
+    assert_eq!((&**to_chinese, &**to_english), ("README.zh-CN.md", "README.md"));
+    assert_eq!(english_links, chinese_links);
+    for link in english_links {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "{link} leads nowhere");
+    }
+}
+
+#[test]
+fn the_readme_shows_what_the_quickstart_prints() {
+    let mut printed = b"```text\n".to_vec();
+    quickstart::play(&mut printed).unwrap();
+    printed.extend(b"```\n");
+    let shown = outline(&read("README.md")).code.into_iter().find(|block| block.starts_with("```text\nWeChat sends"));
+    assert_eq!(shown, Some(String::from_utf8(printed).unwrap()));
+}
+
+#[test]
+fn the_readme_names_the_rust_version_and_every_feature_of_the_manifest() {
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    for readme in [&readme, &read("README.zh-CN.md")] {
+        assert!(readme.contains(concat!("\n", env!("CARGO_PKG_RUST_VERSION"))));
+    }
+    let features = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    for feature in features.lines().filter(|line| !line.starts_with(['#', ' ', ']'])) {
+        let Some((name, _)) = feature.split_once(" = ") else { continue };
+        assert!(name == "default" || readme.contains(&format!("\n| `{name}` |")), "{name} is not in the table");
+    }
+}

@@ -1,0 +1,73 @@
+//! Rules for the repository itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files under version control; `None` where the sources came without it.
+fn tracked() -> Option<Vec<PathBuf>> {
+    if !root().join(".git").exists() {
+        return None;
+    }
+    // The checkout may be another user's, as in a container.
+    let git =
+        Command::new("git").args(["-c", "safe.directory=*", "ls-files", "-z"]).current_dir(root()).output().ok()?;
+    assert!(git.status.success(), "{}", String::from_utf8_lossy(&git.stderr));
+    let names = String::from_utf8(git.stdout).unwrap();
+    let paths = names.split_terminator('\0').map(|name| root().join(name));
+    // A file that was removed and not yet committed is still listed.
+    Some(paths.filter(|path| path.is_file()).collect())
+}
+
+#[test]
+fn no_file_names_a_registry_or_a_folder_of_a_machine() {
+    // Written apart, since this file is one of them.
+    let registries = [["crates", ".io"], ["npmjs", ".com"], ["pypi", ".org"], ["proxy.golang", ".org"]];
+    let folders = [["/ho", "me/"], ["/ro", "ot/"], ["/Use", "rs/"], ["/tm", "p/"], ["/wo", "rk/"]];
+    let Some(files) = tracked() else { return };
+    let mut found = Vec::new();
+    for path in files.iter().filter(|path| !path.ends_with("Cargo.lock")) {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        for word in registries.iter().chain(&folders).map(|parts| parts.concat()) {
+            if text.contains(&word) {
+                found.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn both_readmes_name_every_example() {
+    let readmes = ["README.md", "README.zh-CN.md"].map(|name| fs::read_to_string(root().join(name)).unwrap());
+    for example in fs::read_dir(root().join("examples")).unwrap() {
+        let name = example.unwrap().file_name().into_string().unwrap();
+        for readme in &readmes {
+            assert!(readme.contains(&format!("](examples/{name})")), "no link to examples/{name}");
+        }
+    }
+}
+
+#[test]
+fn the_package_has_the_pushes_and_every_file_the_manifest_names() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let include = manifest.lines().find_map(|line| line.strip_prefix("include = ")).unwrap();
+    let patterns: Vec<_> = include.trim_matches(['[', ']']).split(", ").map(|name| name.trim_matches('"')).collect();
+    assert!(patterns.contains(&"tests/pushes/**"), "{patterns:?}");
+    for pattern in patterns {
+        let (folder, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
+        let start = root().join(folder);
+        let known = start.exists() || {
+            let name = start.file_name().unwrap().to_str().unwrap().to_owned();
+            let beside = fs::read_dir(start.parent().unwrap()).unwrap();
+            beside
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .any(|file| file.starts_with(&name) && file.ends_with(rest))
+        };
+        assert!(known, "{pattern} matches nothing");
+    }
+}

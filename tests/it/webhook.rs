@@ -1,0 +1,887 @@
+//! `Webhook` against WeChat's schedule, to the millisecond, on a clock that is moved by hand.
+//!
+//! A case is a line: what the handler does, when deliveries come, and all that happens, in order.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Lost, Memory, Outcome, Refusal, Store, Waited};
+use wechat_events::{
+    AsyncHandler, Blocking, Cause, DedupKey, Endpoint, Event, Failure, Handler, HandlerResult, OnError, Policy, Reply,
+    Response, Webhook, WebhookBuilder, parse_event,
+};
+
+use crate::wire::query;
+
+const EPOCH: i64 = 1_700_000_000;
+
+/// A clock, and all that happened by it.
+#[derive(Clone)]
+struct Log {
+    start: Instant,
+    lines: Arc<Mutex<Vec<(u64, String)>>>,
+}
+
+impl Log {
+    fn new() -> Log {
+        Log { start: Instant::now(), lines: Arc::default() }
+    }
+
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_millis().try_into().unwrap()
+    }
+
+    fn wall(&self) -> i64 {
+        EPOCH + i64::try_from(self.start.elapsed().as_secs()).unwrap()
+    }
+
+    fn add(&self, what: impl Into<String>) {
+        self.lines.lock().unwrap().push((self.now(), what.into()));
+    }
+
+    /// By time, and what happens in the same millisecond by name.
+    fn text(&self) -> String {
+        let mut lines = self.lines.lock().unwrap().clone();
+        lines.sort();
+        lines.iter().map(|(at, what)| format!("{at} {what}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Does {
+    Answers(u64),
+    Fails(u64),
+    Panics(u64),
+    /// Nothing that has to be carried.
+    Succeeds(u64),
+}
+use Does::{Answers, Fails, Panics, Succeeds};
+
+/// Does one thing in each run, and the last of them from then on.
+struct Script {
+    does: &'static [Does],
+    runs: AtomicUsize,
+    log: Log,
+}
+
+impl AsyncHandler for Script {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        self.log.add("run");
+        let does = self.does[run.min(self.does.len() - 1)];
+        let (Answers(takes) | Fails(takes) | Panics(takes) | Succeeds(takes)) = does;
+        if takes > 0 {
+            sleep(Duration::from_millis(takes)).await;
+        }
+        match does {
+            Answers(_) => Ok(Reply::text(format!("of run {} at {}", run + 1, self.log.now()))),
+            Fails(_) => Err("out of stock".into()),
+            Panics(_) => panic!("out of luck"),
+            Succeeds(_) => Ok(Reply::Success),
+        }
+    }
+}
+
+fn push(kind: &str) -> String {
+    let rest = match kind {
+        "text" => "<MsgType>text</MsgType><Content>hi</Content><MsgId>1</MsgId>",
+        "VIEW" => "<MsgType>event</MsgType><Event>VIEW</Event><EventKey>https://e.com</EventKey>",
+        _ => panic!("{kind}"),
+    };
+    format!(
+        "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>{EPOCH}</CreateTime>{rest}</xml>"
+    )
+}
+
+/// A store that is asked over a network, so to speak: it never answers at once.
+struct Remote(Memory);
+
+fn later<'a, T: Send + 'a>(outcome: impl FnOnce() -> T + Send + 'a) -> Outcome<'a, T> {
+    Outcome::later(async {
+        tokio::task::yield_now().await;
+        let value = outcome();
+        tokio::task::yield_now().await;
+        value
+    })
+}
+
+impl Store for Remote {
+    fn lease(&self) -> Duration {
+        Store::lease(&self.0)
+    }
+    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
+        later(move || self.0.claim(key, now))
+    }
+    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        let claim = *claim;
+        later(move || self.0.renew(&claim, now))
+    }
+    fn finish(
+        &self,
+        claim: &Claim,
+        answer: Arc<[u8]>,
+        carrier: Option<Carrier>,
+        now: u64,
+    ) -> Outcome<'_, Result<(), Lost>> {
+        let claim = *claim;
+        later(move || self.0.finish(&claim, answer, carrier, now))
+    }
+    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        let claim = *claim;
+        later(move || self.0.release(&claim, attempt, now))
+    }
+    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
+        Outcome::later(self.0.wait(key, now))
+    }
+    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
+        later(move || self.0.carry(key, by, now))
+    }
+}
+
+/// When deliveries come, and when WeChat hangs up on each, in milliseconds.
+type Schedule = &'static [(u64, u64)];
+
+const USUAL: Schedule = &[(0, 5_000), (5_070, 10_070), (10_080, 15_080)];
+
+/// What came back, as a word; the reply is compared to the byte.
+fn told(log: &Log, body: &str, response: &Response) -> String {
+    let text = std::str::from_utf8(&response.body).unwrap();
+    match (response.status, text) {
+        (200, "success") => "success".to_owned(),
+        (200, "") => "nothing".to_owned(),
+        (200, _) => {
+            let event = parse_event(body.as_bytes()).unwrap();
+            let matches = |said: &str, at: i64| Reply::text(said).write(&event, at).body == text;
+            if matches("one moment", log.wall()) {
+                return "interim".to_owned();
+            }
+            let ended = |run: usize, at: u64| {
+                matches(&format!("of run {run} at {at}"), EPOCH + i64::try_from(at / 1_000).unwrap())
+            };
+            match (1..=3).find(|run| (0..=log.now()).rev().any(|at| ended(*run, at))) {
+                Some(1) => "reply".to_owned(),
+                Some(run) => format!("reply of run {run}"),
+                None => panic!("{text}"),
+            }
+        }
+        (status, "") => status.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn endpoint(log: &Log) -> Endpoint {
+    let log = log.clone();
+    Endpoint::plain("token").unwrap().on_report(move |report| log.add(format!("report: {report}")))
+}
+
+/// With hooks and clock that write to the log.
+fn builder<H: AsyncHandler + 'static>(log: &Log, handler: H) -> WebhookBuilder<H> {
+    let (late, failures, clock) = (log.clone(), log.clone(), log.clone());
+    Webhook::builder(endpoint(log), handler)
+        .on_late(move |event, reply| {
+            let Reply::Text(text) = reply else { panic!() };
+            assert!(text.content.starts_with("of run") && event.from_user == "o_1");
+            late.add("late");
+        })
+        .on_failure(move |failure: Failure| match failure.cause {
+            Cause::Handler(_) | Cause::Panicked { .. } => failures.add("failed"),
+            cause => failures.add(format!("failed: {cause}")),
+        })
+        .wall_clock(move || clock.wall())
+}
+
+async fn call(webhook: &Webhook, body: &str) -> Response {
+    // In plaintext mode all deliveries have the same query.
+    webhook.call("POST", &query("token", "1700000000", "486452656"), body.as_bytes()).await
+}
+
+/// WeChat: asks until it is answered 200, and hangs up by dropping the future.
+async fn deliver(webhook: Webhook, log: Log, body: String, schedule: Schedule) {
+    let settled = Arc::new(AtomicBool::new(false));
+    let deliveries = schedule.iter().enumerate().map(|(n, (comes, hangs_up))| {
+        let (webhook, log, body, settled) = (webhook.clone(), log.clone(), body.clone(), Arc::clone(&settled));
+        tokio::spawn(async move {
+            sleep_until(log.start + Duration::from_millis(*comes)).await;
+            if settled.load(Ordering::Relaxed) {
+                return;
+            }
+            let answer = timeout(Duration::from_millis(hangs_up - comes), call(&webhook, &body)).await;
+            let said = match &answer {
+                Ok(response) => told(&log, &body, response),
+                Err(_) => "gone".to_owned(),
+            };
+            settled.fetch_or(answer.is_ok_and(|response| response.status == 200), Ordering::Relaxed);
+            log.add(format!("#{} {said}", n + 1));
+        })
+    });
+    for delivery in deliveries.collect::<Vec<_>>() {
+        delivery.await.unwrap();
+    }
+    // Whatever is still to come.
+    sleep(Duration::from_secs(60)).await;
+}
+
+fn paused<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+}
+
+type Settings = fn(WebhookBuilder<Script>) -> WebhookBuilder<Script>;
+
+/// All that happens to one push, with a store that answers at once and with one that does not.
+fn check(kind: &str, settings: Settings, cases: &[(&'static [Does], Schedule, &str)]) {
+    let mut wrong = Vec::new();
+    for (does, schedule, expected) in cases {
+        for remote in [false, true] {
+            let found = paused(async {
+                let log = Log::new();
+                let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+                let mut builder = settings(builder(&log, script));
+                if remote {
+                    builder = builder.store(Remote(Memory::new()));
+                }
+                deliver(builder.build(), log.clone(), push(kind), schedule).await;
+                log.text()
+            });
+            if found != *expected {
+                wrong.push(format!("remote {remote}\nexpected {expected}\n   found {found}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Without its message on standard error.
+fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let expected = ["out of luck", "a hook panics"];
+            if !info.payload().downcast_ref::<&str>().is_some_and(|message| expected.contains(message)) {
+                before(info);
+            }
+        }));
+    });
+}
+
+#[test]
+fn held_pushes_are_run_once_and_the_delivery_that_waits_gets_the_reply() {
+    check(
+        "text",
+        |builder| builder,
+        &[
+            (&[Answers(0)], USUAL, "0 #1 reply, 0 run"),
+            (&[Answers(1_000)], USUAL, "0 run, 1000 #1 reply"),
+            (&[Answers(4_400)], USUAL, "0 run, 4400 #1 reply"),
+            (&[Answers(4_600)], USUAL, "0 run, 4600 #1 reply"),
+            (&[Answers(4_999)], USUAL, "0 run, 4999 #1 reply"),
+            (&[Answers(5_030)], USUAL, "0 run, 5000 #1 gone, 5070 #2 reply"),
+            (&[Answers(6_000)], USUAL, "0 run, 5000 #1 gone, 6000 #2 reply"),
+            (&[Answers(9_000)], USUAL, "0 run, 5000 #1 gone, 9000 #2 reply"),
+            (&[Answers(12_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 12000 #3 reply"),
+            (&[Answers(14_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14000 #3 reply"),
+            (&[Answers(14_579)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14579 #3 reply"),
+            (&[Answers(14_581)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 15600 late"),
+            (&[Answers(20_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 20000 late"),
+            (&[Succeeds(0)], USUAL, "0 #1 success, 0 run"),
+            (&[Succeeds(6_000)], USUAL, "0 run, 5000 #1 gone, 6000 #2 success"),
+            (&[Succeeds(20_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success"),
+        ],
+    );
+}
+
+#[test]
+fn a_failure_is_a_second_chance_for_the_next_delivery() {
+    quiet_panics();
+    check(
+        "text",
+        |builder| builder,
+        &[
+            (
+                &[Fails(0)],
+                USUAL,
+                "0 failed, 0 run, 5000 #1 gone, 5070 failed, 5070 run, 10070 #2 gone, 10080 #3 success, 10080 failed, 10080 run",
+            ),
+            (
+                &[Panics(0)],
+                USUAL,
+                "0 failed, 0 run, 5000 #1 gone, 5070 failed, 5070 run, 10070 #2 gone, 10080 #3 success, 10080 failed, 10080 run",
+            ),
+            (
+                &[Fails(1_000)],
+                USUAL,
+                "0 run, 1000 failed, 5000 #1 gone, 5070 run, 6070 failed, 10070 #2 gone, 10080 run, 11080 #3 success, 11080 failed",
+            ),
+            (
+                &[Panics(1_000)],
+                USUAL,
+                "0 run, 1000 failed, 5000 #1 gone, 5070 run, 6070 failed, 10070 #2 gone, 10080 run, 11080 #3 success, 11080 failed",
+            ),
+            // The second delivery waits for the first one's run, and begins its own when that has failed.
+            (
+                &[Fails(6_000), Answers(1_000)],
+                USUAL,
+                "0 run, 5000 #1 gone, 6000 failed, 6000 run, 7000 #2 reply of run 2",
+            ),
+            (
+                &[Fails(6_000)],
+                USUAL,
+                "0 run, 5000 #1 gone, 6000 failed, 6000 run, 10070 #2 gone, 12000 failed, 12000 run, 14580 #3 success, 18000 failed",
+            ),
+            (&[Panics(0), Answers(0)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 reply of run 2, 5070 run"),
+            (
+                &[Fails(0), Fails(0), Answers(6_000)],
+                USUAL,
+                "0 failed, 0 run, 5000 #1 gone, 5070 failed, 5070 run, 10070 #2 gone, 10080 run, 14580 #3 success, 16080 late",
+            ),
+        ],
+    );
+    check(
+        "text",
+        |builder| builder.on_error(OnError::Status500),
+        &[
+            (
+                &[Fails(0)],
+                USUAL,
+                "0 #1 500, 0 failed, 0 run, 5070 #2 500, 5070 failed, 5070 run, 10080 #3 500, 10080 failed, 10080 run",
+            ),
+            (&[Panics(1_000), Answers(0)], USUAL, "0 run, 1000 #1 500, 1000 failed, 5070 #2 reply of run 2, 5070 run"),
+        ],
+    );
+    check(
+        "text",
+        |builder| builder.on_error(OnError::Acknowledge),
+        &[
+            (&[Fails(0)], USUAL, "0 #1 success, 0 failed, 0 run"),
+            (
+                &[Fails(6_000)],
+                USUAL,
+                "0 run, 5000 #1 gone, 6000 failed, 6000 run, 10070 #2 gone, 12000 failed, 12000 run, 14580 #3 success, 18000 failed",
+            ),
+        ],
+    );
+    // A failure is held whatever the push: silence is what makes WeChat ask again.
+    check(
+        "VIEW",
+        |builder| builder,
+        &[(&[Fails(0), Succeeds(0)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run")],
+    );
+}
+
+#[test]
+fn acknowledged_pushes_are_answered_in_time_and_the_reply_comes_late() {
+    check(
+        "text",
+        |builder| builder.policy(Policy::Acknowledge),
+        &[
+            (&[Answers(0)], USUAL, "0 #1 reply, 0 run"),
+            (&[Answers(4_400)], USUAL, "0 run, 4400 #1 reply"),
+            (&[Answers(4_600)], USUAL, "0 run, 4500 #1 success, 4600 late"),
+            (&[Answers(14_000)], USUAL, "0 run, 4500 #1 success, 14000 late"),
+            (&[Answers(20_000)], USUAL, "0 run, 4500 #1 success, 20000 late"),
+            (&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success"),
+            // What failed is asked for again all the same; 4.5 s after the first delivery are over by then.
+            (&[Fails(0), Answers(1_000)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run, 6070 late"),
+            (&[Answers(6_000)], &[(3_000, 8_000)], "3000 run, 7500 #1 success, 9000 late"),
+        ],
+    );
+}
+
+#[test]
+fn pushes_that_take_no_reply_are_never_held() {
+    for settings in [(|builder| builder) as Settings, |builder| builder.policy(Policy::Acknowledge)] {
+        check(
+            "VIEW",
+            settings,
+            &[
+                (&[Succeeds(0)], USUAL, "0 #1 success, 0 run"),
+                (&[Succeeds(4_400)], USUAL, "0 run, 4400 #1 success"),
+                (&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success"),
+                (
+                    &[Answers(6_000)],
+                    USUAL,
+                    "0 run, 4500 #1 success, 6000 report: reply to `VIEW` not written as asked: WeChat takes no reply to `VIEW`",
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn deliveries_may_be_lost_repeated_early_and_missing() {
+    const FIRST_LOST: Schedule = &[(5_070, 10_070), (10_080, 15_080)];
+    const ONLY_THE_LAST: Schedule = &[(10_080, 15_080)];
+    const ONLY_THE_FIRST: Schedule = &[(0, 5_000)];
+    const SECOND_LOST: Schedule = &[(0, 5_000), (10_080, 15_080)];
+    const REPEATED: Schedule = &[(0, 5_000), (20, 5_000), (5_070, 10_070), (5_090, 10_070)];
+    const EARLY: Schedule = &[(0, 4_400), (4_470, 8_870), (8_940, 13_340)];
+    check(
+        "text",
+        |builder| builder,
+        &[
+            (&[Answers(3_000)], FIRST_LOST, "5070 run, 8070 #1 reply"),
+            // Seen first here, and the last by its CreateTime: not held.
+            (&[Answers(3_000)], ONLY_THE_LAST, "10080 run, 13080 #1 reply"),
+            (&[Answers(6_000)], ONLY_THE_LAST, "10080 run, 14580 #1 success, 16080 late"),
+            (&[Answers(6_000)], ONLY_THE_FIRST, "0 run, 5000 #1 gone, 15600 late"),
+            (&[Answers(20_000)], ONLY_THE_FIRST, "0 run, 5000 #1 gone, 20000 late"),
+            (&[Fails(6_000)], ONLY_THE_FIRST, "0 run, 5000 #1 gone, 6000 failed"),
+            (&[Answers(6_000)], SECOND_LOST, "0 run, 5000 #1 gone, 10080 #2 reply"),
+            (&[Answers(12_000)], SECOND_LOST, "0 run, 5000 #1 gone, 12000 #2 reply"),
+            (&[Answers(1_000)], REPEATED, "0 run, 1000 #1 reply, 1000 #2 reply"),
+            (&[Answers(6_000)], REPEATED, "0 run, 5000 #1 gone, 5000 #2 gone, 6000 #3 reply, 6000 #4 reply"),
+            // A failure, seen by a repetition that waits, is its second chance.
+            (&[Fails(10), Answers(10)], REPEATED, "0 run, 10 failed, 20 run, 30 #2 reply of run 2, 5000 #1 gone"),
+            (&[Fails(50), Answers(10)], REPEATED, "0 run, 50 failed, 50 run, 60 #2 reply of run 2, 5000 #1 gone"),
+            (&[Answers(4_399)], EARLY, "0 run, 4399 #1 reply"),
+            (&[Answers(4_450)], EARLY, "0 run, 4400 #1 gone, 4470 #2 reply"),
+            (&[Answers(6_000)], EARLY, "0 run, 4400 #1 gone, 6000 #2 reply"),
+            (&[Answers(12_000)], EARLY, "0 run, 4400 #1 gone, 8870 #2 gone, 12000 #3 reply"),
+            (&[Answers(14_000)], EARLY, "0 run, 4400 #1 gone, 8870 #2 gone, 13340 #3 gone, 15600 late"),
+        ],
+    );
+}
+
+#[test]
+fn a_connection_that_outlives_wechat_gets_503_and_takes_no_reply_along() {
+    const HELD_BY_A_PROXY: Schedule = &[(0, 60_000), (5_070, 60_000), (10_080, 60_000)];
+    check(
+        "text",
+        |builder| builder,
+        &[
+            (&[Answers(5_030)], HELD_BY_A_PROXY, "0 run, 5030 #1 503, 5070 #2 reply"),
+            (&[Answers(9_000)], HELD_BY_A_PROXY, "0 run, 6000 #1 503, 9000 #2 reply"),
+            (&[Answers(20_000)], HELD_BY_A_PROXY, "0 run, 6000 #1 503, 11070 #2 503, 14580 #3 success, 20000 late"),
+            (
+                &[Fails(0)],
+                HELD_BY_A_PROXY,
+                "0 failed, 0 run, 5070 failed, 5070 run, 6000 #1 503, 10080 #3 success, 10080 failed, 10080 run, 11070 #2 503",
+            ),
+            (&[Answers(5_500)], &[(0, 60_000)], "0 run, 5500 #1 503, 15600 late"),
+        ],
+    );
+}
+
+#[test]
+fn an_interim_reply_stands_for_success_where_a_reply_is_taken() {
+    let interim = Reply::text("one moment");
+    assert_eq!(interim, Reply::text("one moment"));
+    let settings: Settings = |builder| builder.interim(Reply::text("one moment"));
+    check(
+        "text",
+        settings,
+        &[
+            (&[Answers(20_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 interim, 20000 late"),
+            (&[Answers(1_000)], USUAL, "0 run, 1000 #1 reply"),
+            (
+                &[Fails(11_000)],
+                USUAL,
+                "0 run, 5000 #1 gone, 10070 #2 gone, 11000 failed, 11000 run, 14580 #3 interim, 22000 failed",
+            ),
+        ],
+    );
+    check("VIEW", settings, &[(&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success")]);
+    check(
+        "text",
+        |builder| builder.interim(Reply::text("one moment")).policy(Policy::Acknowledge),
+        &[(&[Answers(6_000)], USUAL, "0 run, 4500 #1 interim, 6000 late")],
+    );
+}
+
+#[test]
+fn beyond_the_bound_of_held_deliveries_pushes_are_acknowledged() {
+    check(
+        "text",
+        |builder| builder.max_held(0),
+        &[
+            (&[Answers(4_400)], USUAL, "0 run, 4400 #1 reply"),
+            (&[Answers(6_000)], USUAL, "0 run, 4500 #1 success, 6000 late"),
+            (&[Fails(1_000)], USUAL, "0 run, 1000 #1 success, 1000 failed"),
+        ],
+    );
+    const REPEATED: Schedule = &[(0, 5_000), (20, 5_000)];
+    check(
+        "text",
+        |builder| builder.max_held(1),
+        &[
+            (&[Answers(4_800)], REPEATED, "0 run, 4520 #2 success, 4800 #1 reply"),
+            // The place is free again when the second one's 4.5 s are over.
+            (
+                &[Fails(1_000), Answers(4_000)],
+                &[(0, 1_500), (20, 5_000)],
+                "0 run, 1000 failed, 1000 run, 1500 #1 gone, 5000 #2 gone, 15600 late",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_joiner_too_many_is_turned_away() {
+    const SIX: Schedule = &[(0, 5_000), (1, 5_000), (2, 5_000), (3, 5_000), (4, 5_000)];
+    check(
+        "text",
+        |builder| builder.max_joiners(3),
+        &[(&[Answers(100)], SIX, "0 run, 4 #5 503, 100 #1 reply, 100 #2 reply, 100 #3 reply, 100 #4 reply")],
+    );
+}
+
+#[test]
+fn one_handler_too_many_is_turned_away_and_its_push_is_new_to_the_next_delivery() {
+    paused(async {
+        let log = Log::new();
+        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
+        let webhook = builder(&log, script).max_running(1).build();
+        let running = tokio::spawn({
+            let webhook = webhook.clone();
+            async move { call(&webhook, &push("text")).await.status }
+        });
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(call(&webhook, &push("VIEW")).await.status, 503);
+        assert_eq!(running.await.unwrap(), 200);
+        assert_eq!(call(&webhook, &push("VIEW")).await.status, 200);
+        assert!(log.text().starts_with("0 run, 1 failed: 1 handlers run already, 1000 run"), "{}", log.text());
+    });
+}
+
+#[test]
+fn a_store_that_refuses_makes_503_and_a_failure() {
+    paused(async {
+        let log = Log::new();
+        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
+        let webhook = builder(&log, script).store(Memory::builder().entries(1).build()).build();
+        let (first, second) = (push("text"), push("VIEW"));
+        let (first, second) = tokio::join!(call(&webhook, &first), call(&webhook, &second));
+        assert_eq!((first.status, second.status), (200, 503));
+        assert_eq!(log.text(), format!("0 failed: {}, 0 run", Refusal::Full));
+    });
+}
+
+#[test]
+fn an_authentic_push_that_is_none_is_answered_success_and_reported_once() {
+    for body in ["", "hello", "<xml><a></xml>", "<xml><ToUserName>gh_1</ToUserName></xml>"] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = builder(&log, script).build();
+            for _ in 0..2 {
+                let response = call(&webhook, body).await;
+                assert_eq!((response.status, &*response.body), (200, &b"success"[..]));
+            }
+            let error = parse_event(body.as_bytes()).unwrap_err();
+            assert_eq!(log.text(), format!("0 failed: authentic, but no push: {error}"));
+        });
+    }
+}
+
+#[test]
+fn what_is_no_push_is_answered_as_the_endpoint_answers_it() {
+    paused(async {
+        let log = Log::new();
+        let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
+        let webhook = builder(&log, script).build();
+        let query = query("token", "1700000000", "486452656");
+        let check = webhook.call("GET", &format!("{query}&echostr=7159843612345678901"), b"").await;
+        assert_eq!((check.status, &*check.body), (200, &b"7159843612345678901"[..]));
+        let probe = webhook.call("POST", "", b"<xml><action>CheckContainerPath</action></xml>").await;
+        assert_eq!((probe.status, &*probe.body), (200, &b"success"[..]));
+        assert_eq!(webhook.call("POST", &query.replace("nonce=4", "nonce=5"), b"<xml/>").await.status, 403);
+        assert_eq!(webhook.call("PUT", &query, b"<xml/>").await.status, 405);
+        let report = "0 report: request refused with status";
+        assert!(log.text().starts_with(report) && !log.text().contains("run"), "{}", log.text());
+    });
+}
+
+#[test]
+fn without_hooks_late_replies_and_failures_are_reported() {
+    quiet_panics();
+    for (does, reported) in [
+        (&[Answers(6_000)] as &[_], "6000 report: reply to `text` lost: it came too late"),
+        (&[Fails(6_000)], "6000 report: handler failed on `text`: out of stock"),
+        (&[Panics(6_000)], "6000 report: handler failed on `text`: the handler panicked: out of luck"),
+    ] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = Webhook::builder(endpoint(&log), script).policy(Policy::Acknowledge).build();
+            assert_eq!(call(&webhook, &push("text")).await.body, b"success");
+            sleep(Duration::from_secs(60)).await;
+            assert_eq!(log.text(), format!("0 run, {reported}"));
+        });
+    }
+}
+
+#[test]
+fn a_hook_that_panics_harms_nobody() {
+    quiet_panics();
+    for does in [&[Answers(6_000)] as &[_], &[Fails(6_000)], &[Fails(0)]] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), script)
+                .policy(Policy::Acknowledge)
+                .on_error(OnError::Acknowledge)
+                .on_late(|_, _| panic!("a hook panics"))
+                .on_failure(|_| panic!("a hook panics"))
+                .build();
+            assert_eq!(call(&webhook, &push("text")).await.body, b"success");
+            sleep(Duration::from_secs(60)).await;
+            webhook.shutdown(Duration::ZERO).await;
+        });
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_handlers_then_cancels_them_and_hands_over_what_is_owed() {
+    let cases: [(&'static [Does], u64, &str); 5] = [
+        (&[Answers(2_000)], 5_000, "0 run, 2000 #1 reply, 2000 down"),
+        (&[Answers(4_000)], 2_000, "0 run, 3000 #1 503, 3000 down, 3000 failed: the handler was cancelled"),
+        (&[Succeeds(0)], 2_000, "0 #1 success, 0 run, 1000 down"),
+        // The reply waits for the second delivery, which this machine will not see.
+        (&[Answers(5_200)], 5_000, "0 run, 5000 #1 gone, 5200 down, 5200 late"),
+        (&[Answers(9_000)], 5_000, "0 run, 5000 #1 gone, 6000 down, 6000 failed: the handler was cancelled"),
+    ];
+    for (does, grace, expected) in cases {
+        let found = paused(async {
+            let log = Log::new();
+            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = builder(&log, script).build();
+            let wechat = tokio::spawn(deliver(webhook.clone(), log.clone(), push("text"), &[(0, 5_000)]));
+            sleep(Duration::from_millis(1_000)).await;
+            webhook.shutdown(Duration::from_millis(grace)).await;
+            log.add("down");
+            assert_eq!(call(&webhook, &push("VIEW")).await.status, 503);
+            wechat.await.unwrap();
+            log.text()
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn retries_of_what_is_done_are_answered_during_a_shutdown() {
+    paused(async {
+        let log = Log::new();
+        let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
+        let webhook = builder(&log, script).build();
+        let first = call(&webhook, &push("text")).await;
+        webhook.shutdown(Duration::ZERO).await;
+        assert_eq!(call(&webhook, &push("text")).await, first);
+    });
+}
+
+#[test]
+fn a_runtime_that_ends_gives_its_pushes_back() {
+    let log = paused(async { Log::new() });
+    let store = Arc::new(Memory::new());
+    let body = push("text");
+    paused(async {
+        let script = Script { does: &[Answers(60_000)], runs: AtomicUsize::new(0), log: log.clone() };
+        let webhook = builder(&log, script).store(Arc::clone(&store)).build();
+        assert!(timeout(Duration::from_secs(5), call(&webhook, &body)).await.is_err());
+    });
+    assert!(log.text().ends_with("failed: the handler was cancelled"), "{}", log.text());
+    let claimed = Memory::claim(&store, DedupKey::of_body(body.as_bytes()), 5_070);
+    assert!(matches!(claimed, Claimed::New(claim) if claim.run == 2), "{claimed:?}");
+}
+
+/// One machine's way to a store, until it is killed.
+#[derive(Clone)]
+struct Node {
+    store: Arc<Memory>,
+    killed: Arc<AtomicBool>,
+}
+
+impl Node {
+    fn alive<'a, T: Send + 'a>(&self, then: impl FnOnce() -> T, otherwise: T) -> Outcome<'a, T> {
+        Outcome::Now(if self.killed.load(Ordering::Relaxed) { otherwise } else { then() })
+    }
+}
+
+impl Store for Node {
+    fn lease(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
+        self.alive(|| Memory::claim(&self.store, key, now), Claimed::Refused(Refusal::Down))
+    }
+    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        self.alive(|| Memory::renew(&self.store, claim, now), Err(Lost))
+    }
+    fn finish(
+        &self,
+        claim: &Claim,
+        answer: Arc<[u8]>,
+        carrier: Option<Carrier>,
+        now: u64,
+    ) -> Outcome<'_, Result<(), Lost>> {
+        self.alive(|| Memory::finish(&self.store, claim, answer, carrier, now), Err(Lost))
+    }
+    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        self.alive(|| Memory::release(&self.store, claim, attempt, now), Err(Lost))
+    }
+    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
+        Outcome::later(Memory::wait(&self.store, key, now))
+    }
+    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
+        self.alive(|| Memory::carry(&self.store, key, by, now), false)
+    }
+}
+
+#[test]
+fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
+    // When the first machine is killed, what the second one's handler does, and all that happens then.
+    let cases: [(u64, &'static [Does], &str); 5] = [
+        // The lease, renewed at 0 s, was over at 4 s.
+        (500, &[Answers(1_000)], "0 run, 500 killed, 5070 run, 6070 #2 reply"),
+        // Renewed at 3 s: the second delivery, which waits, takes it over at 7 s.
+        (3_500, &[Answers(1_000)], "0 run, 3500 killed, 7000 run, 8000 #2 reply"),
+        (3_500, &[Answers(6_000)], "0 run, 3500 killed, 7000 run, 10070 #2 gone, 13000 #3 reply"),
+        (8_500, &[Answers(1_000)], "0 run, 5000 #1 gone, 8500 killed, 10070 #2 gone, 12000 run, 13000 #3 reply"),
+        (
+            8_500,
+            &[Answers(9_000)],
+            "0 run, 5000 #1 gone, 8500 killed, 10070 #2 gone, 12000 run, 14580 #3 success, 21000 late",
+        ),
+    ];
+    for (killed_at, does, expected) in cases {
+        let found = paused(async {
+            let log = Log::new();
+            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
+            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
+            let (first, second) = (node(), node());
+            let doomed = Script { does: &[Answers(40_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            let heir = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let one = builder(&log, doomed).on_failure(|_| {}).store(first.clone()).build();
+            let two = builder(&log, heir).store(second).build();
+            let hang_up = Duration::from_millis(killed_at.min(5_000));
+            let body = push("text");
+            let delivered = timeout(hang_up, call(&one, &body)).await;
+            assert!(delivered.is_err());
+            if killed_at >= 5_000 {
+                log.add("#1 gone");
+            }
+            let kill = async {
+                sleep_until(log.start + Duration::from_millis(killed_at)).await;
+                first.killed.store(true, Ordering::Relaxed);
+                log.add("killed");
+            };
+            let settled = AtomicBool::new(false);
+            let retry = |number: usize, comes: u64| {
+                let (two, log, body, settled) = (&two, &log, &body, &settled);
+                async move {
+                    sleep_until(log.start + Duration::from_millis(comes)).await;
+                    if settled.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    match timeout(Duration::from_millis(5_000), call(two, body)).await {
+                        Ok(response) => {
+                            settled.store(true, Ordering::Relaxed);
+                            log.add(format!("#{number} {}", told(log, body, &response)));
+                        }
+                        Err(_) => log.add(format!("#{number} gone")),
+                    }
+                }
+            };
+            tokio::join!(kill, retry(2, 5_070), retry(3, 10_080));
+            sleep(Duration::from_secs(15)).await;
+            log.text()
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn accounts_share_the_store_the_bounds_and_the_shutdown_but_not_the_handler() {
+    paused(async {
+        let log = Log::new();
+        let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+        let shop = builder(&log, script(&[Answers(1_000)])).max_running(1).build();
+        let other = Endpoint::plain("other").unwrap();
+        let support = shop.with(other, script(&[Succeeds(0)]));
+        let query = query("other", "1700000000", "486452656");
+        let busy = tokio::spawn({
+            let shop = shop.clone();
+            async move { call(&shop, &push("text")).await }
+        });
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(support.call("POST", &query, push("VIEW").as_bytes()).await.status, 503);
+        assert_eq!(busy.await.unwrap().status, 200);
+        assert_eq!(support.call("POST", &query, push("VIEW").as_bytes()).await.body, b"success");
+        assert_eq!(call(&support, &push("VIEW")).await.status, 403);
+        support.shutdown(Duration::ZERO).await;
+        let another = push("text").replace("hi", "ho");
+        assert_eq!(call(&shop, &another).await.status, 503);
+    });
+}
+
+struct Sync;
+
+impl Handler for Sync {
+    fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        match event.field("Content").as_deref() {
+            Some("hi") => Ok(Reply::text(std::thread::current().name().unwrap_or_default())),
+            Some("fail") => Err("out of stock".into()),
+            _ => panic!("out of luck"),
+        }
+    }
+}
+
+#[test]
+fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_own() {
+    quiet_panics();
+    // Not paused: blocking threads have a clock of their own.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().thread_name("for blocking work").build().unwrap().block_on(async {
+        let log = Log::new();
+        let (causes, taken) = (Arc::new(Mutex::new(Vec::new())), Log::new());
+        let into = Arc::clone(&causes);
+        let webhook = Webhook::builder(endpoint(&log), Blocking::new(Sync))
+            .on_error(OnError::Status500)
+            .on_failure(move |failure| into.lock().unwrap().push(failure.to_string()))
+            .wall_clock(|| EPOCH)
+            .build();
+        let response = call(&webhook, &push("text")).await;
+        let event = push("text");
+        let expected = Reply::text("for blocking work").write(&parse_event(event.as_bytes()).unwrap(), EPOCH).body;
+        assert_eq!(String::from_utf8(response.body).unwrap(), expected);
+        for word in ["fail", "panic"] {
+            assert_eq!(call(&webhook, &push("text").replace("hi", word)).await.status, 500);
+        }
+        let length = push("text").len() - "hi".len();
+        assert_eq!(
+            *causes.lock().unwrap(),
+            [
+                format!("push of {} bytes failed in run 1: out of stock", length + 4),
+                format!("push of {} bytes failed in run 1: the handler panicked: out of luck", length + 5),
+            ]
+        );
+        assert_eq!(taken.text() + &log.text(), "");
+    });
+}
+
+#[test]
+fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    runtime.block_on(async {
+        for takes in [0, 20] {
+            let log = Log::new();
+            let does: &'static [Does] = if takes == 0 { &[Answers(0)] } else { &[Answers(20)] };
+            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let webhook = builder(&log, script).max_joiners(1_000).build();
+            let calls = (0..200).map(|_| {
+                let webhook = webhook.clone();
+                tokio::spawn(async move { call(&webhook, &push("text")).await.body })
+            });
+            let mut bodies = Vec::new();
+            for call in calls.collect::<Vec<_>>() {
+                bodies.push(call.await.unwrap());
+            }
+            bodies.dedup();
+            assert_eq!((bodies.len(), log.text().matches("run").count()), (1, 1));
+            assert!(bodies[0].starts_with(b"<xml>"));
+        }
+    });
+}
