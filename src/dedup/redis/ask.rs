@@ -1,5 +1,7 @@
 //! The questions: each one step of the trait, as commands on the one key of its push.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +49,11 @@ impl Wire {
         }
     }
 
-    pub(super) fn key(&self, name: &str) -> Box<[u8]> {
-        [&self.prefix, name.as_bytes()].concat().into()
+    pub(super) fn key(&self, name: impl Display) -> Vec<u8> {
+        let mut key = Vec::with_capacity(self.prefix.len().saturating_add(32));
+        key.extend_from_slice(&self.prefix);
+        let _ = write!(key, "{name}"); // to a vector, which takes all
+        key
     }
 
     /// A claim that leaked is kept as long after its lease as others after their end.
@@ -94,16 +99,16 @@ pub(super) enum Told {
     Exhausted { age: u64 },
 }
 
-pub(super) struct Claiming {
-    pub(super) wire: Arc<Wire>,
-    pub(super) key: Box<[u8]>,
+pub(super) struct Claiming<'a> {
+    pub(super) wire: &'a Wire,
+    pub(super) key: Vec<u8>,
     pub(super) owner: u128,
     /// What to write if the push is absent.
     pub(super) run: u8,
     pub(super) age: u64,
 }
 
-impl Ask for Claiming {
+impl Ask for Claiming<'_> {
     type Said = Told;
 
     async fn ask(&self, mut connection: MultiplexedConnection, again: bool) -> RedisResult<Told> {
@@ -112,9 +117,11 @@ impl Ask for Claiming {
         // Most pushes are new, and for those one plain command does.
         if !again {
             let ttl = wire.running();
-            let record = [format!("1r{run}{ttl:08x}{:08x}", age.min(&u32::MAX.into())).as_bytes(), &owner].concat();
-            let mut set = cmd("SET");
-            set.arg(&**key).arg(record).arg("NX").arg("PX").arg(ttl);
+            let mut record = Vec::with_capacity(35);
+            let _ = write!(record, "1r{run}{ttl:08x}{:08x}", age.min(&u32::MAX.into()));
+            record.extend_from_slice(&owner);
+            let mut set = Cmd::with_capacity(6, key.len().saturating_add(64));
+            set.arg("SET").arg(key).arg(record).arg("NX").arg("PX").arg(ttl);
             if set.query_async(&mut connection).await? {
                 return Ok(Told::New { run: *run, age: *age });
             }
@@ -123,7 +130,7 @@ impl Ask for Claiming {
             command.arg(&owner).arg(millis(LEASE)).arg(wire.running()).arg(MAX_RUNS).arg(run).arg(age);
         };
         let (kind, run, age, left, answer): (String, u8, u64, u64, Vec<u8>) =
-            wire.claim.run(connection, key, arguments).await?;
+            Box::pin(wire.claim.run(connection, key, arguments)).await?; // boxed, so that the usual way moves few bytes
         Ok(match kind.as_str() {
             "n" => Told::New { run, age },
             "r" => Told::Running { age, left },
@@ -137,7 +144,7 @@ impl Ask for Claiming {
 #[derive(Clone)]
 pub(super) struct Settling {
     pub(super) wire: Arc<Wire>,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Vec<u8>,
     /// The push, as it is published.
     pub(super) push: [u8; 16],
     pub(super) owner: u128,
@@ -175,7 +182,7 @@ impl Ask for Settling {
 
 pub(super) struct Carrying {
     pub(super) wire: Arc<Wire>,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Vec<u8>,
     pub(super) by: Carrier,
     /// Of this call, so that it is known again if its answer was lost.
     pub(super) number: u128,
@@ -196,7 +203,7 @@ impl Ask for Carrying {
 
 pub(super) struct Looking {
     pub(super) wire: Arc<Wire>,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Vec<u8>,
 }
 
 pub(super) enum Seen {

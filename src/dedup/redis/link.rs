@@ -69,7 +69,11 @@ impl Link {
         let answer = timeout(self.limit, async {
             loop {
                 let connection;
-                (number, connection) = self.connection().await?;
+                (number, connection) = match self.connection() {
+                    Some(connection) => connection,
+                    // The rare ways are boxed, so that the usual one moves few bytes.
+                    None => Box::pin(self.connecting()).await?,
+                };
                 match question.ask(connection, again).await {
                     Ok(said) => return Ok(said),
                     Err(error) if refused(&error) => {
@@ -105,10 +109,14 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), Away> {
-        if let State::Up(number, connection) = &*self.state.borrow() {
-            return Ok((*number, connection.clone()));
+    fn connection(&self) -> Option<(u64, MultiplexedConnection)> {
+        match &*self.state.borrow() {
+            State::Up(number, connection) => Some((*number, connection.clone())),
+            State::Connecting | State::Down(_) => None,
         }
+    }
+
+    async fn connecting(&self) -> Result<(u64, MultiplexedConnection), Away> {
         let mut states = self.state.subscribe();
         let state = states.wait_for(|state| !matches!(state, State::Connecting)).await;
         match state.as_deref() {

@@ -442,8 +442,8 @@ impl fmt::Debug for Redis {
 }
 
 impl Shared {
-    fn key(&self, key: DedupKey) -> Box<[u8]> {
-        self.wire.key(&key.to_string())
+    fn key(&self, key: DedupKey) -> Vec<u8> {
+        self.wire.key(key)
     }
 
     fn number(&self) -> u128 {
@@ -451,9 +451,9 @@ impl Shared {
     }
 
     /// A claim of its own on a key of its own: the scripts run, and what they write is accepted.
-    fn test(&self) -> Claiming {
-        let key = self.wire.key(&format!("test:{:016x}", self.node >> 64));
-        Claiming { wire: Arc::clone(&self.wire), key, owner: self.number(), run: 0, age: 0 }
+    fn test(&self) -> Claiming<'_> {
+        let key = self.wire.key(format_args!("test:{:016x}", self.node >> 64));
+        Claiming { wire: &self.wire, key, owner: self.number(), run: 0, age: 0 }
     }
 
     /// The claim as the memory in front knows it.
@@ -470,8 +470,8 @@ impl Shared {
     async fn claim(self: &Arc<Self>, mut held: Held<'_>) -> Claimed {
         let Held { local, now, .. } = held;
         let (here, owner) = (now.saturating_add(EPOCH), local.owner | self.node);
-        let wire = Arc::clone(&self.wire);
-        let question = Claiming { wire, key: self.key(local.key), owner, run: local.run, age: local.age };
+        let Claim { key, run, age, .. } = local;
+        let question = Claiming { wire: &self.wire, key: self.key(key), owner, run, age };
         let told = self.link.ask(&question, false).await;
         held.decided = true;
 
@@ -486,7 +486,9 @@ impl Shared {
         };
         match told {
             Ok(Told::New { run, age }) => {
-                learn(run, age);
+                if (run, age) != (local.run, local.age) {
+                    learn(run, age);
+                }
                 Claimed::New(Claim { key: local.key, owner, run, first_seen: now.saturating_sub(age), age })
             }
             Ok(Told::Running { age, left }) => {
