@@ -255,7 +255,7 @@ impl Endpoint {
     }
 
     /// [`Push::event`], for who has kept the push's bytes alone.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "threads", feature = "tokio"))]
     pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
         self.0.limits.parse_event(body)
     }

@@ -55,7 +55,7 @@ pub mod reply;
 #[cfg(feature = "serde")]
 mod serde;
 mod signature;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "threads", feature = "tokio"))]
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, store};
@@ -68,8 +68,12 @@ pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
 pub use signature::verify_signature;
+#[cfg(feature = "threads")]
+pub use webhook::ThreadedWebhook;
 #[cfg(feature = "tokio")]
-pub use webhook::{Blocking, Cause, Failure, OnError, Policy, Webhook, WebhookBuilder};
+pub use webhook::{Blocking, Webhook};
+#[cfg(any(feature = "threads", feature = "tokio"))]
+pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

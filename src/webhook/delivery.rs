@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until};
 
-use super::rules::{self, Cause, Held, OnError, Policy, Which};
+use super::rules::{self, Cause, Facts, Held, OnError, Which};
 use super::run::{Account, Acknowledged, Ended, Owner, Raced, Running, Task, once, race};
-use super::{Shared, Webhook};
+use super::tasks::{Shared, Webhook};
 use crate::dedup::DedupKey;
-use crate::endpoint::{Push, Report, Response};
+use crate::endpoint::{Push, Response};
 use crate::store::{Attempt, Awaited, Carrier, Claim, Claimed, Outcome, Waited};
 
 /// Between two looks at a lease of which store and clock think differently.
@@ -33,14 +33,10 @@ pub(super) struct Delivery<'w> {
     /// What the push says of itself, once somebody asked.
     facts: Option<Facts>,
     held: Option<Held<'w>>,
+    /// The clocks have gone on since it came.
+    has_waited: bool,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
-}
-
-#[derive(Clone, Copy)]
-struct Facts {
-    takes_reply: bool,
-    which: Which,
 }
 
 enum Waiting<'w> {
@@ -99,6 +95,7 @@ impl<'w> Delivery<'w> {
             age: None,
             facts: None,
             held: None,
+            has_waited: false,
             #[cfg(feature = "tracing")]
             span,
         }
@@ -121,7 +118,8 @@ impl<'w> Delivery<'w> {
     }
 
     async fn claim(&mut self) -> Next<'w> {
-        let (store, now) = (&self.shared.rules.store, self.shared.now());
+        let store = &self.shared.store;
+        let now = if self.has_waited { self.shared.now() } else { self.came };
         let (claimed, local) = match store.claim(self.key, now) {
             Outcome::Now(claimed) => (claimed, true),
             Outcome::Later(claimed) => (claimed.await, false),
@@ -159,7 +157,7 @@ impl<'w> Delivery<'w> {
         let closing = self.shared.is_closing();
         if closing || !rules.running.take() {
             // A store that fails here keeps the push until the lease is over.
-            let _ = rules.store.release(&claim, Attempt::NotMade, now).await;
+            let _ = self.shared.store.release(&claim, Attempt::NotMade, now).await;
             if closing {
                 return Next::Answer(self.end("closing", Response::status(503)));
             }
@@ -196,15 +194,10 @@ impl<'w> Delivery<'w> {
 
     /// Waits for an answer, or for the time to do without. `Err`: claim again, this is why.
     async fn wait(&mut self, mut waiting: Waiting<'w>) -> Result<Response, Woken> {
-        let Facts { takes_reply, which } = self.facts();
-        let rules = &self.shared.rules;
-        let may_hold = rules.policy == Policy::Hold && takes_reply && which != Which::Last;
-        let acknowledge_at = match rules.policy {
-            Policy::Hold => self.came.saturating_add(rules::ACKNOWLEDGE),
-            Policy::Acknowledge => {
-                self.came.saturating_add(rules::ACKNOWLEDGE.saturating_sub(self.age.unwrap_or_default()))
-            }
-        };
+        self.has_waited = true;
+        let (facts, rules) = (self.facts(), &self.shared.rules);
+        let may_hold = rules.may_hold(facts);
+        let acknowledge_at = rules.acknowledge_at(self.came, self.age.unwrap_or_default());
         if may_hold && self.held.is_none() {
             self.held = Held::take(&rules.held);
         }
@@ -230,8 +223,7 @@ impl<'w> Delivery<'w> {
                     if let Waiting::Own { acknowledged, .. } = &waiting {
                         acknowledged.tell();
                     }
-                    let interim = if takes_reply { self.interim() } else { None };
-                    let response = interim.unwrap_or_else(Response::success);
+                    let response = rules.acknowledgement(self.account.endpoint(), self.push, facts);
                     return Ok(self.end("acknowledged", response));
                 }
             }
@@ -240,22 +232,22 @@ impl<'w> Delivery<'w> {
 
     /// On the way out with an answer: asks whether it is this delivery's to carry.
     async fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>) -> Response {
-        let now = self.shared.now();
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
-            // What is carried now arrives nowhere, and the next delivery or `on_late` has to have it.
-            None if now >= self.came.saturating_add(rules::HUNG_UP) => {
-                return self.end("hung up", Response::status(503));
-            }
-            None => self.shared.rules.store.carry(self.key, Carrier::Delivery, now).await,
+            None => match self.shared.now() {
+                // What is carried now arrives nowhere, and the next delivery or `on_late` has to have it.
+                now if now >= self.came.saturating_add(rules::HUNG_UP) => {
+                    return self.end("hung up", Response::status(503));
+                }
+                now => self.shared.store.carry(self.key, Carrier::Delivery, now).await,
+            },
         };
         if !carried {
             return self.end("late", Response::success());
         }
-        // Stores give back what they were given: a text.
-        let written = String::from_utf8_lossy(answer).into_owned();
-        self.end("answered", self.push.answer(written, self.shared.wall()))
+        let wall = if self.has_waited { self.shared.wall() } else { self.wall };
+        self.end("answered", self.push.answer(rules::written(answer), wall))
     }
 
     /// The handler failed in this delivery's run, or has failed too often.
@@ -278,15 +270,6 @@ impl<'w> Delivery<'w> {
         self.end("failed", Response::status(503))
     }
 
-    fn interim(&self) -> Option<Response> {
-        let (reply, event) = (self.shared.rules.interim.as_ref()?, self.push.event().ok()?);
-        let written = reply.write(&event, self.shared.wall());
-        if let Some(refused) = &written.refused {
-            self.account.endpoint().report(&Report::Refused { event: &event, reply, refused });
-        }
-        Some(self.push.answer(written.body, self.shared.wall()))
-    }
-
     fn give_up_at(&self) -> u64 {
         self.came.saturating_add(rules::GIVE_UP)
     }
@@ -297,17 +280,8 @@ impl<'w> Delivery<'w> {
     }
 
     fn facts(&mut self) -> Facts {
-        if let Some(facts) = self.facts {
-            return facts;
-        }
-        let event = self.push.event().ok();
-        let create_time = event.as_ref().map(|event| event.create_time).filter(|seconds| *seconds > 0);
-        let since = create_time.map(|seconds| self.wall.saturating_sub(seconds));
-        let facts = Facts {
-            takes_reply: event.is_some_and(|event| event.takes_reply()),
-            which: Which::by_age(self.age.unwrap_or_default(), since),
-        };
-        *self.facts.insert(facts)
+        let (push, wall, age) = (self.push, self.wall, self.age.unwrap_or_default());
+        *self.facts.get_or_insert_with(|| Facts::of(push, wall, age))
     }
 
     /// Every way out, for the span: without a token, a key, a text or an OpenID.

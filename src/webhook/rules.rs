@@ -5,12 +5,13 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Endpoint, Report};
+use crate::endpoint::{Endpoint, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
 use crate::reply::Reply;
-use crate::store::{Refusal, Store};
+use crate::store::Refusal;
 
 // WeChat asks at 0, 5.07 and 10.08 s (seen), and hangs up 5 s after each. In milliseconds:
 
@@ -28,6 +29,8 @@ pub(super) const HUNG_UP: u64 = 5_000;
 pub(super) const GIVE_UP: u64 = 6_000;
 /// Half a second after WeChat has hung up on the last delivery, counted from the first.
 pub(super) const LATE: u64 = 15_600;
+/// After a shutdown's grace, to write down what became of the runs: some operations of a store.
+pub(super) const WIND_UP: Duration = Duration::from_secs(1);
 
 /// What to do with a delivery whose reply is not ready in time.
 ///
@@ -159,7 +162,6 @@ type FailureHook = dyn Fn(Failure) + Send + Sync;
 
 /// What the accounts of a webhook share but for its tasks.
 pub(super) struct Rules {
-    pub(super) store: Box<dyn Store>,
     pub(super) policy: Policy,
     pub(super) interim: Option<Reply>,
     pub(super) on_error: OnError,
@@ -171,7 +173,54 @@ pub(super) struct Rules {
     pub(super) wall_clock: Box<dyn Fn() -> i64 + Send + Sync>,
 }
 
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            policy: Policy::default(),
+            interim: None,
+            on_error: OnError::default(),
+            on_late: None,
+            on_failure: None,
+            max_joiners: 8,
+            held: Bound::new(256),
+            running: Bound::new(1024),
+            wall_clock: Box::new(system_time),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock that a webhook has unless it is given another")]
+fn system_time() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 impl Rules {
+    /// Whether a delivery is held when its reply is not ready, if there is a place.
+    pub(super) fn may_hold(&self, facts: Facts) -> bool {
+        self.policy == Policy::Hold && facts.takes_reply && facts.which != Which::Last
+    }
+
+    /// When a delivery that is not held is acknowledged; `came` as the answer, `age` when it came.
+    pub(super) fn acknowledge_at(&self, came: u64, age: u64) -> u64 {
+        came.saturating_add(match self.policy {
+            Policy::Hold => ACKNOWLEDGE,
+            Policy::Acknowledge => ACKNOWLEDGE.saturating_sub(age),
+        })
+    }
+
+    /// What a push is acknowledged with.
+    pub(super) fn acknowledgement(&self, endpoint: &Endpoint, push: &Push<'_>, facts: Facts) -> Response {
+        let interim = self.interim.as_ref().filter(|_| facts.takes_reply);
+        let (Some(reply), Ok(event)) = (interim, push.event()) else { return Response::success() };
+        let now = (self.wall_clock)();
+        let written = reply.write(&event, now);
+        if let Some(refused) = &written.refused {
+            quietly(|| endpoint.report(&Report::Refused { event: &event, reply, refused }));
+        }
+        push.answer(written.body, now)
+    }
+
     /// Hands over a reply that no delivery carries; `body` is its push.
     pub(super) fn late(&self, endpoint: &Endpoint, body: &[u8], reply: Reply) {
         // It was read before, by the same limits.
@@ -243,6 +292,23 @@ impl Drop for Held<'_> {
     }
 }
 
+/// What a push says of itself, and of its delivery.
+#[derive(Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) takes_reply: bool,
+    pub(super) which: Which,
+}
+
+impl Facts {
+    /// `wall` in seconds since 1970 and `age` in milliseconds, both when the delivery came.
+    pub(super) fn of(push: &Push<'_>, wall: i64, age: u64) -> Facts {
+        let event = push.event().ok();
+        let create_time = event.as_ref().map(|event| event.create_time).filter(|seconds| *seconds > 0);
+        let since = create_time.map(|seconds| wall.saturating_sub(seconds));
+        Facts { takes_reply: event.is_some_and(|event| event.takes_reply()), which: Which::by_age(age, since) }
+    }
+}
+
 /// Which of the three deliveries this is, and so what may become of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
@@ -272,5 +338,17 @@ impl Which {
         } else {
             Which::First
         }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The text of an answer, as the store gives it back.
+pub(super) fn written(answer: &[u8]) -> String {
+    match simdutf8::basic::from_utf8(answer) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(answer).into_owned(),
     }
 }

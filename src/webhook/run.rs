@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
 use super::rules::{Cause, quietly};
-use super::{Shared, Typed};
+use super::tasks::{Shared, Typed};
 use crate::endpoint::{Endpoint, Report};
-use crate::event::Event;
-use crate::handler::{AsyncHandler, Handler, HandlerResult};
+use crate::handler::AsyncHandler;
 use crate::reply::Reply;
 use crate::store::{Attempt, Carrier, Claim, Lost};
 
@@ -153,7 +152,7 @@ impl Owner {
     ) -> (Ended, After) {
         self.leave();
         let shared = Arc::clone(self.shared());
-        let (rules, now) = (&shared.rules, shared.now());
+        let now = shared.now();
         let (answer, carrier, after) = match handled {
             Ok(handled) => {
                 let answer = Arc::from(handled.written.as_bytes());
@@ -170,13 +169,13 @@ impl Owner {
                 (Arc::from(*b"success"), Some(Carrier::Delivery), After::Failed(cause))
             }
             Err(cause) => {
-                let released = rules.store.release(&self.claim, Attempt::Failed, now).await;
+                let released = shared.store.release(&self.claim, Attempt::Failed, now).await;
                 self.settled = true;
                 let ended = if released == Err(Lost) { Ended::Lost } else { Ended::Failed };
                 return (ended, After::Failed(cause));
             }
         };
-        let finished = rules.store.finish(&self.claim, Arc::clone(&answer), carrier, now).await;
+        let finished = shared.store.finish(&self.claim, Arc::clone(&answer), carrier, now).await;
         self.settled = true;
         match (finished, after) {
             (Ok(()), after) => (Ended::Done { answer, carrier }, after),
@@ -220,11 +219,11 @@ impl Drop for Owner {
         let (account, claim) = (Arc::clone(&self.account), self.claim);
         if self.local {
             let shared = account.shared();
-            drop(shared.rules.store.release(&claim, Attempt::Failed, shared.now()));
+            drop(shared.store.release(&claim, Attempt::Failed, shared.now()));
         } else if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 let shared = account.shared();
-                shared.rules.store.release(&claim, Attempt::Failed, shared.now()).await
+                shared.store.release(&claim, Attempt::Failed, shared.now()).await
             });
         }
         self.failed(Cause::Cancelled);
@@ -309,7 +308,7 @@ impl Task {
                     let _ = stop.wait_for(|stop| *stop).await;
                 };
                 race(sleep_until(shared.instant(owner.late_at)), race(acknowledged.told.notified(), hurry)).await;
-                if shared.rules.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
+                if shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
                     owner.late(reply);
                 }
             }
@@ -323,7 +322,7 @@ const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
 
 /// Renews a claim until it is lost, and never ends.
 async fn renew(shared: &Shared, claim: Claim) {
-    let store = &shared.rules.store;
+    let store = &shared.store;
     let pause = (store.lease() / 4).max(SHORTEST_RENEWAL);
     loop {
         sleep(pause).await;
@@ -347,70 +346,4 @@ pub(super) async fn race<A: Future, B: Future>(first: A, second: B) -> Raced<A::
         Poll::Pending => second.as_mut().poll(context).map(Raced::Second),
     })
     .await
-}
-
-/// A [`Handler`], which may block its thread, for a [`Webhook`](crate::Webhook).
-///
-/// Each call runs on tokio's threads for blocking work, with an event of its own. Errors and panics are those of the
-/// handler. A call that has begun is not cancelled by a shutdown: threads cannot be.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use wechat_events::event::Text;
-/// use wechat_events::{Blocking, Endpoint, Event, Handler, HandlerResult, Reply, Webhook};
-///
-/// struct Files;
-///
-/// impl Handler for Files {
-///     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
-///         Ok(Reply::text(std::fs::read_to_string("Cargo.toml")?))
-///     }
-/// }
-///
-/// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Blocking::new(Files)).build();
-/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
-/// let response = webhook.call("POST", query, include_bytes!("../../tests/pushes/text.xml")).await;
-/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
-/// # Ok::<(), wechat_events::ConfigError>(())
-/// # }).unwrap();
-/// ```
-#[derive(Debug)]
-pub struct Blocking<H>(Arc<H>);
-
-impl<H: Handler + Send + Sync + 'static> Blocking<H> {
-    /// Wraps a handler.
-    #[must_use]
-    pub fn new(handler: H) -> Blocking<H> {
-        Blocking(Arc::new(handler))
-    }
-}
-
-impl<H: Handler + Send + Sync + 'static> AsyncHandler for Blocking<H> {
-    async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
-        let (handler, event) = (Arc::clone(&self.0), event.clone().into_owned());
-        match tokio::task::spawn_blocking(move || event.dispatch(&*handler)).await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(payload) => resume_unwind(payload),
-                Err(cancelled) => Err(cancelled.into()),
-            },
-        }
-    }
-}
-
-/// A time on tokio's clock, as milliseconds from a moment before the first push.
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    pub(super) fn new() -> Clock {
-        Clock(Instant::now())
-    }
-
-    pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn instant(&self, at: u64) -> Instant {
-        self.0 + Duration::from_millis(at)
-    }
 }

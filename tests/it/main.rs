@@ -21,6 +21,8 @@ mod replies;
 mod repository;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(feature = "threads")]
+mod threads;
 #[cfg(feature = "tokio")]
 mod webhook;
 mod wire;

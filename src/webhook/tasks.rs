@@ -1,0 +1,275 @@
+//! The webhook on tokio: tasks and timers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::WebhookBuilder;
+use super::delivery::Delivery;
+use super::rules::{self, Rules, WIND_UP};
+use super::run::Account;
+use crate::endpoint::{Endpoint, Push, Received, Report, Response};
+use crate::handler::AsyncHandler;
+use crate::store::{Memory, Store};
+
+/// An [`Endpoint`] and a handler, under WeChat's five-second rule: each push is run once, and its retries get its reply.
+///
+/// WeChat hangs up after 5 s and asks again, three times in all. The first delivery runs the handler, in a task of its
+/// own as soon as it has to wait for anything; the others join, and whichever is waiting when the reply is ready
+/// carries it. So a handler has some 14 s without a customer-service API, and as long as it likes with one.
+///
+/// Cloning is cheap. Call it from any HTTP server that runs on tokio, one [`call`](Webhook::call) for each request.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use wechat_events::event::Text;
+/// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
+///
+/// struct Slow;
+///
+/// impl AsyncHandler for Slow {
+///     async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+///         tokio::time::sleep(Duration::from_secs(8)).await;
+///         Ok(Reply::text(format!("After some thought: {}", text.content)))
+///     }
+/// }
+///
+/// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Slow).wall_clock(|| 1714037060).build();
+/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+/// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName>\
+///              <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>";
+///
+/// // WeChat hangs up after five seconds and asks again, and the handler is not run again:
+/// let hung_up = tokio::time::timeout(Duration::from_secs(5), webhook.call("POST", query, body)).await;
+/// assert!(hung_up.is_err());
+/// let response = webhook.call("POST", query, body).await;
+/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// # }).unwrap();
+/// ```
+///
+/// # What is guaranteed
+/// With the defaults, a store that remembers, and WeChat's usual schedule:
+///
+/// | situation | runs | answer |
+/// |---|---|---|
+/// | ready within 5 s | 1 | the reply, to the first delivery |
+/// | ready within 10 s | 1 | the reply, to the second; WeChat saw one time-out |
+/// | ready within 14.5 s | 1 | the reply, to the third; WeChat saw two |
+/// | ready later | 1 | `success` or the [interim](WebhookBuilder::interim) reply to the third; the reply goes to [`on_late`](WebhookBuilder::on_late), once |
+/// | a push that takes no reply, not ready in 4.5 s | 1 | `success` after 4.5 s; the handler goes on |
+/// | [`Policy::Acknowledge`], not ready in 4.5 s | 1 | `success` after 4.5 s; the reply goes to `on_late`, once |
+/// | a delivery or its answer is lost, or repeated by a proxy | 1 | each delivery gets the same reply, sealed for itself |
+/// | no delivery after the first, not ready when it ended | 1 | none; the reply goes to `on_late` 15.6 s after the push was first seen |
+/// | the handler fails or panics | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to [`on_failure`](WebhookBuilder::on_failure) |
+/// | authentic, but no push | 0 | `success`; it goes to `on_failure` |
+/// | the process dies | +1 | with a shared store the next delivery, or one that waits, runs it again |
+/// | the process dies after the last delivery | 1 | the reply is lost |
+///
+/// «Carried by a delivery» and «late» are one atomic step of the store: never both. WeChat may still have hung up in the
+/// very moment in which a delivery answers; then it asks again and gets the reply again. On the last delivery it does
+/// not ask again, and nobody learns of it.
+///
+/// A run may be repeated by a store that forgets: see [`Store`] for what that costs.
+///
+/// # What it does not do
+/// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.
+///   Use [`Endpoint::respond`] there.
+/// - **A double tap** on a menu button within one second sends the same bytes twice: one push, one run, and both taps
+///   get the reply.
+/// - **Subscribe, unsubscribe, subscribe within one second** is the one case taken wrongly: the second subscribe has
+///   the bytes of the first, and is taken for its retry.
+/// - **Clocks:** a push whose CreateTime is 9 s ago or more is taken for its last delivery and no longer held. A
+///   machine whose clock is fast by so much never holds: keep it set.
+/// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
+#[derive(Clone)]
+pub struct Webhook(pub(super) Arc<dyn Account>);
+
+pub(super) struct Typed<H> {
+    pub(super) endpoint: Endpoint,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handler: H,
+}
+
+/// What all accounts of a webhook have in common.
+pub(super) struct Shared {
+    pub(super) store: Box<dyn Store>,
+    pub(super) rules: Rules,
+    start: Instant,
+    /// No new pushes.
+    closing: AtomicBool,
+    /// True when there is no more time. Every task has a receiver.
+    pub(super) stop: watch::Sender<bool>,
+    /// Every task has a receiver while its handler works.
+    pub(super) working: watch::Sender<()>,
+}
+
+impl Shared {
+    /// Milliseconds on tokio's clock.
+    pub(super) fn now(&self) -> u64 {
+        rules::millis(self.start.elapsed())
+    }
+
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.start + Duration::from_millis(at)
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn wall(&self) -> i64 {
+        (self.rules.wall_clock)()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+impl Webhook {
+    /// With the defaults, which suit one machine and an account without a customer-service API.
+    ///
+    /// ```
+    /// use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    ///
+    /// struct Silent;
+    /// impl AsyncHandler for Silent {}
+    ///
+    /// let webhook = Webhook::builder(Endpoint::plain("token")?, Silent).build();
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn builder<H: AsyncHandler + 'static>(endpoint: Endpoint, handler: H) -> WebhookBuilder<H> {
+        WebhookBuilder { endpoint, handler, store: Box::new(Memory::new()), rules: Rules::default() }
+    }
+
+    /// The same for another account: its own endpoint and handler, on the same store, bounds and hooks.
+    ///
+    /// ```
+    /// use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    ///
+    /// struct Silent;
+    /// impl AsyncHandler for Silent {}
+    ///
+    /// let shop = Webhook::builder(Endpoint::plain("the shop's token")?, Silent).build();
+    /// let support = shop.with(Endpoint::plain("the support's token")?, Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with<H: AsyncHandler + 'static>(&self, endpoint: Endpoint, handler: H) -> Webhook {
+        Webhook(Arc::new(Typed { endpoint, handler, shared: Arc::clone(self.0.shared()) }))
+    }
+
+    /// Answers a request: its method, what follows the `?` of its address, and its whole body.
+    ///
+    /// May take up to 6 s. Drop the future when the peer hangs up, as HTTP servers do by themselves: the handler goes on.
+    /// Never fails; what the network is not told goes to the hooks and to the endpoint's
+    /// [report](Endpoint::on_report).
+    ///
+    /// | answer | when |
+    /// |---|---|
+    /// | 200 and the reply, `success` or nothing | the push is handled, or acknowledged |
+    /// | 503, no body | nobody is to read it: held until WeChat had hung up; or too many handlers, too many joiners, a store that refuses, a shutdown |
+    /// | 500, no body | the handler failed, with [`OnError::Status500`] |
+    /// | 400, 403, 405, 413, no body | not WeChat's: see [`Endpoint::receive`] |
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its timers enabled.
+    pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
+        let (endpoint, wall) = (self.0.endpoint(), self.0.shared().wall());
+        match endpoint.receive(method, query, body, wall) {
+            Ok(Received::Push(push)) => self.deliver(&push, wall).await,
+            Ok(Received::Answer(answer)) => answer,
+            Err(error) => {
+                endpoint.report(&Report::Rejected { error: &error });
+                Response::status(error.status())
+            }
+        }
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
+        Delivery::new(self, push, wall).answer().await
+    }
+
+    #[cfg(feature = "tracing")]
+    async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
+        use tracing::field::Empty;
+        let span = tracing::info_span!("wechat_push", kind = Empty, delivery = Empty, outcome = Empty, left_ms = Empty);
+        let delivery = Delivery::new(self, push, wall, span.clone());
+        tracing::Instrument::instrument(delivery.answer(), span).await
+    }
+
+    /// Ends all accounts of this webhook: takes no new push, and waits for what runs.
+    ///
+    /// New pushes are answered 503, so that WeChat asks another machine; retries of what runs or is done are answered
+    /// as ever. Handlers have `grace` to end. Then those that still run are cancelled, which gives their pushes back
+    /// and calls [`on_failure`](WebhookBuilder::on_failure), and the replies that wait for a delivery go to
+    /// [`on_late`](WebhookBuilder::on_late). Takes at most a second more than `grace`.
+    ///
+    /// Call it while the HTTP server still answers, or right after. What a hook has spawned is not waited for.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # use std::time::Duration;
+    /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    /// # struct Silent;
+    /// # impl AsyncHandler for Silent {}
+    /// let webhook = Webhook::builder(Endpoint::plain("AAAAA")?, Silent).build();
+    /// webhook.shutdown(Duration::from_secs(10)).await;
+    /// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+    /// assert_eq!(webhook.call("POST", query, include_bytes!("../../tests/pushes/text.xml")).await.status, 503);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn shutdown(&self, grace: Duration) {
+        let shared = self.0.shared();
+        shared.closing.store(true, Ordering::Release);
+        // Both ways out of the wait lead on.
+        let _ = timeout(grace, shared.working.closed()).await;
+        shared.stop.send_replace(true);
+        let _ = timeout(WIND_UP, shared.stop.closed()).await;
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("endpoint", self.0.endpoint()).finish_non_exhaustive()
+    }
+}
+
+impl<H: AsyncHandler + 'static> WebhookBuilder<H, Box<dyn Store>> {
+    /// Where deliveries meet. Default: [`Memory`], for one process.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use wechat_events::store::Memory;
+    /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    /// # struct Silent;
+    /// # impl AsyncHandler for Silent {}
+    /// let store = Arc::new(Memory::new()); // to be asked for its numbers
+    /// let webhook = Webhook::builder(Endpoint::plain("token")?, Silent).store(Arc::clone(&store)).build();
+    /// assert_eq!(store.entries(), 0);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn store(self, store: impl Store + 'static) -> Self {
+        Self { store: Box::new(store), ..self }
+    }
+
+    /// Makes the webhook.
+    #[must_use]
+    pub fn build(self) -> Webhook {
+        let WebhookBuilder { endpoint, handler, store, rules } = self;
+        let shared = Shared {
+            store,
+            rules,
+            start: Instant::now(),
+            closing: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+            working: watch::Sender::new(()),
+        };
+        Webhook(Arc::new(Typed { endpoint, handler, shared: Arc::new(shared) }))
+    }
+}

@@ -1,0 +1,184 @@
+//! `ThreadedWebhook` in real time: a few of WeChat's seconds, several at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wechat_events::{
+    Endpoint, Event, Failure, Handler, HandlerResult, OnError, Policy, Reply, Response, ThreadedWebhook, parse_event,
+};
+
+use crate::wire::query;
+
+const EPOCH: i64 = 1_700_000_000;
+
+type Run = dyn Fn(usize) -> HandlerResult + Send + Sync;
+
+/// Does what it is told for the run of this number.
+struct Does {
+    runs: Arc<AtomicUsize>,
+    run: Box<Run>,
+}
+
+impl Handler for Does {
+    fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        (self.run)(1 + self.runs.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+fn does(run: impl Fn(usize) -> HandlerResult + Send + Sync + 'static) -> (Does, Arc<AtomicUsize>) {
+    let runs = Arc::default();
+    (Does { runs: Arc::clone(&runs), run: Box::new(run) }, runs)
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::plain("token").unwrap().on_report(|report| panic!("{report}"))
+}
+
+fn push(content: &str) -> String {
+    format!(
+        "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>{EPOCH}</CreateTime>\
+         <MsgType>text</MsgType><Content>{content}</Content></xml>"
+    )
+}
+
+fn call(webhook: &ThreadedWebhook, body: &str) -> Response {
+    webhook.call("POST", &query("token", "1700000000", "486452656"), body.as_bytes())
+}
+
+fn shown(response: &Response) -> (u16, &str) {
+    (response.status, std::str::from_utf8(&response.body).unwrap())
+}
+
+fn reply(content: &str) -> String {
+    let body = push("hi");
+    Reply::text(content).write(&parse_event(body.as_bytes()).unwrap(), EPOCH).body
+}
+
+fn wait(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
+}
+
+#[test]
+fn deliveries_of_one_push_on_many_threads_are_one_run_and_get_one_reply() {
+    let (handler, runs) = does(|run| {
+        wait(50);
+        Ok(Reply::text(format!("run {run}")))
+    });
+    let webhook = ThreadedWebhook::builder(endpoint(), handler).wall_clock(|| EPOCH).build();
+    thread::scope(|scope| {
+        let deliveries: Vec<_> = (0..8).map(|_| scope.spawn(|| call(&webhook, &push("hi")))).collect();
+        for delivery in deliveries {
+            assert_eq!(shown(&delivery.join().unwrap()), (200, &*reply("run 1")));
+        }
+    });
+    assert_eq!(shown(&call(&webhook, &push("hi"))), (200, &*reply("run 1")));
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn failures_are_acknowledged_by_default_and_else_run_again() {
+    for (on_error, expected) in [(OnError::Acknowledge, (200, "success")), (OnError::Status500, (500, ""))] {
+        let failures = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&failures);
+        let (handler, _) = does(|run| if run < 3 { Err("out of stock".into()) } else { Ok(Reply::text("at last")) });
+        let builder = ThreadedWebhook::builder(endpoint(), handler).wall_clock(|| EPOCH);
+        let builder = if on_error == OnError::Acknowledge { builder } else { builder.on_error(on_error) };
+        let webhook =
+            builder.on_failure(move |failure: Failure| into.lock().unwrap().push(failure.to_string())).build();
+        for _ in 0..2 {
+            assert_eq!(shown(&call(&webhook, &push("hi"))), expected);
+        }
+        assert_eq!(shown(&call(&webhook, &push("hi"))), (200, &*reply("at last")));
+        webhook.shutdown(Duration::from_secs(5));
+        let bytes = push("hi").len();
+        let line = |run| format!("push of {bytes} bytes failed in run {run}: out of stock");
+        assert_eq!(*failures.lock().unwrap(), [line(1), line(2)]);
+    }
+}
+
+#[test]
+fn a_slow_handler_is_acknowledged_and_its_reply_is_late() {
+    let (late, outbox) = mpsc::channel();
+    let (handler, runs) = does(|_| {
+        wait(4_800);
+        Ok(Reply::text("at last"))
+    });
+    let webhook = ThreadedWebhook::builder(endpoint(), handler)
+        .on_late(move |event, reply| late.send((event.from_user.into_owned(), reply)).unwrap())
+        .wall_clock(|| EPOCH)
+        .build();
+    let begun = Instant::now();
+    assert_eq!(shown(&call(&webhook, &push("hi"))), (200, "success"));
+    assert!(begun.elapsed() >= Duration::from_millis(4_500));
+    let late = outbox.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(late, ("o_1".to_owned(), Reply::text("at last")));
+    assert!(begun.elapsed() < Duration::from_secs(15), "at once, and not when all hope is gone");
+    assert_eq!(shown(&call(&webhook, &push("hi"))), (200, "success"), "late has it");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_held_push_is_answered_by_its_second_delivery() {
+    let (handler, runs) = does(|_| {
+        wait(5_500);
+        Ok(Reply::text("at last"))
+    });
+    let builder = ThreadedWebhook::builder(endpoint(), handler).policy(Policy::Hold);
+    let webhook = builder.on_late(|_, _| panic!("it was carried")).wall_clock(|| EPOCH).build();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| call(&webhook, &push("hi")));
+        wait(5_070);
+        assert_eq!(shown(&call(&webhook, &push("hi"))), (200, &*reply("at last")));
+        let first = first.join().unwrap();
+        // It comes after WeChat has hung up; if the second one carries it first, it may still be told.
+        assert!([(503, ""), (200, &*reply("at last"))].contains(&shown(&first)), "{first:?}");
+    });
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_is_no_push_and_one_handler_too_many_are_failures() {
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&failures);
+    let (handler, _) = does(|_| {
+        wait(300);
+        Ok(Reply::Success)
+    });
+    let webhook = ThreadedWebhook::builder(endpoint(), handler)
+        .max_running(1)
+        .on_failure(move |failure: Failure| into.lock().unwrap().push(failure.cause.to_string()))
+        .build();
+    for _ in 0..2 {
+        assert_eq!(shown(&call(&webhook, "hello")), (200, "success"));
+    }
+    thread::scope(|scope| {
+        let running = scope.spawn(|| call(&webhook, &push("hi")));
+        wait(100);
+        assert_eq!(shown(&call(&webhook, &push("ho"))), (503, ""));
+        assert_eq!(shown(&running.join().unwrap()), (200, "success"));
+    });
+    webhook.shutdown(Duration::from_secs(5));
+    assert_eq!(shown(&call(&webhook, &push("ho"))), (503, ""), "it was given back, but this is the end");
+    let error = parse_event(b"hello").unwrap_err();
+    let expected = [format!("authentic, but no push: {error}"), "1 handlers run already".to_owned()];
+    assert_eq!(*failures.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_shutdown_waits_for_handlers_and_hands_over_what_is_owed() {
+    let (late, outbox) = mpsc::channel();
+    let (handler, _) = does(|_| {
+        wait(5_300);
+        Ok(Reply::text("at last"))
+    });
+    let webhook = ThreadedWebhook::builder(endpoint(), handler)
+        .policy(Policy::Hold)
+        .on_late(move |_, reply| late.send(reply).unwrap())
+        .build();
+    // The system's clock says that this is the last delivery of an old push.
+    assert_eq!(shown(&call(&webhook, &push("hi"))), (200, "success"));
+    webhook.shutdown(Duration::from_secs(10));
+    assert_eq!(outbox.try_recv(), Ok(Reply::text("at last")));
+}
