@@ -186,7 +186,7 @@ async fn push(policy: Policy, handler: Handler, nodes: [Arc<Redis>; 2], key: Ded
         }
 
         /// Until it is answered, with the reply or not; for ever if it is held, in `failed` because its run failed.
-        async fn deliver(self: &Arc<Self>, number: usize, failed: &AtomicBool) {
+        async fn deliver(self: &Arc<Self>, number: usize, acknowledged_at: u64, failed: &AtomicBool) {
             let store = &self.nodes[number % 2];
             let mut runs = false;
             loop {
@@ -206,7 +206,7 @@ async fn push(policy: Policy, handler: Handler, nodes: [Arc<Redis>; 2], key: Ded
                 let wait = store.wait(self.key, self.clock.now()).into_future();
                 match timeout(ms(lease_left), wait).await {
                     Ok(Waited::Done { .. }) => break,
-                    Ok(Waited::Released) if runs && number == 3 => {
+                    Ok(Waited::Released) if runs && (number == 3 || self.clock.now() >= acknowledged_at) => {
                         return self.say(Said::Success(number, self.clock.now()));
                     }
                     Ok(Waited::Released) if runs => {
@@ -240,7 +240,7 @@ async fn push(policy: Policy, handler: Handler, nodes: [Arc<Redis>; 2], key: Ded
                 _ => hangs_up,
             };
             let failed = AtomicBool::new(false);
-            if timeout_at(hangs_up.min(killed), wechat.deliver(number, &failed)).await.is_ok() {
+            if timeout_at(hangs_up.min(killed), wechat.deliver(number, acknowledged_at, &failed)).await.is_ok() {
                 return;
             }
             if killed >= hangs_up && acknowledged_at < came + 5_000 && !failed.into_inner() {

@@ -69,7 +69,7 @@ const EPOCH: u64 = 1 << 40;
 /// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of |
 /// | a connection breaks | the question is put again on the next one, within its limit; one that had been understood is recognised |
 /// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of pushes that ended it is told later, for 16 s |
-/// | Redis is back, empty | running pushes are there again with the next renewal, within a second. One that is done is known where it was run; its retry on another machine runs it again |
+/// | Redis is back, empty | running pushes are there again with the next renewal, within a second. One that is done is known where it was run: its retry on another machine runs it again, and a reply that another machine carried may be given out as late besides |
 /// | a replica takes over | it lacks the last writes: for those pushes the same. Ages are off by the difference of the clocks |
 /// | Redis's clock is set | forward: leases end early, and pushes are forgotten early. Back: both late |
 /// | Redis is full | by its `maxmemory-policy`. `noeviction` refuses writes: as if it were dead. `volatile-ttl` forgets what would be forgotten soonest, which is right. Not `allkeys-…`, which may forget a running push and keep others' caches |
