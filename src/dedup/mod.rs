@@ -2,6 +2,8 @@
 
 mod memory;
 mod park;
+#[cfg(feature = "redis")]
+mod redis;
 mod seen;
 pub mod store;
 mod sync;

@@ -13,7 +13,8 @@
 //!      └───────────────────┴───── kept long enough ─┴─────────────────────────┘
 //! ```
 //!
-//! [`Memory`] keeps them in this process. Other places implement the same trait.
+//! [`Memory`] keeps them in this process, `Redis` (feature `redis`) where several machines see them. Other places
+//! implement the same trait.
 
 use std::future::{Future, IntoFuture, Ready, ready};
 use std::pin::Pin;
@@ -23,6 +24,8 @@ use std::time::Duration;
 
 use super::DedupKey;
 pub use super::memory::{Memory, MemoryBuilder, Wait};
+#[cfg(feature = "redis")]
+pub use super::redis::{Redis, RedisBuilder, RedisError, Status, WhenDown};
 
 /// How often one push is run at most, whatever fails: as often as WeChat delivers it.
 ///

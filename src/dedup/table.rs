@@ -159,7 +159,11 @@ impl Table {
 
     pub(super) fn renew(&mut self, claim: &Claim, key: Key, now: u64) -> Result<(), Lost> {
         match self.standing(claim, key, now)? {
-            Standing::Owner(at) => self.change(at, now, |_| {}),
+            // In front of a shared store a claim may learn from it how old the push is, and how often it was run.
+            Standing::Owner(at) => self.change(at, now, |slot| {
+                slot.first_seen = slot.first_seen.min(claim.first_seen);
+                slot.run = slot.run.max(claim.run);
+            }),
             Standing::Absent => self.restore(claim, key, Phase::Running { waiters: Vec::new() }, now),
         }
         Ok(())

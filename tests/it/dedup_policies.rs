@@ -11,14 +11,14 @@ use std::time::Duration;
 use wechat_events::DedupKey;
 use wechat_events::store::{Attempt, Awaited, Carrier, Claim, Claimed, Memory, Outcome, Store, Waited};
 
-#[derive(Clone, Copy, PartialEq)]
-enum Policy {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Policy {
     Hold,
     Acknowledge,
 }
 
-#[derive(Clone, Copy)]
-enum Handler {
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
     Answers(u64),
     Fails(u64),
     /// The node of the first run dies at this time; later runs answer after the second number.
@@ -26,7 +26,7 @@ enum Handler {
 }
 
 #[derive(Debug, PartialEq)]
-enum Said {
+pub enum Said {
     /// Which delivery, at which time, got the reply.
     Reply(usize, u64),
     Success(usize, u64),
@@ -182,48 +182,55 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
     (count, said)
 }
 
+/// A handler, how often it is run, and what is said.
+pub type Case = (Handler, u8, Vec<Said>);
+
+pub fn cases(policy: Policy) -> Vec<Case> {
+    use Handler::{Answers, Fails, Killed};
+    match policy {
+        Policy::Hold => vec![
+            (Answers(0), 1, vec![Reply(1, 1)]),
+            (Answers(1_000), 1, vec![Reply(1, 1_000)]),
+            (Answers(4_400), 1, vec![Reply(1, 4_400)]),
+            (Answers(4_600), 1, vec![Reply(1, 4_600)]),
+            (Answers(5_030), 1, vec![Reply(2, 5_070)]), // ready while nobody asks
+            (Answers(6_000), 1, vec![Reply(2, 6_000)]),
+            (Answers(9_000), 1, vec![Reply(2, 9_000)]),
+            (Answers(12_000), 1, vec![Reply(3, 12_000)]),
+            (Answers(14_000), 1, vec![Reply(3, 14_000)]),
+            (Answers(20_000), 1, vec![Success(3, 14_580), Late(20_000)]),
+            (Fails(0), 3, vec![Success(3, 10_081)]),
+            (Fails(1_000), 3, vec![Success(3, 11_080)]),
+            (Fails(6_000), 3, vec![Success(3, 14_580)]), // the second and third run begin when the one before has failed
+            (Fails(12_000), 2, vec![Success(3, 14_580)]),
+            (Killed(500, 1_000), 2, vec![Reply(2, 6_070)]), // the lease was over at 4 s
+            (Killed(3_500, 6_000), 2, vec![Reply(3, 13_000)]), // renewed at 3 s: taken over at 7 s
+            (Killed(9_000, 12_000), 2, vec![Success(3, 14_580), Late(24_000)]),
+        ],
+        Policy::Acknowledge => vec![
+            (Answers(0), 1, vec![Reply(1, 1)]),
+            (Answers(1_000), 1, vec![Reply(1, 1_000)]),
+            (Answers(4_400), 1, vec![Reply(1, 4_400)]),
+            (Answers(4_600), 1, vec![Success(1, 4_500), Late(4_600)]),
+            (Answers(14_000), 1, vec![Success(1, 4_500), Late(14_000)]),
+            (Answers(20_000), 1, vec![Success(1, 4_500), Late(20_000)]),
+            (Fails(0), 2, vec![Success(2, 5_070)]),
+            (Fails(1_000), 2, vec![Success(2, 5_070)]), // silence, WeChat asks again, and 4.5 s are over
+            (Killed(500, 1_000), 2, vec![Success(2, 5_070), Late(6_070)]),
+        ],
+    }
+}
+
 #[test]
 fn hold() {
-    use Handler::{Answers, Fails, Killed};
-    let cases = [
-        (Answers(0), 1, vec![Reply(1, 1)]),
-        (Answers(1_000), 1, vec![Reply(1, 1_000)]),
-        (Answers(4_400), 1, vec![Reply(1, 4_400)]),
-        (Answers(4_600), 1, vec![Reply(1, 4_600)]),
-        (Answers(5_030), 1, vec![Reply(2, 5_070)]), // ready while nobody asks
-        (Answers(6_000), 1, vec![Reply(2, 6_000)]),
-        (Answers(9_000), 1, vec![Reply(2, 9_000)]),
-        (Answers(12_000), 1, vec![Reply(3, 12_000)]),
-        (Answers(14_000), 1, vec![Reply(3, 14_000)]),
-        (Answers(20_000), 1, vec![Success(3, 14_580), Late(20_000)]),
-        (Fails(0), 3, vec![Success(3, 10_081)]),
-        (Fails(1_000), 3, vec![Success(3, 11_080)]),
-        (Fails(6_000), 3, vec![Success(3, 14_580)]), // the second and third run begin when the one before has failed
-        (Fails(12_000), 2, vec![Success(3, 14_580)]),
-        (Killed(500, 1_000), 2, vec![Reply(2, 6_070)]), // the lease was over at 4 s
-        (Killed(3_500, 6_000), 2, vec![Reply(3, 13_000)]), // renewed at 3 s: taken over at 7 s
-        (Killed(9_000, 12_000), 2, vec![Success(3, 14_580), Late(24_000)]),
-    ];
-    for (n, (handler, runs, said)) in cases.into_iter().enumerate() {
+    for (n, (handler, runs, said)) in cases(Policy::Hold).into_iter().enumerate() {
         assert_eq!(push(Policy::Hold, handler), (runs, said), "case {n}");
     }
 }
 
 #[test]
 fn acknowledge() {
-    use Handler::{Answers, Fails, Killed};
-    let cases = [
-        (Answers(0), 1, vec![Reply(1, 1)]),
-        (Answers(1_000), 1, vec![Reply(1, 1_000)]),
-        (Answers(4_400), 1, vec![Reply(1, 4_400)]),
-        (Answers(4_600), 1, vec![Success(1, 4_500), Late(4_600)]),
-        (Answers(14_000), 1, vec![Success(1, 4_500), Late(14_000)]),
-        (Answers(20_000), 1, vec![Success(1, 4_500), Late(20_000)]),
-        (Fails(0), 2, vec![Success(2, 5_070)]),
-        (Fails(1_000), 2, vec![Success(2, 5_070)]), // silence, WeChat asks again, and 4.5 s are over
-        (Killed(500, 1_000), 2, vec![Success(2, 5_070), Late(6_070)]),
-    ];
-    for (n, (handler, runs, said)) in cases.into_iter().enumerate() {
+    for (n, (handler, runs, said)) in cases(Policy::Acknowledge).into_iter().enumerate() {
         assert_eq!(push(Policy::Acknowledge, handler), (runs, said), "case {n}");
     }
 }

@@ -17,6 +17,10 @@ mod json;
 mod properties;
 mod pushes;
 mod readme;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_server;
 mod replies;
 mod repository;
 #[cfg(feature = "aes")]
