@@ -168,7 +168,6 @@ pub enum Status {
     /// It is there again, after it was away.
     Up,
     /// It is away, and pushes are treated as [`WhenDown`] says. A connection that is replaced at once is not.
-    #[non_exhaustive]
     Down {
         /// For a person to read. Neither address nor password is in it.
         reason: String,
