@@ -16,7 +16,9 @@
 //! ```
 //!
 //! [`Endpoint`] is those stations tied together, without IO: bytes and the time go in, a [`Response`] comes out, and
-//! any HTTP stack carries both.
+//! any HTTP stack carries both. `Webhook` (feature `tokio`) is the endpoint with a clock, a handler and a [`store`], under
+//! WeChat's five-second rule: retries join, and a slow handler's reply still arrives. `testing` (feature of that name) is
+//! WeChat's side of the wire, for your own tests.
 //!
 //! ```
 //! use wechat_events::event::{Subscribe, Text};

@@ -458,7 +458,6 @@ impl fmt::Debug for Token {
 
 /// What [`Endpoint::receive`] makes of a request.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Received<'b> {
     /// Not a push, and answered already: the check of the address, or the probe of cloud hosting.
     Answer(Response),
@@ -567,7 +566,6 @@ impl fmt::Debug for Push<'_> {
 
 /// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Response {
     /// HTTP's status.
     pub status: u16,

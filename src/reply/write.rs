@@ -22,7 +22,6 @@ use crate::fields::is_json;
 /// # Ok::<(), wechat_events::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Written {
     /// The answer's bytes: XML, `success` or nothing.
     pub body: String,
