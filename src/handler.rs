@@ -150,7 +150,6 @@ macro_rules! handlers {
             pub fn dispatch<H: Handler + ?Sized>(&self, handler: &H) -> HandlerResult {
                 match &self.kind {
                     $(Kind::$kind(kind) => handler.$method(self, kind),)*
-                    #[allow(unreachable_patterns, reason = "reached as soon as a kind has no method")]
                     _ => handler.otherwise(self),
                 }
             }
@@ -164,7 +163,6 @@ macro_rules! handlers {
             pub async fn dispatch_async<H: AsyncHandler>(&self, handler: &H) -> HandlerResult {
                 match &self.kind {
                     $(Kind::$kind(kind) => handler.$method(self, kind).await,)*
-                    #[allow(unreachable_patterns, reason = "reached as soon as a kind has no method")]
                     _ => handler.otherwise(self).await,
                 }
             }

@@ -1,0 +1,396 @@
+//! The index of all kinds, by official page, and what it tells of each.
+
+use std::fmt;
+
+use super::record::{Part, Push, Record};
+use super::*;
+
+/// The element that names a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    MsgType,
+    Event,
+    InfoType,
+}
+
+impl NamedBy {
+    fn as_str(self) -> &'static str {
+        match self {
+            NamedBy::MsgType => "MsgType",
+            NamedBy::Event => "Event",
+            NamedBy::InfoType => "InfoType",
+        }
+    }
+}
+
+/// What WeChat accepts as the answer to a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// A reply, or `success`.
+    Reply,
+    /// `success` alone.
+    Success,
+}
+
+/// What is known of a kind: a line of [`KINDS`].
+///
+/// ```
+/// use wechat_events::event::{Group, KINDS};
+///
+/// let scan = KINDS.iter().find(|kind| kind.name() == "SCAN").unwrap();
+/// assert_eq!((scan.variant(), scan.group(), scan.takes_reply()), ("Scan", Group::Account, true));
+/// assert_eq!(scan.fields(), ["EventKey", "Ticket"]);
+/// ```
+#[derive(Clone, Copy)]
+pub struct KindInfo {
+    variant: &'static str,
+    group: Group,
+    /// As on the wire, the usual name first.
+    names: &'static [(NamedBy, &'static str)],
+    answers: Answers,
+    pub(super) read: for<'a> fn(Element<'_, 'a>) -> Kind<'a>,
+}
+
+impl KindInfo {
+    /// The usual name on the wire, such as `SCAN`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.names().next().map_or("", |(_, name)| name)
+    }
+
+    /// The element that holds the usual name: `MsgType`, `Event` or `InfoType`.
+    #[must_use]
+    pub fn named_by(&self) -> &'static str {
+        self.names().next().map_or("", |(element, _)| element)
+    }
+
+    /// Every name that is read as this kind, with its element; the usual one first.
+    ///
+    /// ```
+    /// use wechat_events::event::KINDS;
+    ///
+    /// let published = KINDS.iter().find(|kind| kind.variant() == "PublishJobFinish").unwrap();
+    /// let names: Vec<_> = published.names().collect();
+    /// assert_eq!(names, [("Event", "PUBLISHJOBFINISH"), ("Event", "FREEPUBLISHJOBFINISH")]);
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        self.names.iter().map(|(named_by, name)| (named_by.as_str(), *name))
+    }
+
+    /// The name of its variant of [`Kind`], such as `Scan`.
+    #[must_use]
+    pub fn variant(&self) -> &'static str {
+        self.variant
+    }
+
+    /// The official page it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
+    /// Whether WeChat accepts a reply to it; see [`Event::takes_reply`].
+    #[must_use]
+    pub fn takes_reply(&self) -> bool {
+        self.answers == Answers::Reply
+    }
+
+    fn is_named(&self, named_by: NamedBy, name: &str) -> bool {
+        self.names.iter().any(|(element, known)| *element == named_by && known.eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Debug for KindInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KindInfo")
+            .field("variant", &self.variant)
+            .field("group", &self.group)
+            .field("names", &self.names)
+            .field("answers", &self.answers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// WeChat is not consistent in the case of these names.
+#[inline]
+pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
+    BY_LENGTH.get(name.len())?.iter().map_while(|entry| *entry).find(|entry| entry.is_named(named_by, name))
+}
+
+/// The kinds by the length of their names, in the order of [`KINDS`].
+///
+/// At most eight share a length, so that the last kind is found nearly as fast as the first; a ninth, or a name of
+/// forty letters, would not compile.
+static BY_LENGTH: [[Option<&KindInfo>; 8]; 40] = by_length(KINDS);
+
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
+const fn by_length(kinds: &'static [KindInfo]) -> [[Option<&'static KindInfo>; 8]; 40] {
+    let mut by_length = [[None; 8]; 40];
+    let mut kind = 0;
+    while kind < kinds.len() {
+        let names = kinds[kind].names;
+        let mut name = 0;
+        while name < names.len() {
+            let length = names[name].1.len();
+            let mut free = 0;
+            while by_length[length][free].is_some() {
+                free += 1;
+            }
+            by_length[length][free] = Some(&kinds[kind]);
+            name += 1;
+        }
+        kind += 1;
+    }
+    by_length
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $group:ident { $($kind:ident = $($named_by:ident $name:literal)|+;)* })*) => {
+        /// What happened, one variant for each kind of push.
+        ///
+        /// A kind that is not known here, or is not what it should be, is [`Unknown`](Kind::Unknown) with all its
+        /// fields. Typing one later is a minor release, so match unknown kinds by [`Event::name`].
+        ///
+        /// ```
+        /// use wechat_events::{Event, Kind};
+        ///
+        /// fn describe(event: &Event<'_>) -> String {
+        ///     match &event.kind {
+        ///         Kind::Text(text) => format!("said {}", text.content),
+        ///         Kind::Subscribe(subscribe) => format!("follows, by the code {:?}", subscribe.scene()),
+        ///         _ => match event.name() {
+        ///             "wxa_media_check" => format!("checked: {:?}", event.field("trace_id")),
+        ///             name => name.to_owned(),
+        ///         },
+        ///     }
+        /// }
+        /// ```
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Kind<'a> {
+            $($(
+                #[doc = concat!($(stringify!($named_by), " `", $name, "` ",)+)]
+                $kind($kind<'a>),
+            )*)*
+            /// None of the above.
+            Unknown(Unknown),
+        }
+
+        impl Kind<'_> {
+            /// The official page the kind belongs to; `None` for [`Unknown`](Kind::Unknown).
+            ///
+            /// What came without a field that it is meaningless without is `Unknown` too; [`Event::info`] tells more.
+            #[must_use]
+            pub fn group(&self) -> Option<Group> {
+                match self {
+                    $($(Kind::$kind(_))|* => Some(Group::$group),)*
+                    Kind::Unknown(_) => None,
+                }
+            }
+
+            pub(super) fn into_owned(self) -> Kind<'static> {
+                match self {
+                    $($(Kind::$kind(kind) => Kind::$kind(Record::into_owned(kind)),)*)*
+                    Kind::Unknown(unknown) => Kind::Unknown(unknown),
+                }
+            }
+        }
+
+        /// The kinds by official page, in the order of the official pages.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Group {
+            $(
+                $(#[$doc])*
+                ///
+                /// | kind | on the wire |
+                /// |---|---|
+                $(#[doc = concat!("| [`", stringify!($kind), "`] |", $(" ", stringify!($named_by), " `", $name, "`",)+ " |")])*
+                $group,
+            )*
+        }
+
+        /// Every kind that this version types, by official page.
+        pub static KINDS: &[KindInfo] = &[$($(KindInfo {
+            variant: stringify!($kind),
+            group: Group::$group,
+            names: &[$((NamedBy::$named_by, $name)),+],
+            answers: $kind::ANSWERS,
+            read: |root| match Record::read(root) {
+                Ok(kind) => Kind::$kind(kind),
+                Err(reason) => Kind::Unknown(Unknown { reason }),
+            },
+        }),*),*];
+
+        // No fields of the table: whoever parses links that, and few need these texts.
+        impl KindInfo {
+            /// A push of this kind, in XML, as WeChat writes it.
+            ///
+            /// ```
+            /// use wechat_events::event::KINDS;
+            /// use wechat_events::parse_event;
+            ///
+            /// for kind in KINDS {
+            ///     assert_eq!(parse_event(kind.sample().as_bytes())?.name(), kind.name());
+            /// }
+            /// # Ok::<(), wechat_events::ParseError>(())
+            /// ```
+            #[must_use]
+            pub fn sample(&self) -> &'static str {
+                match self.variant {
+                    $($(stringify!($kind) => $kind::SAMPLE,)*)*
+                    _ => "",
+                }
+            }
+
+            /// Where its fields stand, those of the header left out: paths for [`Event::field`].
+            #[must_use]
+            pub fn fields(&self) -> Vec<String> {
+                match self.variant {
+                    $($(stringify!($kind) => Part::paths($kind::PARTS, ""),)*)*
+                    _ => Vec::new(),
+                }
+            }
+        }
+    };
+}
+
+// The index of all kinds, by official page and in the order of the pages.
+kinds! {
+    /// Ordinary messages: what a user sends, or a user's device.
+    Message {
+        Text = MsgType "text";
+        Image = MsgType "image";
+        Voice = MsgType "voice";
+        Video = MsgType "video";
+        ShortVideo = MsgType "shortvideo";
+        LocationMessage = MsgType "location";
+        Link = MsgType "link";
+        File = MsgType "file";
+        MiniprogramPage = MsgType "miniprogrampage";
+        DeviceText = MsgType "device_text";
+        DeviceEvent = MsgType "device_event";
+        DeviceStatus = MsgType "device_status";
+    }
+
+    /// Follow, scan, location, menu: what a follower does.
+    Account {
+        Subscribe = Event "subscribe";
+        Unsubscribe = Event "unsubscribe";
+        Scan = Event "SCAN";
+        Location = Event "LOCATION";
+        Click = Event "CLICK";
+        View = Event "VIEW";
+        Enter = Event "ENTER";
+        UserEnterTempsession = Event "user_enter_tempsession";
+    }
+
+    /// The menu's special buttons.
+    Menu {
+        ScancodePush = Event "scancode_push";
+        ScancodeWaitmsg = Event "scancode_waitmsg";
+        PicSysphoto = Event "pic_sysphoto";
+        PicPhotoOrAlbum = Event "pic_photo_or_album";
+        PicWeixin = Event "pic_weixin";
+        LocationSelect = Event "location_select";
+        ViewMiniprogram = Event "view_miniprogram";
+    }
+
+    /// Jobs and notifications: what became of what the account sent.
+    Job {
+        TemplateSendJobFinish = Event "TEMPLATESENDJOBFINISH";
+        MassSendJobFinish = Event "MASSSENDJOBFINISH";
+        PublishJobFinish = Event "PUBLISHJOBFINISH" | Event "FREEPUBLISHJOBFINISH";
+        SubscribeMsgPopupEvent = Event "subscribe_msg_popup_event";
+        SubscribeMsgChangeEvent = Event "subscribe_msg_change_event";
+        SubscribeMsgSentEvent = Event "subscribe_msg_sent_event";
+    }
+
+    /// Customer service, shopping guides, and users' data.
+    Service {
+        KfCreateSession = Event "kf_create_session";
+        KfCloseSession = Event "kf_close_session";
+        KfSwitchSession = Event "kf_switch_session";
+        GuideQrcodeScanEvent = Event "guide_qrcode_scan_event";
+        GuideInviteResultEvent = Event "guide_invite_result_event";
+        UserInfoModified = Event "user_info_modified";
+        UserAuthorizationRevoke = Event "user_authorization_revoke";
+        UserAuthorizationCancellation = Event "user_authorization_cancellation";
+    }
+
+    /// Cards, gift cards, invoices, and the old shop.
+    Card {
+        CardPassCheck = Event "card_pass_check";
+        CardNotPassCheck = Event "card_not_pass_check";
+        UserGetCard = Event "user_get_card";
+        UserGiftingCard = Event "user_gifting_card";
+        UserDelCard = Event "user_del_card";
+        UserConsumeCard = Event "user_consume_card";
+        UserPayFromPayCell = Event "user_pay_from_pay_cell";
+        UserViewCard = Event "user_view_card";
+        UserEnterSessionFromCard = Event "user_enter_session_from_card";
+        UpdateMemberCard = Event "update_member_card";
+        CardSkuRemind = Event "card_sku_remind";
+        CardPayOrder = Event "card_pay_order";
+        SubmitMembercardUserInfo = Event "submit_membercard_user_info";
+        CardMerchantCheckResult = Event "card_merchant_check_result";
+        GiftcardPayDone = Event "giftcard_pay_done";
+        GiftcardSendToFriend = Event "giftcard_send_to_friend";
+        GiftcardUserAccept = Event "giftcard_user_accept";
+        UserAuthorizeInvoice = Event "user_authorize_invoice";
+        CloudInvoiceInvoiceresultEvent = Event "cloud_invoice_invoiceresult_event";
+        UpdateInvoiceStatus = Event "update_invoice_status";
+        SubmitInvoiceTitle = Event "submit_invoice_title";
+        MerchantOrder = Event "merchant_order";
+    }
+
+    /// Stores, Wi-Fi, shake-around, product scan.
+    Store {
+        PoiCheckNotify = Event "poi_check_notify";
+        ApplyMerchantAuditInfo = Event "apply_merchant_audit_info";
+        CreateMapPoiAuditInfo = Event "create_map_poi_audit_info";
+        AddStoreAuditInfo = Event "add_store_audit_info";
+        ModifyStoreAuditInfo = Event "modify_store_audit_info";
+        NearbyCategoryAuditInfo = Event "nearby_category_audit_info";
+        AddNearbyPoiAuditInfo = Event "add_nearby_poi_audit_info";
+        WifiConnected = Event "WifiConnected";
+        ShakearoundUserShake = Event "ShakearoundUserShake";
+        UserScanProduct = Event "user_scan_product";
+        UserScanProductEnterSession = Event "user_scan_product_enter_session";
+        UserScanProductAsync = Event "user_scan_product_async";
+        UserScanProductVerifyAction = Event "user_scan_product_verify_action";
+    }
+
+    /// Accreditation of the account (认证).
+    Verification {
+        QualificationVerifySuccess = Event "qualification_verify_success";
+        QualificationVerifyFail = Event "qualification_verify_fail";
+        NamingVerifySuccess = Event "naming_verify_success";
+        NamingVerifyFail = Event "naming_verify_fail";
+        AnnualRenew = Event "annual_renew";
+        VerifyExpired = Event "verify_expired";
+        WxVerifyPaySucc = Event "wx_verify_pay_succ";
+        WxVerifyDispatch = Event "wx_verify_dispatch";
+        WxVerifyRefill = Event "wx_verify_refill";
+        WxVerifyFail = Event "wx_verify_fail";
+    }
+
+    /// Third-party platform: what WeChat tells it about the accounts that authorized it.
+    Platform {
+        ComponentVerifyTicket = InfoType "component_verify_ticket";
+        Authorized = InfoType "authorized";
+        Unauthorized = InfoType "unauthorized";
+        UpdateAuthorized = InfoType "updateauthorized";
+        NotifyThirdFasteregister = InfoType "notify_third_fasteregister";
+        NotifyThirdFastregisterbetaapp = InfoType "notify_third_fastregisterbetaapp";
+        NotifyThirdFastverifybetaapp = InfoType "notify_third_fastverifybetaapp";
+        Notify3rdWxaAuth = InfoType "notify_3rd_wxa_auth";
+        Notify3rdWxaWxverify = InfoType "notify_3rd_wxa_wxverify";
+        Notify3rdWxaAuthAndIcp = InfoType "notify_3rd_wxa_auth_and_icp";
+        NotifyIcpfilingVerifyResult = InfoType "notify_icpfiling_verify_result";
+        NotifyApplyIcpfilingResult = InfoType "notify_apply_icpfiling_result";
+        OrderPathApplyResultNotify = InfoType "order_path_apply_result_notify";
+        OrderPathAuditResultNotify = InfoType "order_path_audit_result_notify";
+        WxaNicknameAudit = InfoType "wxa_nickname_audit" | Event "wxa_nickname_audit";
+    }
+}
