@@ -1,5 +1,5 @@
 //! An arbitrary request, and one signed with arbitrary parts: no panic, what is signed is let in, what is not is not,
-//! and what goes back is `success` or XML.
+//! and what goes back is `success`, XML or JSON.
 //!
 //! The input is parts with a zero byte between them, the body first: so a push as it is is an input.
 #![no_main]
@@ -46,6 +46,10 @@ fuzz_target!(|input: &[u8]| {
         (200, "text/plain") => assert_eq!(answer, "success"),
         (200, "text/xml") => {
             drop(roxmltree::Document::parse(answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+        }
+        // JSON is answered in JSON.
+        (200, "application/json") => {
+            drop(serde_json::from_str::<serde_json::Value>(answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
         }
         other => panic!("{other:?}: {answer}"),
     }
