@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aes")]
 mod envelope;
+#[cfg(feature = "http")]
+mod http;
 mod self_check;
 
 use std::borrow::Cow;
@@ -565,6 +567,8 @@ impl fmt::Debug for Push<'_> {
 }
 
 /// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
+///
+/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP's status.
