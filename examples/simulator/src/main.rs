@@ -14,9 +14,11 @@
 mod account;
 mod chat;
 mod check;
+mod delivery;
 mod list;
 mod load;
 mod send;
+mod shown;
 mod wire;
 
 use std::process::ExitCode;
