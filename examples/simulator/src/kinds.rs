@@ -18,7 +18,7 @@ pub fn find(name: &str) -> Option<&'static KindInfo> {
 pub fn unknown(name: &str) -> String {
     let meant = match &*nearest(name, names()) {
         [] => String::new(),
-        [names @ .., last] if names.is_empty() => format!("; did you mean `{last}`?"),
+        [name] => format!("; did you mean `{name}`?"),
         [names @ .., last] => format!("; did you mean `{}` or `{last}`?", names.join("`, `")),
     };
     format!("`{name}` is no kind of push{meant}\n  `wechat-simulator list` shows all kinds")
@@ -73,7 +73,7 @@ mod tests {
     fn a_slip_is_answered_with_the_name_that_was_meant() {
         let offered = |name| nearest(name, names());
         assert_eq!(offered("scann")[0], "SCAN");
-        assert_eq!(offered("suscribe"), ["subscribe", "unsubscribe"]);
+        assert_eq!(offered("suscribe"), ["subscribe"]);
         assert_eq!(offered("view-miniprogram"), ["view_miniprogram"]);
         assert_eq!(offered("LocationMessage"), ["location"]);
         assert_eq!(offered("blizzard"), [""; 0]);

@@ -1,7 +1,5 @@
 //! `list`: every kind of push.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use wechat_events::event::{Group, KINDS, KindInfo};
 use wechat_events::parse_event;
@@ -65,7 +63,7 @@ pub fn run(options: &Options) -> Verdict {
         let shown: Vec<_> = kinds.into_iter().map(Shown::of).collect();
         say(serde_json::to_string_pretty(&shown)?);
     } else if chosen.is_empty() {
-        say(table().trim_end());
+        say(table());
     } else {
         let pages: Vec<_> = chosen.into_iter().map(page).collect();
         say(pages.join("\n\n"));
@@ -100,18 +98,17 @@ fn table() -> String {
     for kind in KINDS {
         if group.replace(kind.group()) != Some(kind.group()) {
             let gap = if table.is_empty() { "" } else { "\n" };
-            drop(writeln!(table, "{gap}{BOLD}{}{BOLD:#}", heading(kind.group())));
+            table.push_str(&format!("{gap}{BOLD}{}{BOLD:#}\n", heading(kind.group())));
         }
         let answer = if kind.takes_reply() { "a reply is shown" } else { "success alone" };
         let (names, variant) = (names(kind), kind.variant());
-        drop(writeln!(table, "  {names:width$}  {DIM}{variant:variants$}{DIM:#}  {answer}"));
+        table.push_str(&format!("  {names:width$}  {DIM}{variant:variants$}{DIM:#}  {answer}\n"));
     }
-    drop(writeln!(
-        table,
-        "\n{} kinds. A name in the first column is what `send` takes; `list NAME` shows fields and a sample.",
-        KINDS.len()
-    ));
     table
+        + &format!(
+            "\n{} kinds. A name in the first column is what `send` takes; `list NAME` shows fields and a sample.",
+            KINDS.len()
+        )
 }
 
 /// One kind: what it is, its fields with the sample's values, and the sample.
@@ -138,7 +135,8 @@ fn page(kind: &KindInfo) -> String {
                 [value, others @ ..] => format!("{value} (and {} more)", others.len()),
             };
             let path = path.replace('|', " or ");
-            drop(writeln!(page, "{}", format!("  {path:width$}  {value}").trim_end()));
+            page.push_str(format!("  {path:width$}  {value}").trim_end());
+            page.push('\n');
         }
         page.push('\n');
     }
