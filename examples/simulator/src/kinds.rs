@@ -4,6 +4,8 @@ use wechat_events::event::{KINDS, KindInfo};
 
 /// How alike two names are at least for one to be offered instead of the other.
 const ALIKE: f64 = 0.8;
+/// How much less alike than the best a name may be.
+const CLOSE: f64 = 0.07;
 /// Names that are offered at most.
 const OFFERED: usize = 3;
 
@@ -41,11 +43,9 @@ pub fn nearest<'n>(name: &str, candidates: impl Iterator<Item = (&'n str, &'n st
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .collect();
     ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    // But for underscores it is that name: there is nothing else to offer.
-    let same = ranked.iter().filter(|(likeness, _)| *likeness >= 1.0).count();
-    if same > 0 {
-        ranked.truncate(same);
-    }
+    // Names that are much less alike than the best are offered for want of a better one only.
+    let best = ranked.first().map_or(ALIKE, |(likeness, _)| *likeness);
+    ranked.retain(|(likeness, _)| best - likeness < CLOSE);
     let mut offered = Vec::new();
     for (_, name) in ranked {
         if !offered.contains(&name) && offered.len() < OFFERED {
@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn a_slip_is_answered_with_the_name_that_was_meant() {
         let offered = |name| nearest(name, names());
-        assert_eq!(offered("scann")[0], "SCAN");
+        assert_eq!(offered("scann"), ["SCAN"]);
+        assert_eq!(offered("lcoation"), ["location", "LOCATION"]);
         assert_eq!(offered("suscribe"), ["subscribe"]);
         assert_eq!(offered("view-miniprogram"), ["view_miniprogram"]);
         assert_eq!(offered("LocationMessage"), ["location"]);

@@ -89,7 +89,7 @@ pub struct Driven {
     pub tally: Tally,
     pub paced: Paced,
     pub verdicts: Verdicts,
-    /// From the first push to the last answer.
+    /// From the first push to the last answer, or to the end of the time if that is later.
     pub took: Duration,
 }
 
@@ -214,12 +214,13 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
         Rate::PerSecond(rate) => pace(&mut plan, &lanes, progress, begun, rate, options.seconds),
     };
     drop(lanes);
+    let ended = begun.elapsed();
     let mut tally = Tally::new()?;
     for handle in handles {
         let lane = handle.join().map_err(|_| "a thread that sends has failed")??;
         tally.add(&lane)?;
     }
-    let took = tally.last;
+    let took = tally.last.max(if progress.has_ended() { ended } else { options.seconds });
     Ok(Driven { tally, paced, verdicts: judge.end(), took })
 }
 

@@ -28,7 +28,7 @@ pub struct Report {
     /// Pushes a second, as asked; `null` for `max`.
     rate: Option<f64>,
     connections: u32,
-    /// Seconds from the first push to the last answer.
+    /// Seconds from the first push to the last answer, or to the end of the time if that is later.
     seconds: f64,
     /// Pushes that were due: those sent and those not sent.
     due: u64,
@@ -193,6 +193,9 @@ impl Report {
         let Verdicts { judged, replies, nothing, faults } = &self.verdicts;
         let of = if *judged == self.answered { String::new() } else { format!(", {judged} of them judged") };
         line(text, format_args!("{BOLD}WeChat{BOLD:#}, on {} answers{of}", self.answered));
+        if *judged == 0 {
+            return;
+        }
         line(text, format_args!("{replies:>10}  shows the reply"));
         line(text, format_args!("{nothing:>10}  shows nothing, as asked"));
         for fault in faults {
