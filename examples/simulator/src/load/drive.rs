@@ -28,8 +28,8 @@ use crate::wire::{Answered, Silence, Target};
 
 /// Pushes that are prepared ahead, at most.
 const AHEAD: usize = 64;
-/// After the last push is due, how long it may still be sent.
-const GRACE: Duration = Duration::from_millis(100);
+/// After the last push is due, how long it may still be sent; what is later yet is not sent in time.
+const GRACE: Duration = Duration::from_secs(1);
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
 

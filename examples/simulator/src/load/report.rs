@@ -16,7 +16,7 @@ const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 /// Characters of the longest bar.
 const BAR: usize = 40;
 /// A delay of its own that the program warns of: a tenth of the latency, and this.
-const DELAY: Duration = Duration::from_millis(1);
+const DELAY: Duration = Duration::from_millis(5);
 const LATE: &str = "  Many were begun late: this machine has no time for that rate.";
 
 /// All figures; with `--json` as they stand here. Times are in milliseconds.
