@@ -260,7 +260,7 @@ async fn acts(State(chat): State<Arc<Chat>>, Json(act): Json<Act>) -> Response {
             }
         }
         Made::AddressCheck => {
-            let id = chat.conversation.add(Push::address_check(Vec::new()));
+            let id = chat.conversation.add(Push::address_check());
             ids.push(id);
             tokio::spawn(async move {
                 chat.check_address(id).await;

@@ -22,7 +22,9 @@ pub struct Push {
     pub id: u64,
     /// When it was changed last, in changes of the conversation.
     pub revision: u64,
-    /// The kind's name on the wire; empty for what is no push.
+    /// No push, but the console's check.
+    address_check: bool,
+    /// The kind's name on the wire; empty for what is none.
     name: String,
     takes_reply: bool,
     /// What tells it from others of its kind.
@@ -159,14 +161,18 @@ impl Push {
             summary: event.as_ref().map(summary).unwrap_or_default(),
             said: event.as_ref().and_then(Said::of),
             message: Body::of(&message),
-            ..Push::address_check(message)
+            bytes: message,
+            address_check: false,
+            ..Push::address_check()
         }
     }
 
-    pub fn address_check(message: Vec<u8>) -> Push {
+    /// The console's button.
+    pub fn address_check() -> Push {
         Push {
             id: 0,
             revision: 0,
+            address_check: true,
             name: String::new(),
             takes_reply: false,
             summary: String::new(),
@@ -175,7 +181,7 @@ impl Push {
             begun: epoch_millis(),
             attempts: Vec::new(),
             outcome: None,
-            bytes: message,
+            bytes: Vec::new(),
         }
     }
 

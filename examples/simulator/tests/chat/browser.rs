@@ -196,12 +196,8 @@ impl Browser {
         }
     }
 
-    /// Asserts that nothing went wrong, and ends.
-    async fn end(mut self) {
-        assert_eq!(self.complaints().await, [""; 0]);
+    async fn end(self) {
         self.client.clone().close().await.unwrap();
-        drop(self.driver.kill());
-        drop(self.driver.wait());
     }
 }
 
@@ -269,6 +265,13 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     browser.answer(&[(0, "花城广场")]).await;
     browser.until_last(REPLIES, "We deliver to 花城广场.").await;
     browser.until_last(".row.said .place strong", "花城广场").await;
+    // What is in front of a request is shown when it is asked for.
+    let host = receiver.address.strip_prefix("http://").unwrap().strip_suffix("/wechat").unwrap();
+    let head = "document.querySelector('[aria-label=Request] .http').innerText";
+    browser.until(&format!("!{head}.includes('Host: ')")).await;
+    browser.click("[aria-label=Request] summary").await;
+    browser.until(&format!("{head}.includes('Host: {host}')")).await;
+    browser.click("[aria-label=Request] summary").await;
     // By the keyboard alone.
     browser.js("document.querySelectorAll('#menu .item > button')[2].focus()").await;
     let (enter, down) = (char::from(Key::Enter).to_string(), char::from(Key::Down).to_string());
@@ -435,5 +438,71 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
 
     browser.press("#clear", "Clear").await;
     browser.until("document.querySelectorAll('.push, .row, .time').length === 0").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
+    drop(simulator);
+    browser.until("document.querySelector('#link').innerText === 'The simulator has ended. Start it again.'").await;
     browser.end().await;
+}
+
+/// The pictures of the README:
+/// ```text
+/// apt-get install chromium-driver fonts-noto-core fonts-noto-cjk pngquant
+/// cargo test -p wechat-simulator --test chat -- --ignored pictures
+/// pngquant --force --ext .png --strip examples/simulator/*.png
+/// ```
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "writes examples/simulator/chat.png and chat-slow.png"]
+async fn pictures_for_the_readme() {
+    let browser = Browser::start().await.expect("chromedriver");
+    let receiver = Receiver::safe().await;
+    let mut options = receiver.options.clone();
+    options.extend(["--name", "Noodle House"].map(str::to_owned));
+    let simulator = Simulator::start(&receiver.address, &options).await;
+    browser.viewport(1280, 800).await;
+    browser.client.goto(&format!("http://{}/", simulator.host)).await.unwrap();
+    browser.until("document.querySelectorAll('#menu > .item').length === 3").await;
+    let act = async |act: Value| assert_eq!(simulator.post("/api/acts", &act).await.status, 202);
+    let replies = async |text: &str| browser.until_last(REPLIES, text).await;
+
+    act(json!({ "push": { "kind": "unsubscribe" } })).await;
+    browser.verdict("unsubscribe").await;
+    browser.press("#clear", "Clear").await;
+    act(json!({ "scan": { "scene": "7" } })).await;
+    replies("Welcome to table 7!").await;
+    browser.click("#to-keyboard").await;
+    browser.say("Is there a seat by the window?").await;
+    replies("You said: Is there a seat by the window?").await;
+    browser.click("#to-menu").await;
+    act(json!({ "press": { "button": [1, 1], "set": [["ScanCodeInfo/ScanResult", "BILL-7"]] } })).await;
+    replies("It says: BILL-7").await;
+    act(json!({ "press": { "button": [0] } })).await;
+    browser.until_last(".articles .article", "Dumplings").await;
+    browser.verdict("CLICK").await;
+    picture(&browser, "chat").await;
+
+    browser.click("#to-keyboard").await;
+    browser.press("#clear", "Clear").await;
+    browser.say("Good evening").await;
+    replies("You said: Good evening").await;
+    receiver.break_it(true);
+    browser.say("Are you there?").await;
+    browser.until_last(".line.fault", FAULT_LINE).await;
+    receiver.break_it(false);
+    browser.say("wait 7").await;
+    sleep(Duration::from_secs(3)).await;
+    browser.say("echo Others are served meanwhile.").await;
+    replies("Others are served meanwhile.").await;
+    browser.within(Duration::from_secs(7), "document.querySelectorAll('.lane .attempt.silent').length === 1").await;
+    replies("number 1").await;
+    browser.click("#pushes .push:nth-child(2)").await;
+    browser.js("document.activeElement.blur()").await;
+    picture(&browser, "chat-slow").await;
+    browser.end().await;
+}
+
+async fn picture(browser: &Browser, name: &str) {
+    // The mouse is nowhere.
+    browser.client.find(Locator::Css("#name")).await.unwrap().click().await.unwrap();
+    let picture = browser.client.screenshot().await.unwrap();
+    fs::write(format!("{}/{name}.png", env!("CARGO_MANIFEST_DIR")), picture).unwrap();
 }

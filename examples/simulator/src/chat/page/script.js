@@ -20,7 +20,7 @@ function el(tag, attributes = {}, ...children) {
     else if (name === 'value') element.value = value;
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ''));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== '' && child !== false));
   return element;
 }
 
@@ -47,6 +47,8 @@ let selected = null;
 // The delivery that is looked at; the last one, unless another was chosen.
 let chosenAttempt = null;
 const view = { request: 'clear', answer: 'opened' };
+// Whether the headers are shown.
+const heads = { request: false, answer: true };
 
 /* Talking to the server. */
 
@@ -69,6 +71,7 @@ async function post(path, body) {
 }
 
 async function act(what) {
+  byId('toast').hidden = true;
   try {
     await post('/api/acts', what);
     return true;
@@ -127,9 +130,11 @@ function apply(change) {
 function forget(id) {
   pushes.delete(id);
   byId(`push-${id}`)?.remove();
-  for (const side of ['said', 'shown']) bubbles.get(`${id}-${side}`)?.forEach((node) => node.remove());
-  bubbles.delete(`${id}-said`);
-  bubbles.delete(`${id}-shown`);
+  for (const key of [`${id}-said`, `${id}-shown`]) {
+    bubbles.get(key)?.forEach((node) => node.remove());
+    bubbles.delete(key);
+  }
+  if (!bubbles.size) lastBubbleAt = 0;
   if (selected === id) selected = null;
 }
 
@@ -152,9 +157,11 @@ function bubblesOf(push) {
 
 const visible = new Set(['text', 'image', 'voice', 'video', 'music', 'news', 'fault_line']);
 
+// Whether the end of the chat is in sight, and is to stay so.
+let atEnd = true;
+
 function showBubbles(arrived) {
   const chat = byId('chat');
-  const atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80;
   let own = false;
   for (const { key, push, side, at, make } of arrived) {
     const nodes = [];
@@ -255,7 +262,7 @@ function articles(cards) {
       el('strong', {}, card.title), card.description && el('p', {}, card.description)));
   }
   return el('div', { class: 'articles' }, cards.map((card, index) => index === 0
-    ? link(card, 'article head', cover(card, el('strong', {}, card.title)))
+    ? link(card, 'article lead', cover(card, el('strong', {}, card.title)))
     : link(card, 'article', el('span', {}, card.title), el('div', { class: 'thumb' }, icon('picture')))));
 }
 
@@ -302,7 +309,7 @@ function toast(text) {
   box.textContent = text;
   box.hidden = false;
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => { box.hidden = true; }, 3500);
+  toastTimer = setTimeout(() => { box.hidden = true; }, 2500);
 }
 
 /* The foot of the phone: menu, keyboard, «+», or nothing but «follow». */
@@ -340,7 +347,6 @@ function showPanel(yes) {
   panel.hidden = !yes;
   byId('plus').setAttribute('aria-expanded', String(yes));
   if (yes) {
-    byId('chat').scrollTop = byId('chat').scrollHeight;
     panel.querySelector('button')?.focus();
   }
 }
@@ -428,7 +434,7 @@ function makePanel() {
     ['other', 'Any other…', () => other()],
   ];
   byId('panel').replaceChildren(...cells.map(([name, label, go]) =>
-    el('button', { type: 'button', class: 'plain cell', onclick: () => { showPanel(false); go(); } }, el('span', { class: 'tile' }, icon(name)), label)));
+    el('button', { type: 'button', class: 'plain cell', onclick: () => { showPanel(false); byId('plus').focus(); go(); } }, el('span', { class: 'tile' }, icon(name)), label)));
 }
 
 const scan = () => ask(following ? 'Scan a code of this account' : 'Follow by a code of this account', 'Scan',
@@ -527,7 +533,7 @@ function other() {
       toast(error.message);
     }
   } }, 'Edit as XML');
-  dialog('Any other event', 'large', [el('div', { class: 'kinds' }, search, list), fields], 'Push', () => act(what()), asXml);
+  dialog('Any other push', 'large', [el('div', { class: 'kinds' }, search, list), fields], 'Push', () => act(what()), asXml);
   fill();
   search.focus();
 }
@@ -565,7 +571,7 @@ function showRow(push) {
   else byId('pushes').prepend(row);
 }
 
-const nameOf = (push) => push.name || (push.attempts[0]?.request.line.startsWith('GET') ? 'address check' : push.message.bytes ? 'no push' : 'address check');
+const nameOf = (push) => push.name || (push.address_check ? 'address check' : 'of no kind');
 
 function timeOf(at) {
   const then = new Date(at);
@@ -579,7 +585,7 @@ function sees(push) {
   const outcome = push.outcome;
   if (!outcome) return push.attempts.length > 1 ? `waits, ${['', 'second', 'third'][push.attempts.length - 1]} delivery` : 'waits';
   switch (outcome.shown) {
-    case 'text': return outcome.content;
+    case 'text': return outcome.content.replace(/<[^>]*>/g, '');
     case 'image': return 'a picture';
     case 'voice': return 'a voice message';
     case 'video': return outcome.title || 'a video';
@@ -666,13 +672,13 @@ function showDetail() {
 
 function heading(push) {
   const button = (key, name, title, go) => el('button', { type: 'button', class: 'secondary', 'data-key': key, title, onclick: go }, name);
-  const isPush = push.message.bytes > 0;
+  const isPush = !push.address_check;
   return el('div', { class: 'heading' }, el('h3', {}, nameOf(push)),
     isPush && el('span', { class: `badge ${push.takes_reply ? '' : 'none'}` }, push.takes_reply ? 'takes a reply' : 'takes no reply'),
     el('span', { class: 'space' }),
     isPush && button('again', 'Push again', 'The same bytes once more: a receiver must not handle them twice', () => act({ again: { id: push.id } })),
     isPush && push.message.whole && button('edit', 'Edit…', 'A push like this one', () => raw(push.message.text)),
-    push.attempts.length > 0 && button('curl', 'Copy as curl', 'The request as a command', () => copyCurl(push)));
+    push.attempts.at(-1)?.body.whole && button('curl', 'Copy as curl', 'The request as a command', () => copyCurl(push)));
 }
 
 function verdict(push) {
@@ -694,8 +700,7 @@ function note(push) {
 }
 
 function timeline(push, current) {
-  const isCheck = push.message.bytes === 0;
-  const rows = (isCheck ? [0] : DELIVERIES).map((due, index) => {
+  const rows = (push.address_check ? [0] : DELIVERIES).map((due, index) => {
     const attempt = push.attempts[index];
     const name = `${index + 1}`;
     if (!attempt) {
@@ -730,15 +735,17 @@ function result(attempt) {
 function exchange(push, attempt) {
   if (!attempt) return el('div', { class: 'exchange' });
   const { answer } = attempt;
-  const sealed = push.message.bytes > 0 && attempt.body.text !== push.message.text;
-  const request = sealed && view.request === 'clear' ? push.message : attempt.body;
-  const opened = answer?.opened && view.answer === 'opened' ? answer.opened : null;
+  const isPush = !push.address_check;
+  const clear = isPush && view.request === 'clear';
+  const readable = answer?.opened ?? (answer && looksLikeXml(answer.body.text) ? answer.body : null);
+  const opened = view.answer === 'opened' ? readable : null;
   return el('div', { class: 'exchange' },
     el('section', { 'aria-label': 'Request' }, el('div', { class: 'head' }, el('h4', {}, 'Request'),
-      sealed && choice('request', [['clear', 'In the clear'], ['sent', 'As sent']])), paper(attempt.request, request)),
+      isPush && choice('request', [['clear', 'In the clear'], ['sent', 'As sent']])),
+    paper('request', attempt.request, clear ? push.message : attempt.body, clear)),
     el('section', { 'aria-label': 'Answer' }, el('div', { class: 'head' }, el('h4', {}, 'Answer'),
-      answer?.opened && choice('answer', [['opened', 'Opened'], ['received', 'As received']])),
-    answer ? paper(answer.head, opened ?? answer.body)
+      readable && choice('answer', [['opened', 'Opened'], ['received', 'As received']])),
+    answer ? paper('answer', answer.head, opened ?? answer.body, opened !== null)
       : el('div', { class: 'paper nothing' }, attempt.silence ?? 'Nothing yet.')));
 }
 
@@ -748,14 +755,48 @@ function choice(which, options) {
       onclick: () => { view[which] = value; showDetail(); } }, name)));
 }
 
-function paper(head, body) {
+/** A request or an answer; `reading` lays its body out. */
+function paper(which, head, body, reading) {
   const [begin, ...rest] = head.line.split(' ');
-  return el('div', { class: 'paper', tabindex: '0' },
-    el('div', { class: 'http' }, el('div', { class: 'first' }, el('b', {}, begin), ` ${rest.join(' ')}`),
-      head.headers.map(([name, value]) => el('div', {}, el('span', { class: 'header' }, `${name}: `), value))),
-    el('pre', {}, body.bytes ? colored(body.text) : el('span', { class: 'header' }, 'no body')),
+  const http = el('details', { class: 'http', open: heads[which] },
+    el('summary', { 'data-key': `${which}-head`, title: 'Headers' }, el('b', {}, begin), ` ${rest.join(' ')}`),
+    head.headers.map(([name, value]) => el('div', {}, el('span', { class: 'header' }, `${name}: `), value)));
+  http.addEventListener('toggle', () => { heads[which] = http.open; });
+  return el('div', { class: 'paper', tabindex: '0' }, http,
+    el('pre', {}, body.bytes ? (reading ? laidOut : colored)(body.text) : el('span', { class: 'header' }, 'no body')),
     !body.whole && el('p', { class: 'cut' }, `… ${body.bytes} bytes in all`));
 }
+
+/** XML with a line for each element, for reading; what is no XML stays as it is. */
+function laidOut(text) {
+  const tokens = text.match(/<!\[CDATA\[[\s\S]*?\]\]>|<[^>]*>|[^<]+/g) ?? [];
+  if (!looksLikeXml(text) || tokens.join('') !== text) return colored(text);
+  const lines = [];
+  let depth = 0;
+  // An element that was opened and holds no other so far.
+  let open = null;
+  for (const token of tokens) {
+    if (token.startsWith('</')) {
+      depth = Math.max(0, depth - 1);
+      if (open) open.text += token;
+      else lines.push({ depth, text: token });
+      open = null;
+    } else if (/^<[A-Za-z_]/.test(token)) {
+      const line = { depth, text: token };
+      lines.push(line);
+      open = token.endsWith('/>') ? null : line;
+      if (open) depth += 1;
+    } else if (open) open.text += token.trim() === '' ? '' : token;
+    else if (token.trim() !== '') lines.push({ depth, text: token });
+  }
+  return lines.map((line) => {
+    const element = el('div', { class: 'element' }, colored(line.text));
+    element.style.setProperty('--depth', Math.min(line.depth, 6));
+    return element;
+  });
+}
+
+const looksLikeXml = (text) => text.trimStart().startsWith('<');
 
 /** XML in the colours of its parts. */
 function colored(text) {
@@ -777,7 +818,9 @@ async function copyCurl(push) {
     await navigator.clipboard.writeText(parts.join(' '));
     toast('Copied');
   } catch {
-    raw(parts.join(' '));
+    // The browser does not let the page copy.
+    dialog('The request as a command', 'large one', [el('p', { class: 'hint' }, 'For a shell.'),
+      el('textarea', { class: 'xml', readonly: true, rows: 10, 'aria-label': 'The command', value: parts.join(' ') })], null, () => true);
   }
 }
 
@@ -819,7 +862,10 @@ function wire() {
   byId('to-keyboard').addEventListener('click', () => showKeyboard(true));
   byId('to-menu').addEventListener('click', () => showKeyboard(false));
   byId('plus').addEventListener('click', () => showPanel(byId('panel').hidden));
-  byId('chat').addEventListener('click', () => { closeMenus(); showPanel(false); });
+  const chat = byId('chat');
+  chat.addEventListener('scroll', () => { atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80; });
+  new ResizeObserver(() => { if (atEnd) chat.scrollTop = chat.scrollHeight; }).observe(chat);
+  chat.addEventListener('click', () => { closeMenus(); showPanel(false); });
   byId('panel').addEventListener('keydown', (event) => {
     if (event.key === 'Escape') { showPanel(false); byId('plus').focus(); }
   });
