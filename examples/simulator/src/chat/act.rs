@@ -78,7 +78,7 @@ impl Act {
             Act::Scan { scene } => one(wechat.push("subscribe").set("EventKey", &format!("qrscene_{scene}"))),
             Act::Follow {} => one(wechat.push("subscribe").set("EventKey", "").without("Ticket")),
             Act::Push { kind, set, without } => {
-                let draft = chat.from_follower(wechat.push(&kind));
+                let draft = chat.addressed(wechat.push(&kind));
                 let draft = without.iter().fold(filled(draft, &set), |draft, path| draft.without(path));
                 Ok(Made::Pushes(vec![draft.request(now()).message]))
             }
@@ -126,11 +126,11 @@ impl Chat {
 
     /// What a push says in the clear, sent now and by this chat's follower.
     fn message(&self, draft: Draft<'_>) -> Vec<u8> {
-        self.from_follower(draft).request(now()).message
+        self.addressed(draft).request(now()).message
     }
 
     /// The same from and to this chat's own; WeChat's own senders and third-party platforms' pushes stay as they are.
-    pub fn from_follower<'w>(&self, draft: Draft<'w>) -> Draft<'w> {
+    pub fn addressed<'w>(&self, draft: Draft<'w>) -> Draft<'w> {
         let message = draft.request(0).message;
         let Ok(event) = parse_event(&message) else { return draft };
         let mut draft = draft;
@@ -173,7 +173,7 @@ struct Field {
 
 impl Offered {
     fn of(chat: &Chat, kind: &wechat_events::event::KindInfo) -> Offered {
-        let message = chat.from_follower(chat.wechat.push(kind.name())).request(0).message;
+        let message = chat.addressed(chat.wechat.push(kind.name())).request(0).message;
         let event = parse_event(&message).ok();
         let value = |path: &str| event.as_ref()?.field(path).map(|text| text.into_owned());
         let mut fields = Vec::new();

@@ -244,7 +244,10 @@ async fn acts(State(chat): State<Arc<Chat>>, Json(act): Json<Act>) -> Response {
     };
     let permits = u32::try_from(count).ok().map(|count| Arc::clone(&chat.under_way).try_acquire_many_owned(count));
     let Some(Ok(mut permits)) = permits else {
-        return refusal(StatusCode::TOO_MANY_REQUESTS, format!("{UNDER_WAY} pushes are under way: wait for some to end"));
+        return refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{UNDER_WAY} pushes are under way: wait for some to end"),
+        );
     };
     let mut ids = Vec::new();
     match made {

@@ -99,11 +99,7 @@ struct Body {
 impl Body {
     fn of(bytes: &[u8]) -> Body {
         let kept = bytes.get(..KEPT).unwrap_or(bytes);
-        Body {
-            text: String::from_utf8_lossy(kept).into_owned(),
-            bytes: bytes.len(),
-            whole: kept.len() == bytes.len(),
-        }
+        Body { text: String::from_utf8_lossy(kept).into_owned(), bytes: bytes.len(), whole: kept.len() == bytes.len() }
     }
 }
 
@@ -204,11 +200,9 @@ impl Said {
             Kind::Voice(_) => Said::Voice { recognition: field("Recognition") },
             Kind::Video(_) => Said::Video { short: false },
             Kind::ShortVideo(_) => Said::Video { short: true },
-            Kind::LocationMessage(_) => Said::Location {
-                label: field("Label"),
-                latitude: field("Location_X"),
-                longitude: field("Location_Y"),
-            },
+            Kind::LocationMessage(_) => {
+                Said::Location { label: field("Label"), latitude: field("Location_X"), longitude: field("Location_Y") }
+            }
             Kind::Link(_) => Said::Link { title: field("Title"), description: field("Description") },
             Kind::File(_) => Said::File { title: field("Title"), bytes: field("FileTotalLen") },
             Kind::MiniprogramPage(_) => Said::MiniprogramPage { title: field("Title") },

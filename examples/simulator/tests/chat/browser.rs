@@ -133,7 +133,8 @@ impl Browser {
     }
 
     async fn texts(&self, css: &str) -> Vec<String> {
-        let texts = self.js(&format!("[...document.querySelectorAll({css:?})].map((one) => one.innerText.trim())")).await;
+        let texts =
+            self.js(&format!("[...document.querySelectorAll({css:?})].map((one) => one.innerText.trim())")).await;
         serde_json::from_value(texts).unwrap()
     }
 
@@ -234,7 +235,10 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     assert_eq!(browser.texts(".articles .article").await, ["Noodles", "Dumplings"]);
     let addresses = browser.js("[...document.querySelectorAll('.articles a')].map((a) => a.href + a.rel)").await;
     let rel = "noopener noreferrer";
-    assert_eq!(addresses, json!([format!("https://example.com/noodles{rel}"), format!("https://example.com/dumplings{rel}")]));
+    assert_eq!(
+        addresses,
+        json!([format!("https://example.com/noodles{rel}"), format!("https://example.com/dumplings{rel}")])
+    );
     // In safe mode the request is sealed, and shown in the clear first.
     let body = "document.querySelector('[aria-label=Request] pre').innerText";
     browser.until(&format!("{body}.includes('<EventKey><![CDATA[DISHES]]></EventKey>')")).await;
@@ -294,7 +298,9 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     browser.until_last(REPLIES, &format!("You said: {script}")).await;
     browser.until_last(".row.said .bubble", script).await;
     assert_eq!(browser.js("document.querySelectorAll('img, #chat script').length").await, json!(0));
-    browser.say(r#"echo See <a href="https://example.com/menu">our menu</a> or <a href="javascript:alert(1)">this</a>"#).await;
+    browser
+        .say(r#"echo See <a href="https://example.com/menu">our menu</a> or <a href="javascript:alert(1)">this</a>"#)
+        .await;
     browser.until_last(REPLIES, "See our menu or this").await;
     let links = browser.js("[...document.querySelectorAll('.bubble a')].map((a) => a.getAttribute('href'))").await;
     assert_eq!(links, json!(["https://example.com/menu"]));
@@ -384,7 +390,8 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     // A slow one: hung up at 5 s, answered upon the second delivery. Another text does not wait for it.
     browser.say("wait 6").await;
     browser.until("document.querySelectorAll('.timeline .attempt.running').length === 1").await;
-    let width = async || browser.js("parseFloat(document.querySelector('.timeline .attempt').style.width)").await.as_f64();
+    let width =
+        async || browser.js("parseFloat(document.querySelector('.timeline .attempt').style.width)").await.as_f64();
     let early = width().await;
     browser.say("quick").await;
     browser.until_last(REPLIES, "You said: quick").await;
@@ -432,9 +439,24 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     }
     browser.js("scrollTo(0, document.querySelector('.developer').offsetTop)").await;
     browser.screenshot("12-narrow-developer").await;
+    browser.js("scrollTo(0, 0)").await;
+    browser.click("#plus").await;
+    browser.press("#panel button", "Any other…").await;
+    browser.until("document.querySelectorAll('dialog option').length > 90").await;
+    browser.screenshot("13-narrow-dialog").await;
+    assert_eq!(browser.js("document.documentElement.scrollWidth").await, json!(390));
+    browser.press("dialog button", "Cancel").await;
+    browser.click("#to-menu").await;
+    browser.press("#menu .item > button", "More").await;
+    browser.screenshot("14-narrow-menu").await;
+    let inside = "(({ left, right }) => left >= 0 && right <= 390)(document.querySelector('.popup:not([hidden])').getBoundingClientRect())";
+    assert_eq!(browser.js(inside).await, json!(true));
+    browser.click("#name").await;
+    browser.viewport(1280, 600).await;
+    browser.screenshot("15-low").await;
     browser.viewport(1280, 800).await;
     browser.dark(true).await;
-    browser.screenshot("13-dark").await;
+    browser.screenshot("16-dark").await;
 
     browser.press("#clear", "Clear").await;
     browser.until("document.querySelectorAll('.push, .row, .time').length === 0").await;

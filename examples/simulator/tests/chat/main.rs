@@ -69,7 +69,12 @@ async fn a_text_becomes_a_bubble_on_each_side_and_both_survive_a_reload() {
     let length = attempt["body"]["bytes"].to_string();
     assert_eq!(
         attempt["request"]["headers"],
-        json!([["Host", host], ["User-Agent", "Mozilla/4.0"], ["Content-Type", "text/xml"], ["Content-Length", length]])
+        json!([
+            ["Host", host],
+            ["User-Agent", "Mozilla/4.0"],
+            ["Content-Type", "text/xml"],
+            ["Content-Length", length]
+        ])
     );
     let sealed = attempt["body"]["text"].as_str().unwrap();
     assert!(sealed.starts_with("<xml><ToUserName><![CDATA[gh_ebc88566ca2e]]></ToUserName>\n<Encrypt><![CDATA["));
@@ -343,7 +348,8 @@ async fn three_deliveries_to_nobody_end_in_the_fault_line() {
         assert!((due..due + 400).contains(sent), "{sent} is due at {due}");
     }
     for attempt in attempts {
-        assert_eq!(attempt["silence"], "no connection: Connection refused (os error 111)");
+        let silence = attempt["silence"].as_str().unwrap();
+        assert!(silence.starts_with("no connection: "), "{silence}");
         assert_eq!((&attempt["answer"], &attempt["outcome"]["tone"]), (&Value::Null, &json!("silent")));
     }
     assert_eq!(sent.len(), 3);
