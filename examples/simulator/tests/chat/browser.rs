@@ -6,8 +6,10 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use fantoccini::error::CmdError;
@@ -15,6 +17,7 @@ use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
 use crate::receiver::Receiver;
@@ -196,10 +199,6 @@ impl Browser {
             fs::write(Path::new(&folder).join(name).with_extension("png"), picture).unwrap();
         }
     }
-
-    async fn end(self) {
-        self.client.clone().close().await.unwrap();
-    }
 }
 
 impl Drop for Browser {
@@ -209,11 +208,24 @@ impl Drop for Browser {
     }
 }
 
+/// Runs a test with a window, and closes the window whatever becomes of the test.
+async fn in_browser<F: Future<Output = ()> + 'static>(test: impl FnOnce(Rc<Browser>) -> F) {
+    let Some(browser) = Browser::start().await.map(Rc::new) else { return };
+    let outcome = LocalSet::new().run_until(async { spawn_local(test(Rc::clone(&browser))).await }).await;
+    browser.client.clone().close().await.unwrap();
+    if let Err(failed) = outcome {
+        resume_unwind(failed.into_panic());
+    }
+}
+
 const REPLIES: &str = ".row.shown .bubble";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_at_the_page_sees_what_a_follower_would() {
-    let Some(browser) = Browser::start().await else { return };
+    in_browser(person).await;
+}
+
+async fn person(browser: Rc<Browser>) {
     let receiver = Receiver::safe().await;
     let mut options = receiver.options.clone();
     options.extend(["--name", "Noodle House"].map(str::to_owned));
@@ -463,7 +475,6 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
     assert_eq!(browser.complaints().await, [""; 0]);
     drop(simulator);
     browser.until("document.querySelector('#link').innerText === 'The simulator has ended. Start it again.'").await;
-    browser.end().await;
 }
 
 /// The pictures of the README:
@@ -475,7 +486,10 @@ async fn a_person_at_the_page_sees_what_a_follower_would() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes examples/simulator/chat.png and chat-slow.png"]
 async fn pictures_for_the_readme() {
-    let browser = Browser::start().await.expect("chromedriver");
+    in_browser(pictures).await;
+}
+
+async fn pictures(browser: Rc<Browser>) {
     let receiver = Receiver::safe().await;
     let mut options = receiver.options.clone();
     options.extend(["--name", "Noodle House"].map(str::to_owned));
@@ -519,7 +533,6 @@ async fn pictures_for_the_readme() {
     browser.click("#pushes .push:nth-child(2)").await;
     browser.js("document.activeElement.blur()").await;
     picture(&browser, "chat-slow").await;
-    browser.end().await;
 }
 
 async fn picture(browser: &Browser, name: &str) {
