@@ -4,15 +4,21 @@
 //! out. The tables stand by group, in a file each.
 
 mod address;
+mod answers;
 mod end;
 mod forged;
+mod hostile;
 mod joins;
+mod json;
 mod kinds;
 mod receiver;
 mod retries;
 mod screen;
+mod slow;
 mod text;
+mod xml;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -62,6 +68,9 @@ pub struct Options {
     /// Without these checks or groups of checks: for what a receiver is known not to do.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
+    /// How long the handler is made to wait in slow-second, slow-third and slow-late.
+    #[arg(long, value_delimiter = ',', value_name = "SECONDS", default_values_t = slow::SECONDS)]
+    slow: Vec<f64>,
     /// One JSON object instead of the table.
     #[arg(long)]
     json: bool,
@@ -72,11 +81,31 @@ pub struct Options {
 #[serde(rename_all = "lowercase")]
 enum Group {
     Address,
+    Answers,
     Forged,
     Kinds,
     Text,
+    Xml,
+    Json,
     Retries,
     Joins,
+    Slow,
+    Hostile,
+    End,
+}
+
+/// Checks of one phase run when those of the phase before are done, so that what one does to the receiver is not blamed
+/// on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// All at once.
+    Quick,
+    /// One after another.
+    Joins,
+    /// All at once: a quarter of a minute.
+    Slow,
+    /// One after another, and after each it is asked whether the receiver lives.
+    Hostile,
     End,
 }
 
@@ -84,22 +113,27 @@ impl Group {
     fn name(self) -> &'static str {
         match self {
             Group::Address => "address",
+            Group::Answers => "answers",
             Group::Forged => "forged",
             Group::Kinds => "kinds",
             Group::Text => "text",
+            Group::Xml => "xml",
+            Group::Json => "json",
             Group::Retries => "retries",
             Group::Joins => "joins",
+            Group::Slow => "slow",
+            Group::Hostile => "hostile",
             Group::End => "end",
         }
     }
 
-    /// Checks of one phase run at once; the next begins when they are done, so that what one does to the receiver is not
-    /// blamed on another.
-    fn phase(self) -> u8 {
+    fn phase(self) -> Phase {
         match self {
-            Group::Address | Group::Forged | Group::Kinds | Group::Text | Group::Retries => 0,
-            Group::Joins => 1,
-            Group::End => 9,
+            Group::Joins => Phase::Joins,
+            Group::Slow => Phase::Slow,
+            Group::Hostile => Phase::Hostile,
+            Group::End => Phase::End,
+            _ => Phase::Quick,
         }
     }
 }
@@ -144,8 +178,17 @@ type Outcome = Result<String, Miss>;
 enum Miss {
     /// What was seen instead.
     Failed(String),
+    /// The same, and the receiver did not outlive it: a failure at any level.
+    Ended(String),
     /// Why it cannot be told.
     Skipped(String),
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Skipped(text)) = self;
+        f.write_str(text)
+    }
 }
 
 fn fail<T>(seen: impl fmt::Display) -> Result<T, Miss> {
@@ -160,7 +203,21 @@ fn skip<T>(why: impl fmt::Display) -> Result<T, Miss> {
 const LONGEST: Duration = Duration::from_secs(40);
 
 fn checks() -> Vec<Check> {
-    [address::CHECKS, forged::CHECKS, kinds::CHECKS, text::CHECKS, retries::CHECKS, joins::CHECKS, end::CHECKS].concat()
+    [
+        address::CHECKS,
+        answers::CHECKS,
+        forged::CHECKS,
+        kinds::CHECKS,
+        text::CHECKS,
+        xml::CHECKS,
+        json::CHECKS,
+        retries::CHECKS,
+        joins::CHECKS,
+        slow::CHECKS,
+        hostile::CHECKS,
+        end::CHECKS,
+    ]
+    .concat()
 }
 
 impl Options {
@@ -186,32 +243,51 @@ fn is_named(check: &Check, name: &str) -> bool {
 }
 
 pub async fn run(options: Options) -> Verdict {
-    let mut chosen = options.chosen()?;
-    chosen.sort_by_key(|(check, _)| check.group);
+    let chosen = options.chosen()?;
+    let slow = <[f64; 3]>::try_from(&*options.slow).map_err(|_| "--slow needs three numbers, such as 6,12,20")?;
     let begun = Instant::now();
-    let receiver = Receiver::meet(options.url.clone(), &options.account).await?;
+    let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
     let mut screen = Screen::new(&receiver, chosen.iter().map(|(check, _)| *check).collect(), options.json);
-    for (place, _) in chosen.iter().enumerate().filter(|(_, (_, runs))| !runs) {
-        screen.found(place, Err(Miss::Skipped("by request".to_owned())));
-    }
-    let mut waiting: Vec<_> = chosen.iter().enumerate().filter(|(_, (_, runs))| *runs).collect();
-    while let Some(phase) = waiting.iter().map(|(_, (check, _))| check.group.phase()).min() {
-        let mut now: FuturesUnordered<_> = waiting
-            .iter()
-            .filter(|(_, (check, _))| check.group.phase() == phase)
-            .map(|&(place, (check, _))| {
-                let receiver = &receiver;
-                async move {
-                    let outcome = timeout(LONGEST, (check.run)(receiver)).await;
-                    (place, outcome.unwrap_or_else(|_| fail(format!("it was not over after {LONGEST:?}"))))
-                }
-            })
-            .collect();
-        while let Some((place, outcome)) = now.next().await {
-            screen.found(place, outcome);
+    let mut phases = BTreeMap::<Phase, Vec<(usize, Check)>>::new();
+    for (place, (check, runs)) in chosen.into_iter().enumerate() {
+        match runs {
+            true => phases.entry(check.group.phase()).or_default().push((place, check)),
+            false => screen.found(place, skip("by request")),
         }
-        drop(now);
-        waiting.retain(|(_, (check, _))| check.group.phase() != phase);
+    }
+    let mut ended_by = None;
+    for (phase, checks) in phases {
+        match phase {
+            Phase::Quick | Phase::Slow => {
+                let outcome = |(place, check): (usize, Check)| {
+                    let receiver = &receiver;
+                    async move { (place, in_time(receiver, check).await) }
+                };
+                let mut running: FuturesUnordered<_> = checks.into_iter().map(outcome).collect();
+                while let Some((place, outcome)) = running.next().await {
+                    screen.found(place, outcome);
+                }
+            }
+            Phase::Joins | Phase::Hostile | Phase::End => {
+                for (place, check) in checks {
+                    let mut outcome = match ended_by {
+                        Some(id) if phase != Phase::End => skip(format!("the receiver is gone since {id}")),
+                        _ => in_time(&receiver, check).await,
+                    };
+                    if phase == Phase::Hostile && ended_by.is_none() && !receiver.lives().await {
+                        ended_by = Some(check.id);
+                        let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
+                        outcome = Err(Miss::Ended(format!("{seen}the receiver does not answer any more")));
+                    }
+                    screen.found(place, outcome);
+                }
+            }
+        }
     }
     Ok(screen.end(begun.elapsed()))
+}
+
+async fn in_time(receiver: &Receiver, check: Check) -> Outcome {
+    let outcome = timeout(LONGEST, (check.run)(receiver)).await;
+    outcome.unwrap_or_else(|_| fail(format!("it was not over after {} seconds", LONGEST.as_secs())))
 }

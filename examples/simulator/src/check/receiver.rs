@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 
 use super::{Miss, Outcome, fail, skip};
@@ -22,9 +23,13 @@ pub struct Receiver {
     pub account: Account,
     pub mode: Mode,
     pub wechat: WeChat,
+    /// WeChat as a third-party platform sees it; in plain mode nothing tells the two apart.
+    pub component: WeChat,
     pub knows: Knows,
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
+    /// Seconds for the handler to wait: over one delivery, over two, over all three.
+    pub slow: [f64; 3],
     at_once: Semaphore,
     /// Another for each run.
     run: String,
@@ -61,17 +66,23 @@ impl Receiver {
     ///
     /// # Errors
     /// It cannot be reached, or the account's settings are wrong.
-    pub async fn meet(target: Target, account: &Account) -> Result<Receiver, Problem> {
+    pub async fn meet(target: Target, account: &Account, slow: [f64; 3]) -> Result<Receiver, Problem> {
         let wechat = account.wechat()?;
-        if let Err(Silence::Unreachable(error)) = target.send(&wechat.address_check(now()), PATIENCE).await {
-            return Err(format!("{target} cannot be reached: {error}").into());
+        match target.send(&wechat.address_check(now()), PATIENCE).await {
+            Err(Silence::Unreachable(error)) => return Err(format!("{target} cannot be reached: {error}").into()),
+            Err(silence @ Silence::TimedOut) => {
+                return Err(format!("{target} takes a connection, but: {silence}").into());
+            }
+            Ok(_) | Err(Silence::Broken(_)) => {}
         }
         let run = wechat.push("text").request(now()).query;
         let mut receiver = Receiver {
             target,
             account: account.clone(),
             mode: account.mode(),
+            component: if account.mode() == Mode::Plain { account.wechat()? } else { account.wechat()?.component() },
             wechat,
+            slow,
             knows: Knows::default(),
             genuine: Genuine::Silent,
             at_once: Semaphore::new(AT_ONCE),
@@ -114,6 +125,21 @@ impl Receiver {
         format!("m{}x{}", self.run, self.draw())
     }
 
+    /// A number that no other run has, of 48 bits.
+    pub fn number(&self) -> u64 {
+        let run = u64::from_str_radix(&self.run, 16).unwrap_or_default();
+        (run << 16).wrapping_add(self.draw()) & ((1 << 48) - 1)
+    }
+
+    /// A MsgId as long as WeChat's, over 2⁵³.
+    pub fn msg_id(&self) -> String {
+        (1 << 54 | self.number()).to_string()
+    }
+
+    pub fn app_id(&self) -> &str {
+        self.account.app_id.as_deref().unwrap_or("wx5823bf96d3bd56c7")
+    }
+
     /// An OpenID that nobody has had before, as long as WeChat's.
     pub fn follower(&self) -> String {
         format!("oSim{}-{:015}", self.run, self.draw())
@@ -127,6 +153,18 @@ impl Receiver {
     /// A push of a kind from a new follower.
     pub fn push(&self, name: &str) -> Draft<'_> {
         self.wechat.push(name).set("FromUserName", &self.follower())
+    }
+
+    /// Whether it confirms its address; somebody may be starting it again.
+    pub async fn lives(&self) -> bool {
+        for wait in [0, 500, 1500] {
+            sleep(Duration::from_millis(wait)).await;
+            let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
+            if exchange.came.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Sends it, with a few others at once, and judges the answer.
@@ -154,13 +192,25 @@ impl Receiver {
     /// A genuine push must be answered before a forged one tells anything.
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
-            Genuine::Bad(seen) => skip(format!("a genuine text is not answered either: {seen}")),
+            Genuine::Bad(_) => skip("WeChat does not take the answer to a genuine text, so that nothing can be told"),
             Genuine::Reply | Genuine::Silent => Ok(()),
         }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
         if self.knows.echo { Ok(()) } else { skip("the receiver does not know `echo TEXT`") }
+    }
+
+    pub fn needs_wait(&self) -> Result<(), Miss> {
+        if self.knows.wait { Ok(()) } else { skip("the receiver does not know `wait SECONDS`") }
+    }
+
+    /// The note of a check that sees more where there is an `echo`.
+    pub fn unseen(&self) -> String {
+        match self.knows.echo {
+            true => String::new(),
+            false => "whether the handler got it whole is not seen: the receiver does not know `echo TEXT`".to_owned(),
+        }
     }
 
     /// Passes if the request is refused: whatever is no reply, where a genuine one is replied to.
@@ -202,6 +252,13 @@ impl Exchange {
             || ["<MsgType>", "<Encrypt>", "\"MsgType\"", "\"Encrypt\""].iter().any(|mark| body.contains(mark))
     }
 
+    /// What is sealed in the answer.
+    pub fn encrypt(&self) -> Option<String> {
+        let body = String::from_utf8_lossy(&self.came.as_ref().ok()?.body).into_owned();
+        let (_, behind) = body.split_once("<Encrypt>")?;
+        Some(behind.split_once("</Encrypt>")?.0.to_owned())
+    }
+
     /// What came back, in a line.
     pub fn seen(&self) -> String {
         let mut seen = seen(&self.came);
@@ -233,6 +290,16 @@ pub fn shortened(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// A push with these fields, as WeChat writes it.
+pub fn xml(fields: &[(&str, &str)]) -> String {
+    let is_number = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let fields = fields.iter().map(|(name, value)| match is_number(value) {
+        true => format!("<{name}>{value}</{name}>\n"),
+        false => format!("<{name}><![CDATA[{}]]></{name}>\n", value.replace("]]>", "]]]]><![CDATA[>")),
+    });
+    format!("<xml>{}</xml>", fields.collect::<String>())
 }
 
 /// The query with another value of a parameter, or without it.

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Reset, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::receiver::{Knows, Receiver};
+use super::receiver::{Genuine, Knows, Receiver};
 use super::{Check, Group, Level, Miss, Outcome};
 use crate::account::Mode;
 
@@ -107,7 +107,14 @@ impl Screen {
             let known: Vec<_> = known.iter().filter(|(_, known)| *known).map(|(name, _)| *name).collect();
             let known = if known.is_empty() { "none of echo, number, wait".to_owned() } else { known.join(", ") };
             let mode = format!("{:?}", screen.mode).to_lowercase();
-            screen.bar.suspend(|| println!("{} in {mode} mode; it knows {known}", screen.address));
+            screen.bar.suspend(|| {
+                println!("{} in {mode} mode; it knows {known}", screen.address);
+                if let Genuine::Bad(seen) = &receiver.genuine {
+                    let style = Result::Failed.style();
+                    println!("{style}a genuine text is not answered{Reset}: {seen}");
+                    println!("are its token, mode, app id and key the ones that it is checked with?");
+                }
+            });
         }
         screen
     }
@@ -116,7 +123,9 @@ impl Screen {
         let level = self.checks[place].level;
         let found = match (outcome, level) {
             (Ok(seen), _) => Found { result: Result::Passed, seen },
-            (Err(Miss::Failed(seen)), Level::Must) => Found { result: Result::Failed, seen },
+            (Err(Miss::Ended(seen)), _) | (Err(Miss::Failed(seen)), Level::Must) => {
+                Found { result: Result::Failed, seen }
+            }
             (Err(Miss::Failed(seen)), Level::Should) => Found { result: Result::Warned, seen },
             (Err(Miss::Skipped(seen)), _) => Found { result: Result::Skipped, seen },
         };
