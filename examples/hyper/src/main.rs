@@ -13,6 +13,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use wechat_events::Webhook;
 
+const GRACE: Duration = Duration::from_secs(10);
+
 async fn wechat(webhook: Webhook, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let mut response = Response::default();
@@ -34,16 +36,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let (graceful, mut end) = (GracefulShutdown::new(), pin!(shop::asked_to_end()));
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted?.0,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut end => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, say; others are closing meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let webhook = webhook.clone();
         let service = service_fn(move |request| wechat(webhook.clone(), request));
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(graceful.watch(connection));
     }
-    graceful.shutdown().await;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    drop(tokio::time::timeout(GRACE, graceful.shutdown()).await);
+    webhook.shutdown(GRACE).await;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! An Official Account on AWS Lambda, behind a function URL, API Gateway or a load balancer: `cargo lambda build`.
 //!
 //! On [`Endpoint::respond`], without a `Webhook`: Lambda freezes the process once it has answered, and runs retries in
-//! other processes. So the handler runs once for each delivery, and has to be done within WeChat's five seconds.
+//! other processes. The handler has to be done within WeChat's five seconds, and what is delivered again runs it again.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -8,6 +8,8 @@ use poem::web::Data;
 use poem::{Body, EndpointExt, Response, Route, Server, handler};
 use wechat_events::Webhook;
 
+const GRACE: Duration = Duration::from_secs(10);
+
 #[handler]
 async fn wechat(webhook: Data<&Webhook>, method: Method, uri: &Uri, body: Body) -> poem::Result<Response> {
     let body = body.into_bytes_limit(1 << 20).await?;
@@ -25,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let acceptor = TcpAcceptor::from_tokio(listener)?;
-    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, shop::asked_to_end(), None).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, shop::asked_to_end(), Some(GRACE)).await?;
+    webhook.shutdown(GRACE).await;
     Ok(())
 }

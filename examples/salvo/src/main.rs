@@ -8,6 +8,8 @@ use salvo::hyper;
 use salvo::prelude::*;
 use wechat_events::Webhook;
 
+const GRACE: Duration = Duration::from_secs(10);
+
 struct WeChat(Webhook);
 
 #[handler]
@@ -30,9 +32,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let handle = server.handle();
     tokio::spawn(async move {
         shop::asked_to_end().await;
-        handle.stop_graceful(None);
+        handle.stop_graceful(GRACE);
     });
     server.try_serve(router).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(GRACE).await;
     Ok(())
 }

@@ -29,7 +29,8 @@ pub struct Server {
     /// On both streams.
     pub said: Arc<Mutex<String>>,
     /// What is in front of the processes, if they do not listen themselves.
-    pub _stand_in: Option<StandIn>,
+    #[expect(dead_code, reason = "it lives as long as they do")]
+    pub stand_in: Option<StandIn>,
 }
 
 impl Server {
@@ -42,7 +43,7 @@ impl Server {
         collect(process.stderr.take().unwrap(), &said);
         collect(process.stdout.take().unwrap(), &said);
         let begun = Instant::now();
-        let mut server = Server { address: String::new(), processes: vec![process], said, _stand_in: None };
+        let mut server = Server { address: String::new(), processes: vec![process], said, stand_in: None };
         while server.address.is_empty() {
             let said = server.said.lock().unwrap().clone();
             assert!(begun.elapsed() < STARTED, "{}: no address after {STARTED:?}\n{said}", binary.display());
