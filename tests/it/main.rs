@@ -13,6 +13,8 @@ mod endpoint;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
+#[cfg(feature = "http")]
+mod http;
 mod json;
 mod properties;
 mod pushes;
