@@ -34,6 +34,13 @@ pub const CHECKS: &[Check] = &[
         ..check("address-digits", Level::Must)
     },
     Check {
+        sends: "signed checks of the address whose nonce is 9, 1 or 10000000000",
+        passes: "the echostr: token, timestamp and nonce are sorted as texts, not as numbers",
+        means: "some pushes are refused and others are not, as their nonce has it",
+        run: |receiver| Box::pin(sorting(receiver)),
+        ..check("address-sorting", Level::Must)
+    },
+    Check {
         sends: "a signed check of the address",
         passes: "an answer with Content-Length, and not in chunks",
         means: "the console does not take the address (seen)",
@@ -90,6 +97,7 @@ fn confirmed(exchange: &Exchange) -> Outcome {
 }
 
 async fn digits(receiver: &Receiver) -> Outcome {
+    receiver.needs_confirmation()?;
     for echostr in ["9007199254740993", "9223372036854775807", "0012345678901234567"] {
         let mut request = receiver.wechat.address_check(now());
         request.query = with(&request.query, "echostr", Some(echostr));
@@ -97,6 +105,21 @@ async fn digits(receiver: &Receiver) -> Outcome {
         match &exchange.came {
             Ok(answered) if answered.status == 200 && answered.body == echostr.as_bytes() => {}
             came => return fail(format!("{} for {echostr}", super::receiver::seen(came))),
+        }
+    }
+    Ok(String::new())
+}
+
+async fn sorting(receiver: &Receiver) -> Outcome {
+    receiver.needs_confirmation()?;
+    for nonce in ["9", "1", "10000000000"] {
+        let mut request = receiver.wechat.address_check(now());
+        let timestamp = parameter(&request.query, "timestamp").to_owned();
+        let signature = sha1([&*receiver.account.token, &*timestamp, nonce]);
+        request.query = with(&with(&request.query, "nonce", Some(nonce)), "signature", Some(&signature));
+        let exchange = receiver.exchange(request).await;
+        if exchange.verdict != Verdict::Confirmed {
+            return fail(format!("for the nonce {nonce} and the timestamp {timestamp}: {}", exchange.seen()));
         }
     }
     Ok(String::new())

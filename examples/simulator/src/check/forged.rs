@@ -276,7 +276,7 @@ async fn tampered(receiver: &Receiver) -> Outcome {
 }
 
 fn wechat(account: &Account, mode: Mode) -> Result<WeChat, Miss> {
-    account.wechat_in(mode).or_else(|problem| skip(problem))
+    account.wechat_in(mode).or_else(skip)
 }
 
 /// A text of this receiver's as another WeChat sends it.

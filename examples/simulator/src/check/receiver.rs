@@ -31,7 +31,7 @@ pub struct Receiver {
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
     /// It has confirmed its address.
-    confirms: bool,
+    pub confirms: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
     at_once: Semaphore,
@@ -207,6 +207,11 @@ impl Receiver {
             Genuine::Bad(_) => skip("WeChat does not take the answer to a genuine text, so that nothing can be told"),
             Genuine::Reply | Genuine::Silent => Ok(()),
         }
+    }
+
+    /// The usual check of the address must be confirmed before an unusual one tells anything.
+    pub fn needs_confirmation(&self) -> Result<(), Miss> {
+        if self.confirms { Ok(()) } else { skip("the usual check of the address is not confirmed either") }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
