@@ -1,7 +1,15 @@
 //! `check`: plays WeChat and an attacker, and tells what a receiver does right.
 //!
 //! A check is a row of a table: what is sent, what passes, what a failure means in WeChat, and the function that finds
-//! out. The tables stand by group, in a file each.
+//! out. The tables stand by group, in a file each; tests/check has for each row a receiver that fails it.
+//!
+//! A receiver may know three texts, by which more of it is seen (`Receiver::meet` finds out which it knows):
+//!
+//! ```text
+//! echo TEXT     answered with TEXT alone: what the handler got, and whether what was forged has reached it
+//! number        answered with another text each time the handler runs: whether it ran twice for one push
+//! wait SECONDS  the same after so long: what becomes of slow handlers and their retries
+//! ```
 
 mod address;
 mod answers;
@@ -107,6 +115,18 @@ enum Phase {
     /// One after another, and after each it is asked whether the receiver lives.
     Hostile,
     End,
+}
+
+impl Phase {
+    fn under_way(self) -> &'static str {
+        match self {
+            Phase::Quick => "what is quick, at once",
+            Phase::Joins => "many requests at a time",
+            Phase::Slow => "slow handlers, for 16 seconds",
+            Phase::Hostile => "hostile pushes, one after another",
+            Phase::End => "whether it is still there",
+        }
+    }
 }
 
 impl Group {
@@ -283,6 +303,7 @@ pub async fn run(options: Options) -> Verdict {
     }
     let mut ended_by = None;
     for (phase, checks) in phases {
+        screen.under_way(phase.under_way());
         if phase >= Phase::Hostile && ended_by.is_none() {
             // What slow handlers have left behind is not blamed on what follows.
             receiver.lives().await;
