@@ -13,6 +13,7 @@ use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 use super::{Miss, Outcome, fail, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
+use crate::hint::hint;
 use crate::wire::{Answered, Silence, Target};
 
 /// Requests under way, but where a check is about more.
@@ -31,7 +32,7 @@ pub struct Receiver {
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
     /// It has confirmed its address.
-    confirms: bool,
+    pub confirms: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
     at_once: Semaphore,
@@ -52,10 +53,13 @@ pub struct Knows {
 #[derive(Debug, Clone)]
 pub enum Genuine {
     Reply,
-    /// `success` or nothing.
-    Silent,
-    /// What WeChat does not take: as it was seen.
-    Bad(String),
+    /// `success` or nothing: which of them.
+    Silent(Vec<u8>),
+    /// What WeChat does not take: as it was seen, and what usually causes it.
+    Bad {
+        seen: String,
+        hint: Option<String>,
+    },
 }
 
 /// A request with what came back.
@@ -96,7 +100,7 @@ impl Receiver {
             confirms,
             slow,
             knows: Knows::default(),
-            genuine: Genuine::Silent,
+            genuine: Genuine::Silent(Vec::new()),
             at_once: Semaphore::new(AT_ONCE),
             run: sha1([&run]).chars().take(8).collect(),
             drawn: AtomicU64::new(0),
@@ -110,8 +114,13 @@ impl Receiver {
         let echo = self.exchange(self.text(&format!("echo {mark}")).request(now())).await;
         self.genuine = match &echo.verdict {
             Verdict::Accepted(_) => Genuine::Reply,
-            Verdict::Silent => Genuine::Silent,
-            _ => Genuine::Bad(echo.seen()),
+            Verdict::Silent => {
+                Genuine::Silent(echo.came.as_ref().map(|answered| answered.body.clone()).unwrap_or_default())
+            }
+            Verdict::FaultLine(reason) | Verdict::Ignored(reason) => {
+                Genuine::Bad { seen: echo.seen(), hint: hint(reason) }
+            }
+            _ => Genuine::Bad { seen: echo.seen(), hint: None },
         };
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
         let mut seen = Vec::new();
@@ -204,9 +213,16 @@ impl Receiver {
     /// A genuine push must be answered before a forged one tells anything.
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
-            Genuine::Bad(_) => skip("WeChat does not take the answer to a genuine text, so that nothing can be told"),
-            Genuine::Reply | Genuine::Silent => Ok(()),
+            Genuine::Bad { .. } => {
+                skip("WeChat does not take the answer to a genuine text, so that nothing can be told")
+            }
+            Genuine::Reply | Genuine::Silent(_) => Ok(()),
         }
+    }
+
+    /// The usual check of the address must be confirmed before an unusual one tells anything.
+    pub fn needs_confirmation(&self) -> Result<(), Miss> {
+        if self.confirms { Ok(()) } else { skip("the usual check of the address is not confirmed either") }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
@@ -236,8 +252,8 @@ impl Receiver {
         if exchange.is_reply() {
             return fail(exchange.seen());
         }
-        match (&self.genuine, &exchange.verdict) {
-            (Genuine::Silent, Verdict::Silent) => {
+        match &self.genuine {
+            Genuine::Silent(body) if *body == answered.body => {
                 skip(format!("it is answered as a genuine text is, with {}", exchange.seen()))
             }
             _ => Ok(String::new()),

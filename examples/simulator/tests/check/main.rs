@@ -153,7 +153,10 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
     for option in ["--only", "--skip"] {
         let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &[option, "address,adress-right"]).await;
         assert_eq!(ran.code, Some(2));
-        assert_eq!(ran.stderr, "error: `adress-right` is no check and no group of checks\n");
+        assert_eq!(
+            ran.stderr,
+            "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
+        );
     }
 }
 
@@ -196,7 +199,7 @@ joins
   skipped  joins-others               a text, while the handler waits 3 seconds for each of four other followers
              why:       by request
 
-1 passed, 1 failed, 1 warnings, 1 skipped, in ";
+1 passed, 1 failed, 1 warned, 1 skipped, in ";
     let (shown, _) = ran.stdout.rsplit_once(" s\n").unwrap();
     let (shown, _) = shown.rsplit_once("in ").unwrap();
     assert_eq!(format!("{shown}in "), format!("{} {expected}", receiver.url));
