@@ -88,6 +88,9 @@ use crate::store::{Memory, Store};
 ///   the bytes of the first, and is taken for its retry.
 /// - **Clocks:** a push whose CreateTime is 9 s ago or more is taken for its last delivery and no longer held. A
 ///   machine whose clock is fast by so much never holds: keep it set.
+/// - **A runtime for each worker**, as some servers have: a run is a task of the runtime that its call was polled in,
+///   and dies with it. At a shutdown that is before the run has ended: poll calls in a runtime that stays, as the
+///   example for actix-web does.
 /// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
 #[derive(Clone)]
 pub struct Webhook(pub(super) Arc<dyn Account>);

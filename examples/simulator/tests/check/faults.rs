@@ -439,7 +439,6 @@ pub const FAULTS: &[Fault] = &[
             "downgrade-raw",
             "downgrade-mixed",
             "xml-envelope-order",
-            "retry-once",
         ],
         serve: |stand, asked| {
             Box::pin(async move { stand.plain.call(&asked.method, &asked.query, &asked.body).await.into() })
