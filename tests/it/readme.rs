@@ -81,6 +81,24 @@ fn the_readme_shows_what_the_quickstart_prints() {
 }
 
 #[test]
+fn the_readme_shows_the_package_for_axum() {
+    let package = read("examples/axum/src/main.rs");
+    let (_, code) = package.split_once("\n\n").unwrap();
+    assert!(outline(&read("README.md")).code.contains(&format!("```rust,ignore\n{code}```\n")));
+}
+
+#[test]
+fn the_readme_says_how_long_each_package_is() {
+    let readme = read("README.md");
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| Stack |")).skip(2);
+    for row in rows.take_while(|row| row.starts_with('|')) {
+        let [_, name, _, lines, ..] = *row.split('|').map(str::trim).collect::<Vec<_>>() else { panic!("{row}") };
+        let folder = name.split(['(', ')']).nth(1).unwrap();
+        assert_eq!(read(&format!("{folder}/src/main.rs")).lines().count().to_string(), lines, "{folder}");
+    }
+}
+
+#[test]
 fn the_readme_names_the_rust_version_and_every_feature_of_the_manifest() {
     let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
     for readme in [&readme, &read("README.zh-CN.md")] {
