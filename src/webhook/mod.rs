@@ -92,7 +92,7 @@ impl<H, S> WebhookBuilder<H, S> {
     ///
     /// Called in the task of the run: return soon, and spawn what takes time. A panic in it is caught.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
     /// # use std::time::Duration;
     /// # use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Policy, Reply, Webhook};

@@ -69,7 +69,7 @@ pub enum OnError {
 ///
 /// Its `Display` is one line without what users wrote, unless the handler's error says it.
 ///
-/// ```
+/// ```standalone_crate
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, OnError, Webhook};
 ///

@@ -221,7 +221,7 @@ impl Webhook {
     ///
     /// Call it while the HTTP server still answers, or right after. What a hook has spawned is not waited for.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// # use std::time::Duration;
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};

@@ -26,7 +26,7 @@ use crate::store::{Attempt, Carrier, Claim, Claimed, Memory, Waited};
 ///
 /// Cloning is cheap.
 ///
-/// ```
+/// ```standalone_crate
 /// use wechat_events::event::Text;
 /// use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply, ThreadedWebhook};
 ///
@@ -136,7 +136,7 @@ impl ThreadedWebhook {
     /// Handlers that still run after `grace` go on, for threads cannot be cancelled; what they answer is late. Takes at
     /// most a second more than `grace`.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use std::time::Duration;
     /// # use wechat_events::{Endpoint, Handler, ThreadedWebhook};
     /// # struct Silent;
