@@ -9,6 +9,7 @@
 //!
 //! `threads` is the same for servers without a runtime.
 
+mod arrival;
 #[cfg(feature = "tokio")]
 mod blocking;
 #[cfg(feature = "tokio")]
@@ -16,6 +17,7 @@ mod delivery;
 mod rules;
 #[cfg(feature = "tokio")]
 mod run;
+mod span;
 #[cfg(feature = "tokio")]
 mod tasks;
 #[cfg(feature = "threads")]

@@ -13,7 +13,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
+use super::arrival::Clock;
 use super::rules::{Cause, quietly};
+use super::span::Span;
 use super::tasks::{Shared, Typed};
 use crate::endpoint::{Endpoint, Report};
 use crate::handler::AsyncHandler;
@@ -329,10 +331,7 @@ impl Task {
             ended: sender,
             acknowledged: Arc::clone(&acknowledged),
         };
-        let driven = task.drive(running, polled);
-        #[cfg(feature = "tracing")]
-        let driven = tracing::Instrument::in_current_span(driven);
-        tokio::spawn(driven);
+        tokio::spawn(Span::current().instrument(task.drive(running, polled)));
         (ended, acknowledged)
     }
 
