@@ -11,7 +11,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::arrival::{Arrival, Clock, End};
 use super::rules::{self, Cause, Held, OnError, Which};
-use super::run::{Account, Acknowledged, Ended, Handled, Owner, Raced, Running, Settled, Task, race};
+use super::run::{Account, Answered, Ended, Handled, Owner, Raced, Running, Settled, Task, race};
 use super::span::Span;
 use super::tasks::{Shared, Webhook};
 use crate::endpoint::{Push, Response};
@@ -31,7 +31,7 @@ pub(super) struct Delivery<'w> {
 
 pub(super) enum Waiting<'w> {
     /// For its own run.
-    Own { ended: oneshot::Receiver<Ended>, acknowledged: Arc<Acknowledged> },
+    Own { ended: oneshot::Receiver<Ended>, answered: Arc<Answered> },
     /// For another delivery's; milliseconds on the webhook's clock.
     Joined { wait: Awaited<'w, Waited>, lease_over: u64 },
 }
@@ -60,6 +60,14 @@ pub(super) enum Step<'w> {
 }
 
 impl Waiting<'_> {
+    /// Where its own run learns that there is nothing to wait for any more.
+    fn own(&self) -> Option<&Answered> {
+        match self {
+            Waiting::Own { answered, .. } => Some(answered),
+            Waiting::Joined { .. } => None,
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
         match self {
             Waiting::Own { ended, .. } => Pin::new(ended).poll(context).map(|ended| match ended {
@@ -136,7 +144,7 @@ impl<'w> Delivery<'w> {
                         Step::Claim
                     }
                 },
-                Step::Carry(written, carrier) => Step::Answer(self.carry(written, carrier).await),
+                Step::Carry(written, carrier) => Step::Answer(self.carry(written, carrier, None).await),
                 Step::Fail => Step::Answer(self.failed().await),
             }
         }
@@ -199,8 +207,8 @@ impl<'w> Delivery<'w> {
             },
             polled => {
                 owner.enter();
-                let (ended, acknowledged) = Task::spawn(owner, running, polled);
-                Step::Wait(Waiting::Own { ended, acknowledged })
+                let (ended, answered) = Task::spawn(owner, running, polled);
+                Step::Wait(Waiting::Own { ended, answered })
             }
         }
     }
@@ -240,7 +248,9 @@ impl<'w> Delivery<'w> {
             };
             let woken = poll_fn(|context| waiting.poll(context));
             match race(woken, sleep_until(self.shared.instant(until))).await {
-                Raced::First(Woken::Done { written, carrier }) => return Ok(self.carry(written, carrier).await),
+                Raced::First(Woken::Done { written, carrier }) => {
+                    return Ok(self.carry(written, carrier, waiting.own()).await);
+                }
                 Raced::First(Woken::OwnFailed) => return Ok(self.failed().await),
                 Raced::First(woken) => return Err(woken),
                 Raced::Second(()) if until < deadline => return Err(Woken::Lapsed),
@@ -251,9 +261,7 @@ impl<'w> Delivery<'w> {
                     if self.held.is_some() {
                         continue;
                     }
-                    if let Waiting::Own { acknowledged, .. } = &waiting {
-                        acknowledged.tell();
-                    }
+                    waiting.own().inspect(|own| own.tell());
                     let response = rules.acknowledgement(self.account.endpoint(), self.arrival.push, facts);
                     return Ok(self.end(End::Acknowledged, response));
                 }
@@ -261,8 +269,8 @@ impl<'w> Delivery<'w> {
         }
     }
 
-    /// On the way out with an answer: asks whether it is this delivery's to carry.
-    async fn carry(&mut self, written: String, carrier: Option<Carrier>) -> Response {
+    /// On the way out with an answer, which may be its own run's: asks whether it is this delivery's to carry.
+    async fn carry(&mut self, written: String, carrier: Option<Carrier>, own: Option<&Answered>) -> Response {
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
@@ -275,6 +283,7 @@ impl<'w> Delivery<'w> {
         if !carried {
             return self.end(End::Late, Response::success());
         }
+        own.inspect(|own| own.tell());
         self.answered(written)
     }
 

@@ -203,7 +203,8 @@ struct Delivery<'w> {
 #[derive(Default)]
 struct Own {
     failed: AtomicBool,
-    acknowledged: AtomicBool,
+    /// Without the reply, if there was none yet.
+    answered: AtomicBool,
 }
 
 impl Delivery<'_> {
@@ -224,7 +225,7 @@ impl Delivery<'_> {
                 }
                 Claimed::Done { answer, carrier, age } => {
                     self.arrival.note_age(age, now);
-                    Some(self.carry(&answer, carrier))
+                    Some(self.carry(&answer, carrier, None))
                 }
                 Claimed::Exhausted { age } => {
                     self.arrival.note_age(age, now);
@@ -285,7 +286,7 @@ impl Delivery<'_> {
             let (now, until) = (self.shared.now(), lease_over.min(deadline));
             let left = Duration::from_millis(until.saturating_sub(now));
             match self.shared.memory.wait(self.arrival.key, now).park(left) {
-                Some(Waited::Done { answer, carrier }) => return Some(self.carry(&answer, carrier)),
+                Some(Waited::Done { answer, carrier }) => return Some(self.carry(&answer, carrier, own)),
                 Some(Waited::Released) if own.is_some_and(|own| own.failed.load(Ordering::Acquire)) => {
                     return Some(self.failed());
                 }
@@ -298,10 +299,7 @@ impl Delivery<'_> {
                     if self.held.is_some() {
                         continue;
                     }
-                    if let Some(own) = own {
-                        own.acknowledged.store(true, Ordering::Release);
-                        self.shared.change(|_| {});
-                    }
+                    self.tell_answered(own);
                     let response = rules.acknowledgement(&self.account.endpoint, self.arrival.push, facts);
                     return Some(self.end(End::Acknowledged, response));
                 }
@@ -309,8 +307,16 @@ impl Delivery<'_> {
         }
     }
 
-    /// On the way out with an answer: asks whether it is this delivery's to carry.
-    fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>) -> Response {
+    /// Tells its own run that there is nothing to wait for any more.
+    fn tell_answered(&self, own: Option<&Own>) {
+        if let Some(own) = own {
+            own.answered.store(true, Ordering::Release);
+            self.shared.change(|_| {});
+        }
+    }
+
+    /// On the way out with an answer, which may be its own run's: asks whether it is this delivery's to carry.
+    fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>, own: Option<&Own>) -> Response {
         let now = self.shared.now();
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
@@ -322,6 +328,7 @@ impl Delivery<'_> {
         if !carried {
             return self.end(End::Late, Response::success());
         }
+        self.tell_answered(own);
         let response = self.arrival.push.answer(rules::written(answer), (self.shared.rules.wall_clock)());
         self.end(End::Answered, response)
     }
@@ -400,7 +407,7 @@ impl Run {
             Ok((reply, written)) => {
                 let carrier = match &*written {
                     "" | "success" => Some(Carrier::Delivery),
-                    _ if now >= self.late_at || self.acknowledged() => Some(Carrier::Late),
+                    _ if now >= self.late_at || self.answered() => Some(Carrier::Late),
                     _ => None,
                 };
                 // Who is late after a take-over has nothing to say.
@@ -411,7 +418,7 @@ impl Run {
                     Some(Carrier::Delivery) => false,
                     Some(Carrier::Late) => true,
                     None => {
-                        shared.until(self.late_at, |live| live.stop || self.acknowledged());
+                        shared.until(self.late_at, |live| live.stop || self.answered());
                         memory.carry(self.claim.key, Carrier::Late, shared.now())
                     }
                 };
@@ -432,7 +439,7 @@ impl Run {
         }
     }
 
-    fn acknowledged(&self) -> bool {
-        self.own.acknowledged.load(Ordering::Acquire)
+    fn answered(&self) -> bool {
+        self.own.answered.load(Ordering::Acquire)
     }
 }

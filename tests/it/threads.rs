@@ -78,6 +78,22 @@ fn deliveries_of_one_push_on_many_threads_are_one_run_and_get_one_reply() {
 }
 
 #[test]
+fn no_thread_outlives_a_run_whose_reply_its_delivery_has_carried() {
+    let (handler, runs) = does(|run| Ok(Reply::text(format!("run {run}"))));
+    let webhook = ThreadedWebhook::builder(endpoint(), handler).wall_clock(|| EPOCH).build();
+    for n in 0..100 {
+        assert_eq!(call(&webhook, &push(&n.to_string())).content_type, "text/xml");
+    }
+    drop(webhook);
+    let dropped = Instant::now();
+    // The handler has one.
+    while Arc::strong_count(&runs) > 1 {
+        assert!(dropped.elapsed() < Duration::from_secs(10), "it waits until the reply would be late, at 15.6 s");
+        wait(10);
+    }
+}
+
+#[test]
 fn failures_are_acknowledged_by_default_and_else_run_again() {
     for (on_error, expected) in [(OnError::Acknowledge, (200, "success")), (OnError::Status500, (500, ""))] {
         let failures = Arc::new(Mutex::new(Vec::new()));

@@ -931,6 +931,24 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
 }
 
 #[test]
+fn no_task_outlives_a_run_whose_reply_its_delivery_has_carried() {
+    for remote in [false, true] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            let builder = builder(&log, script);
+            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
+            let webhook = builder.build();
+            assert!(call(&webhook, &push("text")).await.body.starts_with(b"<xml>"));
+            drop(webhook);
+            sleep(Duration::from_millis(1)).await;
+            // The handler has one, and so have its hooks.
+            assert_eq!((log.now(), Arc::strong_count(&log.lines)), (1_001, 1));
+        });
+    }
+}
+
+#[test]
 fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     runtime.block_on(async {
