@@ -13,7 +13,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
+use super::arrival::Clock;
 use super::rules::{Cause, quietly};
+use super::span::Span;
 use super::tasks::{Shared, Typed};
 use crate::endpoint::{Endpoint, Report};
 use crate::handler::AsyncHandler;
@@ -158,11 +160,11 @@ impl Owner {
         &mut self,
         handled: Result<Handled, Cause>,
         at_once: bool,
-        acknowledged: bool,
+        was_answered: bool,
     ) -> (Ended, After) {
         self.leave();
         let now = self.shared().now();
-        let outcome = self.outcome(&handled, at_once, acknowledged, now);
+        let outcome = self.outcome(&handled, at_once, was_answered, now);
         let told = self.tell(&handled, outcome, now).await;
         self.ended(handled, outcome, told)
     }
@@ -181,12 +183,12 @@ impl Owner {
         &self,
         handled: &Result<Handled, Cause>,
         at_once: bool,
-        acknowledged: bool,
+        was_answered: bool,
         now: u64,
     ) -> Result<Option<Carrier>, ()> {
         match handled {
             Ok(handled) if !handled.is_reply() || at_once => Ok(Some(Carrier::Delivery)),
-            Ok(_) if acknowledged || now >= self.late_at => Ok(Some(Carrier::Late)),
+            Ok(_) if was_answered || now >= self.late_at => Ok(Some(Carrier::Late)),
             Ok(_) => Ok(None),
             Err(Cause::Unparsable(_)) => Ok(Some(Carrier::Delivery)),
             Err(_) => Err(()),
@@ -285,14 +287,14 @@ impl Drop for Owner {
     }
 }
 
-/// What a delivery tells the task of its run.
+/// What a delivery tells the task of its run: that it was answered. Without the reply, if there is none yet.
 #[derive(Default)]
-pub(super) struct Acknowledged {
+pub(super) struct Answered {
     is_so: AtomicBool,
     told: Notify,
 }
 
-impl Acknowledged {
+impl Answered {
     pub(super) fn tell(&self) {
         self.is_so.store(true, Ordering::Release);
         self.told.notify_one();
@@ -303,7 +305,7 @@ impl Acknowledged {
 pub(super) struct Task {
     owner: Owner,
     ended: oneshot::Sender<Ended>,
-    acknowledged: Arc<Acknowledged>,
+    answered: Arc<Answered>,
     /// Turns true when there is no more time.
     stop: watch::Receiver<bool>,
     /// There while the handler is.
@@ -311,33 +313,30 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Spawns it, and says where its delivery learns of the end and tells that it acknowledged.
+    /// Spawns it, and says where its delivery learns of the end and tells that it was answered.
     ///
     /// `polled` is what the first poll, in the delivery, has come to.
     pub(super) fn spawn(
         owner: Owner,
         running: Running,
         polled: Poll<Result<Handled, Cause>>,
-    ) -> (oneshot::Receiver<Ended>, Arc<Acknowledged>) {
+    ) -> (oneshot::Receiver<Ended>, Arc<Answered>) {
         let (sender, ended) = oneshot::channel();
-        let acknowledged = Arc::new(Acknowledged::default());
+        let answered = Arc::new(Answered::default());
         let shared = owner.shared();
         let task = Task {
             stop: shared.stop.subscribe(),
             working: shared.working.subscribe(),
             owner,
             ended: sender,
-            acknowledged: Arc::clone(&acknowledged),
+            answered: Arc::clone(&answered),
         };
-        let driven = task.drive(running, polled);
-        #[cfg(feature = "tracing")]
-        let driven = tracing::Instrument::in_current_span(driven);
-        tokio::spawn(driven);
-        (ended, acknowledged)
+        tokio::spawn(Span::current().instrument(task.drive(running, polled)));
+        (ended, answered)
     }
 
     async fn drive(self, running: Running, polled: Poll<Result<Handled, Cause>>) {
-        let Task { mut owner, ended, acknowledged, mut stop, working } = self;
+        let Task { mut owner, ended, answered, mut stop, working } = self;
         let shared = Arc::clone(owner.shared());
         let at_once = polled.is_ready();
         let handled = match polled {
@@ -353,8 +352,8 @@ impl Task {
             }
         };
         drop(working);
-        let is_acknowledged = acknowledged.is_so.load(Ordering::Acquire);
-        let (end, after) = owner.settle(handled, at_once, is_acknowledged).await;
+        let was_answered = answered.is_so.load(Ordering::Acquire);
+        let (end, after) = owner.settle(handled, at_once, was_answered).await;
         // Nobody listens if WeChat has hung up.
         let _ = ended.send(end);
         match after {
@@ -362,7 +361,7 @@ impl Task {
                 let hurry = async {
                     let _ = stop.wait_for(|stop| *stop).await;
                 };
-                race(sleep_until(shared.instant(owner.late_at)), race(acknowledged.told.notified(), hurry)).await;
+                race(sleep_until(shared.instant(owner.late_at)), race(answered.told.notified(), hurry)).await;
                 if shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
                     owner.late(reply);
                 }

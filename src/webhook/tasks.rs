@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::WebhookBuilder;
+use super::arrival::Clock;
 use super::delivery::{Delivery, Step};
 use super::rules::{self, Rules, WIND_UP};
 use super::run::Account;
@@ -79,6 +80,28 @@ use crate::store::{Memory, Store};
 ///
 /// A run may be repeated by a store that forgets: see [`Store`] for what that costs.
 ///
+/// # Spans
+/// With the feature `tracing` each delivery is a span `wechat_push`, in which the handler and the hooks of its run are
+/// called. Its fields are told when the delivery ends, and none has a token, a key, a text or an OpenID:
+///
+/// | field | |
+/// |---|---|
+/// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is no push |
+/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3 |
+/// | `outcome` | what became of it, below |
+/// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
+///
+/// | outcome | |
+/// |---|---|
+/// | `answered` | with what the handler said |
+/// | `acknowledged` | with `success` or the interim reply, for there was no reply yet |
+/// | `late` | with `success`, for the reply is one for `on_late` |
+/// | `held` | 503, when WeChat had hung up, so that it asks again |
+/// | `hung up` | 503: there was a reply, but WeChat had hung up |
+/// | `failed` | as [`OnError`](crate::OnError) has it |
+/// | `busy`, `refused`, `too many joiners`, `closing` | 503, at once |
+/// | `gone` | not at all: the future was dropped |
+///
 /// # What it does not do
 /// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.
 ///   Use [`Endpoint::respond`] there.
@@ -114,12 +137,14 @@ pub(super) struct Shared {
     pub(super) working: watch::Sender<()>,
 }
 
-impl Shared {
-    /// Milliseconds on tokio's clock.
-    pub(super) fn now(&self) -> u64 {
+/// tokio's.
+impl Clock for Shared {
+    fn now(&self) -> u64 {
         rules::millis(self.start.elapsed())
     }
+}
 
+impl Shared {
     pub(super) fn instant(&self, at: u64) -> Instant {
         self.start + Duration::from_millis(at)
     }
@@ -194,24 +219,13 @@ impl Webhook {
         }
     }
 
-    #[cfg(not(feature = "tracing"))]
     async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
         let mut delivery = Delivery::new(self, push, wall);
-        match poll_fn(|context| Poll::Ready(delivery.begin(context))).await {
-            Step::Answer(response) => response,
-            // Elsewhere, so that a server carries no room for it around with every request.
-            step => Box::pin(delivery.go_on(step)).await,
-        }
-    }
-
-    #[cfg(feature = "tracing")]
-    async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
-        use tracing::field::Empty;
-        let span = tracing::info_span!("wechat_push", kind = Empty, delivery = Empty, outcome = Empty, left_ms = Empty);
-        let mut delivery = Delivery::new(self, push, wall, span.clone());
+        let span = delivery.span();
         match poll_fn(|context| Poll::Ready(span.in_scope(|| delivery.begin(context)))).await {
             Step::Answer(response) => response,
-            step => Box::pin(tracing::Instrument::instrument(delivery.go_on(step), span)).await,
+            // Elsewhere, so that a server carries no room for it around with every request.
+            step => Box::pin(span.instrument(delivery.go_on(step))).await,
         }
     }
 
@@ -224,7 +238,7 @@ impl Webhook {
     ///
     /// Call it while the HTTP server still answers, or right after. What a hook has spawned is not waited for.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// # use std::time::Duration;
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};

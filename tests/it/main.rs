@@ -29,6 +29,8 @@ mod repository;
 mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(all(feature = "tracing", any(feature = "threads", feature = "tokio")))]
+mod spans;
 #[cfg(feature = "testing")]
 mod testing;
 #[cfg(feature = "threads")]
