@@ -1,0 +1,179 @@
+//! What `wechat-simulator check` finds in receivers built on SDKs of other languages: what the README says of them.
+//!
+//! Each stands in `tests/peers/NAME`: its program, the versions of what it needs, and `expected.txt`, every check that
+//! it does not pass. An expectation that no longer holds fails, be it better or worse.
+//!
+//! Those in Python run when `PEERS_PYTHON` names an interpreter that has `tests/peers/*/requirements.txt` installed,
+//! those in JavaScript when `PEERS_NODE` names a folder that has, for each, what `npm install` makes of its
+//! `package.json` in a folder of its name. To write down what is found anew: `PEERS_RENEW=1`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, path, thread};
+
+use serde_json::Value;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers");
+const SETTINGS: [(&str, &str); 3] = [
+    ("WECHAT_TOKEN", "QDG6eK"),
+    ("WECHAT_APP_ID", "wx5823bf96d3bd56c7"),
+    ("WECHAT_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
+];
+const MODES: [&str; 2] = ["plain", "safe"];
+
+#[test]
+fn wechatpy_does_what_is_said_of_it() {
+    python("wechatpy");
+}
+
+#[test]
+fn werobot_does_what_is_said_of_it() {
+    python("werobot");
+}
+
+#[test]
+fn wechat_does_what_is_said_of_it() {
+    javascript("wechat");
+}
+
+#[test]
+fn co_wechat_does_what_is_said_of_it() {
+    javascript("co-wechat");
+}
+
+fn python(name: &'static str) {
+    match env::var_os("PEERS_PYTHON") {
+        Some(python) => held_to_what_is_expected(&Peer { name, program: python, file: "server.py", modules: None }),
+        None => eprintln!("skipped: PEERS_PYTHON names no interpreter with tests/peers/{name}/requirements.txt"),
+    }
+}
+
+fn javascript(name: &'static str) {
+    match env::var_os("PEERS_NODE") {
+        Some(installed) => {
+            let modules = Some(path::absolute(&installed).unwrap().join(name).join("node_modules"));
+            held_to_what_is_expected(&Peer { name, program: "node".into(), file: "server.js", modules });
+        }
+        None => eprintln!("skipped: PEERS_NODE names no folder with tests/peers/{name}/package.json installed"),
+    }
+}
+
+/// A receiver on another SDK.
+struct Peer {
+    name: &'static str,
+    program: OsString,
+    file: &'static str,
+    modules: Option<PathBuf>,
+}
+
+fn held_to_what_is_expected(peer: &Peer) {
+    let found: BTreeSet<String> = thread::scope(|scope| {
+        let runs = MODES.map(|mode| scope.spawn(move || peer.checked(mode)));
+        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+    });
+    let path = Path::new(FOLDER).join(peer.name).join("expected.txt");
+    if env::var_os("PEERS_RENEW").is_some() {
+        fs::write(&path, found.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    let expected: BTreeSet<String> = expected.lines().map(str::to_owned).collect();
+    let differ = |a: &BTreeSet<String>, b| a.difference(b).cloned().collect::<Vec<_>>();
+    let [more, less] = [differ(&found, &expected), differ(&expected, &found)];
+    assert!(more.is_empty() && less.is_empty(), "{}: not expected {more:#?}, expected in vain {less:#?}", peer.name);
+}
+
+impl Peer {
+    /// What it does not pass: mode, how bad, and the check's name.
+    fn checked(&self, mode: &str) -> Vec<String> {
+        let ended = AtomicBool::new(false);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let report = thread::scope(|scope| {
+            scope.spawn(|| self.keep_running(mode, port, &ended));
+            // Whatever happens: the thread above ends.
+            let _end = End(&ended);
+            wait_for(port);
+            check(mode, port)
+        });
+        let rows = report["checks"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["result"] == "passed"), "{} in {mode} mode: {report:#}", self.name);
+        let of = |row: &Value, name| row[name].as_str().unwrap().to_owned();
+        for row in rows.iter().filter(|row| row["result"] != "passed") {
+            println!("{} {mode} {} {}: {}", self.name, of(row, "result"), of(row, "id"), of(row, "seen"));
+        }
+        rows.iter()
+            .map(|row| (of(row, "result"), of(row, "id")))
+            .filter(|(result, _)| result != "passed")
+            .map(|(result, id)| format!("{mode} {result} {id}"))
+            .collect()
+    }
+
+    /// Starts it, and again whenever it has ended, as whoever runs a service does.
+    fn keep_running(&self, mode: &str, port: u16, ended: &AtomicBool) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{mode}", self.name));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        while !ended.load(Ordering::Relaxed) {
+            let mut process = self.start(mode, port, &folder);
+            while !ended.load(Ordering::Relaxed) && process.try_wait().unwrap().is_none() {
+                thread::sleep(Duration::from_millis(20));
+            }
+            // It may have ended by itself.
+            drop(process.kill());
+            process.wait().unwrap();
+        }
+    }
+
+    fn start(&self, mode: &str, port: u16, folder: &Path) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut command = Command::new(&self.program);
+        command
+            .arg(Path::new(FOLDER).join(self.name).join(self.file))
+            .arg(port.to_string())
+            .envs(SETTINGS)
+            .env("WECHAT_MODE", mode)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        if let Some(modules) = &self.modules {
+            command.env("NODE_PATH", modules);
+        }
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
+    }
+}
+
+struct End<'e>(&'e AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn wait_for(port: u16) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "nothing listens: see the log in {}",
+            env!("CARGO_TARGET_TMPDIR")
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn check(mode: &str, port: u16) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"))
+        .args(["check", &format!("http://127.0.0.1:{port}/wechat"), "--json"])
+        .envs(SETTINGS)
+        .env("WECHAT_MODE", mode)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.status))
+}
