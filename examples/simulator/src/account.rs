@@ -12,16 +12,16 @@ use crate::Problem;
 pub struct Account {
     /// The token (令牌).
     #[arg(long, env = "WECHAT_TOKEN", hide_env_values = true)]
-    token: String,
+    pub token: String,
     /// How messages are sealed. Default: safe if there is a key, else plain.
     #[arg(long, env = "WECHAT_MODE")]
     mode: Option<Mode>,
     /// The account's app id (AppID); not for plain mode.
     #[arg(long, env = "WECHAT_APP_ID")]
-    app_id: Option<String>,
+    pub app_id: Option<String>,
     /// The EncodingAESKey (消息加解密密钥), 43 characters; not for plain mode.
     #[arg(long, env = "WECHAT_AES_KEY", hide_env_values = true)]
-    aes_key: Option<String>,
+    pub aes_key: Option<String>,
     /// Repeats a run: the same nonces, MsgIds and random bytes. Default: from the clock, so that pushes are new.
     #[arg(long)]
     seed: Option<u64>,

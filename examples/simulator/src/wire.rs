@@ -1,6 +1,7 @@
 //! HTTP as WeChat speaks it: a connection for each request, and five seconds' patience.
 
 use std::io;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,11 @@ impl Target {
             None => Ok(Box::new(stream)),
             Some((connector, name)) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
         }
+    }
+
+    /// This machine's address, as the receiver sees it.
+    pub async fn local_address(&self) -> io::Result<SocketAddr> {
+        TcpStream::connect((&*self.host, self.port)).await?.local_addr()
     }
 
     /// A connection that requests are sent over, one after another.
