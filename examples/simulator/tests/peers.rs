@@ -1,7 +1,8 @@
 //! What `wechat-simulator check` finds in receivers built on SDKs of other languages: what the README says of them.
 //!
 //! Each stands in `tests/peers/NAME`: its program, the versions of what it needs, and `expected.txt`, every check that
-//! it does not pass. An expectation that no longer holds fails, be it better or worse.
+//! it does not pass, and `ended` if its process ended by itself. An expectation that no longer holds fails, be it better
+//! or worse.
 //!
 //! Those in Python run when `PEERS_PYTHON` names an interpreter that has `tests/peers/*/requirements.txt` installed,
 //! those in JavaScript when `PEERS_NODE` names a folder that has, for each, what `npm install` makes of its
@@ -88,16 +89,19 @@ fn held_to_what_is_expected(peer: &Peer) {
 }
 
 impl Peer {
-    /// What it does not pass: mode, how bad, and the check's name.
+    /// What it does not pass: mode, result and the check's name; and whether it ended by itself.
     fn checked(&self, mode: &str) -> Vec<String> {
         let ended = AtomicBool::new(false);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let report = thread::scope(|scope| {
-            scope.spawn(|| self.keep_running(mode, port, &ended));
-            // Whatever happens: the thread above ends.
-            let _end = End(&ended);
-            wait_for(port);
-            check(mode, port)
+        let (report, starts) = thread::scope(|scope| {
+            let running = scope.spawn(|| self.keep_running(mode, port, &ended));
+            let report = {
+                // Whatever happens: the thread above ends.
+                let _end = End(&ended);
+                wait_for(port);
+                check(mode, port)
+            };
+            (report, running.join().unwrap())
         });
         let rows = report["checks"].as_array().unwrap();
         assert!(rows.iter().any(|row| row["result"] == "passed"), "{} in {mode} mode: {report:#}", self.name);
@@ -105,20 +109,24 @@ impl Peer {
         for row in rows.iter().filter(|row| row["result"] != "passed") {
             println!("{} {mode} {} {}: {}", self.name, of(row, "result"), of(row, "id"), of(row, "seen"));
         }
+        let ended = (starts > 1).then(|| format!("{mode} ended"));
         rows.iter()
             .map(|row| (of(row, "result"), of(row, "id")))
             .filter(|(result, _)| result != "passed")
             .map(|(result, id)| format!("{mode} {result} {id}"))
+            .chain(ended)
             .collect()
     }
 
-    /// Starts it, and again whenever it has ended, as whoever runs a service does.
-    fn keep_running(&self, mode: &str, port: u16, ended: &AtomicBool) {
+    /// Starts it, and again whenever it has ended by itself, as whoever runs a service does; returns how often.
+    fn keep_running(&self, mode: &str, port: u16, ended: &AtomicBool) -> usize {
+        let mut starts = 0;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{mode}", self.name));
         drop(fs::remove_dir_all(&folder));
         fs::create_dir_all(&folder).unwrap();
         while !ended.load(Ordering::Relaxed) {
             let mut process = self.start(mode, port, &folder);
+            starts += 1;
             while !ended.load(Ordering::Relaxed) && process.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -126,6 +134,7 @@ impl Peer {
             drop(process.kill());
             process.wait().unwrap();
         }
+        starts
     }
 
     fn start(&self, mode: &str, port: u16, folder: &Path) -> Child {

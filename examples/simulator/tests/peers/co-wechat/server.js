@@ -14,10 +14,11 @@ const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 const app = new Koa();
 app.use(wechat(config).middleware(async (message) => {
   if (message.MsgType !== 'text') return '';
-  const [, command, rest] = /^(echo|wait) ([^]+)$/.exec(message.Content) || [];
+  const text = message.Content || '';
+  const [, command, rest] = /^(echo|wait) ([^]+)$/.exec(text) || [];
   if (command === 'echo') return rest;
   if (command === 'wait') await sleep(Number(rest));
-  if (command === 'wait' || message.Content === 'number') return `number ${++runs}`;
-  return message.Content;
+  if (command === 'wait' || text === 'number') return `number ${++runs}`;
+  return text;
 }));
 app.listen(Number(process.argv[2]), '127.0.0.1');

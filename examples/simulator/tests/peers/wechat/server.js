@@ -24,6 +24,6 @@ app.use(express.query());
 app.use('/wechat', wechat(config, (req, res, next) => {
   const message = req.weixin;
   if (message.MsgType !== 'text') return res.reply('');
-  answer(message.Content).then((text) => res.reply(text)).catch(next);
+  answer(message.Content || '').then((text) => res.reply(text)).catch(next);
 }));
 app.listen(Number(process.argv[2]), '127.0.0.1');

@@ -53,7 +53,9 @@ def wechat():
         except (InvalidSignatureException, InvalidAppIdException):
             abort(403)
     message = parse_message(xml)
-    reply = create_reply(answer(message.content) if message.type == "text" else None, message=message).render()
+    # An empty text has no content, and parse_message makes nothing of a body of no bytes.
+    text = answer(message.content or "") if message and message.type == "text" else None
+    reply = create_reply(text, message=message).render()
     # The empty answer is not to be encrypted, which is left to the caller.
     return crypto.encrypt_message(reply, nonce, timestamp) if crypto and reply else reply
 
