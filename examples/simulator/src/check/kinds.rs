@@ -181,7 +181,10 @@ async fn missing_fields(receiver: &Receiver) -> Outcome {
 
 async fn empty_fields(receiver: &Receiver) -> Outcome {
     let requests = KINDS.iter().filter(|kind| kind.named_by() != "InfoType").map(|kind| {
-        let draft = kind.fields().iter().fold(receiver.push(kind.name()), |draft, path| draft.set(path, ""));
+        // Of two spellings, `Msg|msg`, the first.
+        let paths = kind.fields();
+        let paths = paths.iter().filter_map(|path| path.split('|').next());
+        let draft = paths.fold(receiver.push(kind.name()), |draft, path| draft.set(path, ""));
         (kind.name().to_owned(), draft.request(now()))
     });
     all_taken(receiver, requests).await

@@ -25,6 +25,8 @@ pub struct Receiver {
     pub wechat: WeChat,
     /// WeChat as a third-party platform sees it; in plain mode nothing tells the two apart.
     pub component: WeChat,
+    /// WeChat that seals, and writes nothing beside it; in plain mode as `wechat`.
+    pub safe: WeChat,
     pub knows: Knows,
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
@@ -75,12 +77,17 @@ impl Receiver {
             }
             Ok(_) | Err(Silence::Broken(_)) => {}
         }
+        let (component, safe) = match account.mode() {
+            Mode::Plain => (account.wechat()?, account.wechat()?),
+            Mode::Compatible | Mode::Safe => (account.wechat()?.component(), account.wechat_in(Mode::Safe)?),
+        };
         let run = wechat.push("text").request(now()).query;
         let mut receiver = Receiver {
             target,
             account: account.clone(),
             mode: account.mode(),
-            component: if account.mode() == Mode::Plain { account.wechat()? } else { account.wechat()?.component() },
+            component,
+            safe,
             wechat,
             slow,
             knows: Knows::default(),
