@@ -26,42 +26,27 @@ const SETTINGS: [(&str, &str); 3] = [
     ("WECHAT_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
 ];
 const MODES: [&str; 2] = ["plain", "safe"];
+/// Longer ones of `slow-second`, left out for their time: they keep the threads of some servers busy for a minute.
+const LEFT_OUT: &str = "slow-third,slow-late";
 
 #[test]
-fn wechatpy_does_what_is_said_of_it() {
-    python("wechatpy");
-}
-
-#[test]
-fn werobot_does_what_is_said_of_it() {
-    python("werobot");
-}
-
-#[test]
-fn wechat_does_what_is_said_of_it() {
-    javascript("wechat");
+fn receivers_in_python_do_what_is_said_of_them() {
+    let Some(python) = env::var_os("PEERS_PYTHON") else {
+        return eprintln!("skipped: PEERS_PYTHON names no interpreter with tests/peers/*/requirements.txt installed");
+    };
+    let peer = |name| Peer { name, program: python.clone(), file: "server.py", modules: None };
+    held_to_what_is_expected(&["wechatpy", "werobot"].map(peer));
 }
 
 #[test]
-fn co_wechat_does_what_is_said_of_it() {
-    javascript("co-wechat");
-}
-
-fn python(name: &'static str) {
-    match env::var_os("PEERS_PYTHON") {
-        Some(python) => held_to_what_is_expected(&Peer { name, program: python, file: "server.py", modules: None }),
-        None => eprintln!("skipped: PEERS_PYTHON names no interpreter with tests/peers/{name}/requirements.txt"),
-    }
-}
-
-fn javascript(name: &'static str) {
-    match env::var_os("PEERS_NODE") {
-        Some(installed) => {
-            let modules = Some(path::absolute(&installed).unwrap().join(name).join("node_modules"));
-            held_to_what_is_expected(&Peer { name, program: "node".into(), file: "server.js", modules });
-        }
-        None => eprintln!("skipped: PEERS_NODE names no folder with tests/peers/{name}/package.json installed"),
-    }
+fn receivers_in_javascript_do_what_is_said_of_them() {
+    let Some(installed) = env::var_os("PEERS_NODE") else {
+        return eprintln!("skipped: PEERS_NODE names no folder with tests/peers/*/package.json installed");
+    };
+    let installed = path::absolute(&installed).unwrap();
+    let modules = |name| Some(installed.join(name).join("node_modules"));
+    let peer = |name| Peer { name, program: "node".into(), file: "server.js", modules: modules(name) };
+    held_to_what_is_expected(&["wechat", "co-wechat"].map(peer));
 }
 
 /// A receiver on another SDK.
@@ -72,23 +57,38 @@ struct Peer {
     modules: Option<PathBuf>,
 }
 
-fn held_to_what_is_expected(peer: &Peer) {
-    let found: BTreeSet<String> = thread::scope(|scope| {
-        let runs = MODES.map(|mode| scope.spawn(move || peer.checked(mode)));
-        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+fn held_to_what_is_expected(peers: &[Peer]) {
+    thread::scope(|scope| {
+        for peer in peers {
+            scope.spawn(|| peer.is_held_to_what_is_expected());
+        }
     });
-    let path = Path::new(FOLDER).join(peer.name).join("expected.txt");
-    if env::var_os("PEERS_RENEW").is_some() {
-        fs::write(&path, found.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap();
-    let expected: BTreeSet<String> = expected.lines().map(str::to_owned).collect();
-    let differ = |a: &BTreeSet<String>, b| a.difference(b).cloned().collect::<Vec<_>>();
-    let [more, less] = [differ(&found, &expected), differ(&expected, &found)];
-    assert!(more.is_empty() && less.is_empty(), "{}: not expected {more:#?}, expected in vain {less:#?}", peer.name);
 }
 
 impl Peer {
+    fn is_held_to_what_is_expected(&self) {
+        let path = Path::new(FOLDER).join(self.name).join("expected.txt");
+        let mut found = self.checked_in_all_modes();
+        if env::var_os("PEERS_RENEW").is_some() {
+            fs::write(&path, found.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        }
+        let expected: BTreeSet<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+        if found != expected {
+            eprintln!("{}: once more, in case the machine was too busy for five seconds to be enough", self.name);
+            found = self.checked_in_all_modes();
+        }
+        let differ = |a: &BTreeSet<String>, b| a.difference(b).cloned().collect::<Vec<_>>();
+        let [more, less] = [differ(&found, &expected), differ(&expected, &found)];
+        assert!(more.is_empty() && less.is_empty(), "{}: unexpected {more:#?}, expected in vain {less:#?}", self.name);
+    }
+
+    fn checked_in_all_modes(&self) -> BTreeSet<String> {
+        thread::scope(|scope| {
+            let runs = MODES.map(|mode| scope.spawn(move || self.checked(mode)));
+            runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+        })
+    }
+
     /// What it does not pass: mode, result and the check's name; and whether it ended by itself.
     fn checked(&self, mode: &str) -> Vec<String> {
         let ended = AtomicBool::new(false);
@@ -112,7 +112,7 @@ impl Peer {
         let ended = (starts > 1).then(|| format!("{mode} ended"));
         rows.iter()
             .map(|row| (of(row, "result"), of(row, "id")))
-            .filter(|(result, _)| result != "passed")
+            .filter(|(result, id)| result != "passed" && !LEFT_OUT.split(',').any(|left_out| left_out == id))
             .map(|(result, id)| format!("{mode} {result} {id}"))
             .chain(ended)
             .collect()
@@ -178,7 +178,7 @@ fn wait_for(port: u16) {
 
 fn check(mode: &str, port: u16) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"))
-        .args(["check", &format!("http://127.0.0.1:{port}/wechat"), "--json"])
+        .args(["check", &format!("http://127.0.0.1:{port}/wechat"), "--json", "--skip", LEFT_OUT])
         .envs(SETTINGS)
         .env("WECHAT_MODE", mode)
         .stderr(Stdio::inherit())
