@@ -95,8 +95,8 @@ const fn check(
     Check { id, group: Group::Hostile, level: Level::Must, modes: ALL, sends, passes, means, run }
 }
 
-/// A text whose `echo` is followed by this XML, behind a DTD.
-fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> String {
+/// A text behind a DTD, with this behind its `echo` and this beside it; and the same text as a reply to it is judged by.
+fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> (String, String) {
     let (follower, created, msg_id) = (receiver.follower(), now().to_string(), receiver.msg_id());
     let usual = xml(&[
         ("ToUserName", "gh_ebc88566ca2e"),
@@ -105,25 +105,19 @@ fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> String {
         ("MsgType", "text"),
         ("MsgId", &msg_id),
     ]);
-    usual.replacen("<xml>", &format!("{dtd}<xml><Content>echo {echo}</Content>{extra}"), 1)
+    (usual.replacen("<xml>", &format!("{dtd}<xml><Content>echo {echo}</Content>{extra}"), 1), usual)
 }
 
-/// The document as a body, and around what is sealed.
+/// The document as a push; and in the sealed modes also around what is sealed.
 fn both(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> Vec<Request> {
-    let document = text(receiver, dtd, echo, extra);
-    let plain = receiver.text("hello").request(now()).message;
-    let genuine = receiver.wechat.raw(document).request(now());
-    if genuine.body == genuine.message {
-        return vec![genuine];
-    }
-    let mut around = receiver.wechat.raw(plain).request(now());
-    let envelope = String::from_utf8_lossy(&around.body).replacen(
-        "<xml>",
-        &format!("{dtd}<xml><Content>{echo}</Content>{extra}"),
-        1,
-    );
-    around.body = envelope.into_bytes();
-    vec![genuine, around]
+    let (document, usual) = text(receiver, dtd, echo, extra);
+    let mut pushed = receiver.wechat.raw(document).request(now());
+    let is_sealed = pushed.body != pushed.message;
+    pushed.message = usual.into_bytes();
+    let mut around = receiver.text("hello").request(now());
+    let envelope = format!("{dtd}<xml><Content>{echo}</Content>{extra}");
+    around.body = String::from_utf8_lossy(&around.body).replacen("<xml>", &envelope, 1).into_bytes();
+    if is_sealed { vec![pushed, around] } else { vec![pushed] }
 }
 
 /// Fails unless each is answered, or cut off, in time.
@@ -202,8 +196,11 @@ async fn external(receiver: &Receiver) -> Outcome {
         requests.extend(both(receiver, &dtd, echo, extra));
     }
     let exchanges = all_answered(receiver, requests).await?;
-    if let Some(leak) = exchanges.iter().find(|exchange| exchange.content().is_some_and(|text| text.contains("root:")))
-    {
+    let leaks = |exchange: &&Exchange| {
+        let body = exchange.came.as_ref().map(|answered| String::from_utf8_lossy(&answered.body).into_owned());
+        exchange.content().or(body.ok()).is_some_and(|text| text.contains("root:"))
+    };
+    if let Some(leak) = exchanges.iter().find(leaks) {
         return fail(leak.seen());
     }
     sleep(Duration::from_millis(700)).await;
@@ -219,10 +216,12 @@ async fn dtd(receiver: &Receiver) -> Outcome {
     receiver.needs_echo()?;
     let mark = receiver.mark();
     let declared = format!("<!DOCTYPE xml [<!ENTITY a \"{mark}\">]>");
-    let request = receiver.wechat.raw(text(receiver, &declared, "&a;", "")).request(now());
+    let (document, usual) = text(receiver, &declared, "&a;", "");
+    let mut request = receiver.wechat.raw(document).request(now());
+    request.message = usual.into_bytes();
     let exchange = receiver.exchange(request).await;
     let expanded = exchange.content().is_some_and(|content| content.contains(&mark));
-    if expanded || exchange.seen().contains(&mark) { fail(exchange.seen()) } else { Ok(String::new()) }
+    if expanded { fail(exchange.seen()) } else { Ok(String::new()) }
 }
 
 async fn nesting(receiver: &Receiver) -> Outcome {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use wechat_events::event::{Group as Page, KINDS, KindInfo};
 use wechat_events::testing::{Request, Verdict, WeChat};
 
-use super::receiver::{Receiver, xml};
+use super::receiver::{Exchange, Receiver, xml};
 use super::{ALL, Check, Group, Level, Outcome, fail};
 use crate::account::now;
 
@@ -92,13 +92,17 @@ const fn of_page(
 pub async fn all_taken(receiver: &Receiver, requests: impl IntoIterator<Item = (String, Request)>) -> Outcome {
     let (names, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
     let exchanges = join_all(requests.into_iter().map(|request| receiver.exchange(request))).await;
-    let bad: Vec<String> = exchanges
-        .iter()
-        .zip(&names)
-        .filter(|(exchange, _)| !exchange.is_taken())
-        .map(|(exchange, name)| format!("{name}: {}", exchange.seen()))
-        .collect();
-    if bad.is_empty() { Ok(String::new()) } else { fail(bad.join("\n")) }
+    // Those that fail alike are told together.
+    let mut bad: Vec<(Option<u16>, &Verdict, Vec<&str>, &Exchange)> = Vec::new();
+    for (exchange, name) in exchanges.iter().zip(&names).filter(|(exchange, _)| !exchange.is_taken()) {
+        let status = exchange.came.as_ref().ok().map(|answered| answered.status);
+        match bad.iter_mut().find(|(as_status, verdict, ..)| *as_status == status && **verdict == exchange.verdict) {
+            Some((_, _, alike, _)) => alike.push(name),
+            None => bad.push((status, &exchange.verdict, vec![name], exchange)),
+        }
+    }
+    let lines = bad.iter().map(|(_, _, alike, first)| format!("{}: {}", alike.join(", "), first.seen()));
+    if bad.is_empty() { Ok(String::new()) } else { fail(lines.collect::<Vec<_>>().join("\n")) }
 }
 
 /// Who pushes a kind: WeChat to the account, or to the component.

@@ -221,21 +221,33 @@ fn checks() -> Vec<Check> {
 }
 
 impl Options {
-    /// Which checks are in the table, and which of them run.
-    fn chosen(&self) -> Result<Vec<(Check, bool)>, Problem> {
+    /// The rows of the table; with each why it is not run, if it is not.
+    fn chosen(&self) -> Result<Vec<(Check, Option<String>)>, Problem> {
         let checks = checks();
         let known = |name: &String| checks.iter().any(|check| is_named(check, name));
         if let Some(name) = self.only.iter().chain(&self.skip).find(|name| !known(name)) {
             return Err(format!("`{name}` is no check and no group of checks").into());
         }
         let mode = self.account.mode();
-        let named = |names: &[String], check| names.iter().any(|name| is_named(check, name));
-        Ok(checks
-            .iter()
-            .filter(|check| check.modes.contains(&mode) && (self.only.is_empty() || named(&self.only, check)))
-            .map(|check| (*check, !named(&self.skip, check)))
-            .collect())
+        let rows = checks.into_iter().filter_map(|check| {
+            let asked_for = self.only.iter().any(|name| *name == check.id);
+            let in_mode = check.modes.contains(&mode);
+            if !asked_for && !(in_mode && (self.only.is_empty() || is_any(&check, &self.only))) {
+                return None;
+            }
+            let not_run = match () {
+                () if !in_mode => Some(format!("not in {mode:?} mode").to_lowercase()),
+                () if is_any(&check, &self.skip) => Some("by request".to_owned()),
+                () => None,
+            };
+            Some((check, not_run))
+        });
+        Ok(rows.collect())
     }
+}
+
+fn is_any(check: &Check, names: &[String]) -> bool {
+    names.iter().any(|name| is_named(check, name))
 }
 
 fn is_named(check: &Check, name: &str) -> bool {
@@ -249,14 +261,18 @@ pub async fn run(options: Options) -> Verdict {
     let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
     let mut screen = Screen::new(&receiver, chosen.iter().map(|(check, _)| *check).collect(), options.json);
     let mut phases = BTreeMap::<Phase, Vec<(usize, Check)>>::new();
-    for (place, (check, runs)) in chosen.into_iter().enumerate() {
-        match runs {
-            true => phases.entry(check.group.phase()).or_default().push((place, check)),
-            false => screen.found(place, skip("by request")),
+    for (place, (check, not_run)) in chosen.into_iter().enumerate() {
+        match not_run {
+            None => phases.entry(check.group.phase()).or_default().push((place, check)),
+            Some(why) => screen.found(place, skip(why)),
         }
     }
     let mut ended_by = None;
     for (phase, checks) in phases {
+        if phase >= Phase::Hostile && ended_by.is_none() {
+            // What slow handlers have left behind is not blamed on what follows.
+            receiver.lives().await;
+        }
         match phase {
             Phase::Quick | Phase::Slow => {
                 let outcome = |(place, check): (usize, Check)| {
@@ -277,7 +293,8 @@ pub async fn run(options: Options) -> Verdict {
                     if phase == Phase::Hostile && ended_by.is_none() && !receiver.lives().await {
                         ended_by = Some(check.id);
                         let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
-                        outcome = Err(Miss::Ended(format!("{seen}the receiver does not answer any more")));
+                        outcome =
+                            Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
                     }
                     screen.found(place, outcome);
                 }

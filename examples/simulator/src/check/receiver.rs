@@ -30,6 +30,8 @@ pub struct Receiver {
     pub knows: Knows,
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
+    /// It has confirmed its address.
+    confirms: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
     at_once: Semaphore,
@@ -70,13 +72,15 @@ impl Receiver {
     /// It cannot be reached, or the account's settings are wrong.
     pub async fn meet(target: Target, account: &Account, slow: [f64; 3]) -> Result<Receiver, Problem> {
         let wechat = account.wechat()?;
-        match target.send(&wechat.address_check(now()), PATIENCE).await {
+        let request = wechat.address_check(now());
+        let confirms = match target.send(&request, PATIENCE).await {
             Err(Silence::Unreachable(error)) => return Err(format!("{target} cannot be reached: {error}").into()),
             Err(silence @ Silence::TimedOut) => {
                 return Err(format!("{target} takes a connection, but: {silence}").into());
             }
-            Ok(_) | Err(Silence::Broken(_)) => {}
-        }
+            Err(Silence::Broken(_)) => false,
+            Ok(answered) => wechat.judge(&request, answered.answer()) == Verdict::Confirmed,
+        };
         let (component, safe) = match account.mode() {
             Mode::Plain => (account.wechat()?, account.wechat()?),
             Mode::Compatible | Mode::Safe => (account.wechat()?.component(), account.wechat_in(Mode::Safe)?),
@@ -89,6 +93,7 @@ impl Receiver {
             component,
             safe,
             wechat,
+            confirms,
             slow,
             knows: Knows::default(),
             genuine: Genuine::Silent,
@@ -138,9 +143,9 @@ impl Receiver {
         (run << 16).wrapping_add(self.draw()) & ((1 << 48) - 1)
     }
 
-    /// A MsgId as long as WeChat's, over 2⁵³.
+    /// A MsgId as long as WeChat's, over 2⁵³; no two are the same as floating-point numbers.
     pub fn msg_id(&self) -> String {
-        (1 << 54 | self.number()).to_string()
+        (1 << 54 | self.number() << 3).to_string()
     }
 
     pub fn app_id(&self) -> &str {
@@ -162,12 +167,12 @@ impl Receiver {
         self.wechat.push(name).set("FromUserName", &self.follower())
     }
 
-    /// Whether it confirms its address; somebody may be starting it again.
+    /// Whether it answers the check of its address as it did at first; somebody may be starting it again.
     pub async fn lives(&self) -> bool {
         for wait in [0, 500, 1500] {
             sleep(Duration::from_millis(wait)).await;
             let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
-            if exchange.came.is_ok() {
+            if exchange.came.is_ok() && (exchange.verdict == Verdict::Confirmed || !self.confirms) {
                 return true;
             }
         }
