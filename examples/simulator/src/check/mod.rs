@@ -264,7 +264,7 @@ pub async fn run(options: Options) -> Verdict {
     for (place, (check, not_run)) in chosen.into_iter().enumerate() {
         match not_run {
             None => phases.entry(check.group.phase()).or_default().push((place, check)),
-            Some(why) => screen.found(place, skip(why)),
+            Some(why) => screen.found(place, skip(why), Duration::ZERO),
         }
     }
     let mut ended_by = None;
@@ -277,15 +277,19 @@ pub async fn run(options: Options) -> Verdict {
             Phase::Quick | Phase::Slow => {
                 let outcome = |(place, check): (usize, Check)| {
                     let receiver = &receiver;
-                    async move { (place, in_time(receiver, check).await) }
+                    async move {
+                        let begun = Instant::now();
+                        (place, in_time(receiver, check).await, begun.elapsed())
+                    }
                 };
                 let mut running: FuturesUnordered<_> = checks.into_iter().map(outcome).collect();
-                while let Some((place, outcome)) = running.next().await {
-                    screen.found(place, outcome);
+                while let Some((place, outcome, took)) = running.next().await {
+                    screen.found(place, outcome, took);
                 }
             }
             Phase::Joins | Phase::Hostile | Phase::End => {
                 for (place, check) in checks {
+                    let begun = Instant::now();
                     let mut outcome = match ended_by {
                         Some(id) if phase != Phase::End => skip(format!("the receiver is gone since {id}")),
                         _ => in_time(&receiver, check).await,
@@ -296,7 +300,7 @@ pub async fn run(options: Options) -> Verdict {
                         outcome =
                             Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
                     }
-                    screen.found(place, outcome);
+                    screen.found(place, outcome, begun.elapsed());
                 }
             }
         }

@@ -37,6 +37,7 @@ enum Result {
 struct Found {
     result: Result,
     seen: String,
+    took: Duration,
 }
 
 #[derive(Serialize)]
@@ -46,6 +47,7 @@ struct Row<'s> {
     level: Level,
     result: Result,
     seen: &'s str,
+    seconds: f64,
     sends: &'s str,
     passes: &'s str,
     means: &'s str,
@@ -119,16 +121,15 @@ impl Screen {
         screen
     }
 
-    pub fn found(&mut self, place: usize, outcome: Outcome) {
+    pub fn found(&mut self, place: usize, outcome: Outcome, took: Duration) {
         let level = self.checks[place].level;
-        let found = match (outcome, level) {
-            (Ok(seen), _) => Found { result: Result::Passed, seen },
-            (Err(Miss::Ended(seen)), _) | (Err(Miss::Failed(seen)), Level::Must) => {
-                Found { result: Result::Failed, seen }
-            }
-            (Err(Miss::Failed(seen)), Level::Should) => Found { result: Result::Warned, seen },
-            (Err(Miss::Skipped(seen)), _) => Found { result: Result::Skipped, seen },
+        let (result, seen) = match (outcome, level) {
+            (Ok(seen), _) => (Result::Passed, seen),
+            (Err(Miss::Ended(seen)), _) | (Err(Miss::Failed(seen)), Level::Must) => (Result::Failed, seen),
+            (Err(Miss::Failed(seen)), Level::Should) => (Result::Warned, seen),
+            (Err(Miss::Skipped(seen)), _) => (Result::Skipped, seen),
         };
+        let found = Found { result, seen, took };
         self.found.insert(place, found);
         self.bar.inc(1);
         while let Some(found) = self.found.get(&self.shown) {
@@ -147,9 +148,10 @@ impl Screen {
         let (passed, failed) = (count(Result::Passed), count(Result::Failed));
         let (warned, skipped) = (count(Result::Warned), count(Result::Skipped));
         if self.json {
-            let rows = self.found.iter().map(|(place, Found { result, seen })| {
+            let rows = self.found.iter().map(|(place, Found { result, seen, took })| {
                 let Check { id, group, level, sends, passes, means, .. } = self.checks[*place];
-                Row { id, group, level, result: *result, seen, sends, passes, means }
+                let seconds = took.as_secs_f64();
+                Row { id, group, level, result: *result, seen, seconds, sends, passes, means }
             });
             let summary = Summary {
                 url: &self.address,

