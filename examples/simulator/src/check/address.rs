@@ -34,6 +34,13 @@ pub const CHECKS: &[Check] = &[
         ..check("address-digits", Level::Must)
     },
     Check {
+        sends: "signed checks of the address whose nonce is 9, 1 or 10000000000",
+        passes: "the echostr: token, timestamp and nonce are sorted as texts, not as numbers",
+        means: "some pushes are refused and others are not, as their nonce has it",
+        run: |receiver| Box::pin(sorting(receiver)),
+        ..check("address-sorting", Level::Must)
+    },
+    Check {
         sends: "a signed check of the address",
         passes: "an answer with Content-Length, and not in chunks",
         means: "the console does not take the address (seen)",
@@ -42,7 +49,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         sends: "one with a signature that is wrong in one digit, of another nonce, cut short, or made with no token",
-        passes: "anything without the echostr in it",
+        passes: "anything without the echostr in it, or an error that quotes it",
         means: "anybody can make the receiver pass for one with your token; what checks nothing here often checks nothing \
                 elsewhere",
         run: |receiver| Box::pin(wrong(receiver)),
@@ -50,7 +57,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         sends: "one with an echostr and nothing else",
-        passes: "anything without the echostr in it",
+        passes: "anything without the echostr in it, or an error that quotes it",
         means: "anybody's words come back from your domain",
         run: |receiver| Box::pin(unsigned(receiver)),
         ..check("address-unsigned", Level::Must)
@@ -90,6 +97,7 @@ fn confirmed(exchange: &Exchange) -> Outcome {
 }
 
 async fn digits(receiver: &Receiver) -> Outcome {
+    receiver.needs_confirmation()?;
     for echostr in ["9007199254740993", "9223372036854775807", "0012345678901234567"] {
         let mut request = receiver.wechat.address_check(now());
         request.query = with(&request.query, "echostr", Some(echostr));
@@ -97,6 +105,21 @@ async fn digits(receiver: &Receiver) -> Outcome {
         match &exchange.came {
             Ok(answered) if answered.status == 200 && answered.body == echostr.as_bytes() => {}
             came => return fail(format!("{} for {echostr}", super::receiver::seen(came))),
+        }
+    }
+    Ok(String::new())
+}
+
+async fn sorting(receiver: &Receiver) -> Outcome {
+    receiver.needs_confirmation()?;
+    for nonce in ["9", "1", "10000000000"] {
+        let mut request = receiver.wechat.address_check(now());
+        let timestamp = parameter(&request.query, "timestamp").to_owned();
+        let signature = sha1([&*receiver.account.token, &*timestamp, nonce]);
+        request.query = with(&with(&request.query, "nonce", Some(nonce)), "signature", Some(&signature));
+        let exchange = receiver.exchange(request).await;
+        if exchange.verdict != Verdict::Confirmed {
+            return fail(format!("for the nonce {nonce} and the timestamp {timestamp}: {}", exchange.seen()));
         }
     }
     Ok(String::new())
@@ -131,19 +154,24 @@ async fn wrong(receiver: &Receiver) -> Outcome {
         with(query, "signature", Some(&nobodys)),
     ];
     for query in forged {
-        not_echoed(receiver, query).await?;
+        not_confirmed(receiver, query).await?;
     }
     Ok(String::new())
 }
 
-/// Fails if the echostr comes back.
-async fn not_echoed(receiver: &Receiver, query: String) -> Outcome {
+/// Fails if the echostr comes back as if it were confirmed: an error page may quote it.
+async fn not_confirmed(receiver: &Receiver, query: String) -> Outcome {
+    not_echoed(receiver, query, 400).await
+}
+
+/// Fails if the echostr comes back with a status below this.
+async fn not_echoed(receiver: &Receiver, query: String, below: u16) -> Outcome {
     let mut request = receiver.wechat.address_check(now());
     request.query = query;
     let exchange = receiver.exchange(request).await;
     let echostr = decoded(parameter(&exchange.request.query, "echostr"));
     match &exchange.came {
-        Ok(answered) if String::from_utf8_lossy(&answered.body).contains(&echostr) => {
+        Ok(answered) if answered.status < below && String::from_utf8_lossy(&answered.body).contains(&echostr) => {
             fail(format!("{} for ?{}", super::receiver::seen(&exchange.came), exchange.request.query))
         }
         _ => Ok(String::new()),
@@ -160,16 +188,15 @@ fn decoded(echostr: &str) -> String {
 async fn unsigned(receiver: &Receiver) -> Outcome {
     let query = receiver.wechat.address_check(now()).query;
     let echostr = parameter(&query, "echostr");
-    not_echoed(receiver, format!("echostr={echostr}")).await?;
-    let parts = with(&query, "signature", None);
-    not_echoed(receiver, parts).await
+    not_confirmed(receiver, format!("echostr={echostr}")).await?;
+    not_confirmed(receiver, with(&query, "signature", None)).await
 }
 
 async fn script(receiver: &Receiver) -> Outcome {
-    not_echoed(receiver, format!("echostr={ENCODED}")).await?;
+    not_echoed(receiver, format!("echostr={ENCODED}"), u16::MAX).await?;
     let query = receiver.wechat.address_check(now()).query;
     let query = with(&query, "signature", Some(&altered(parameter(&query, "signature"))));
-    not_echoed(receiver, with(&query, "echostr", Some(ENCODED))).await
+    not_echoed(receiver, with(&query, "echostr", Some(ENCODED)), u16::MAX).await
 }
 
 async fn signed_script(receiver: &Receiver) -> Outcome {

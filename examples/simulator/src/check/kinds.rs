@@ -5,7 +5,7 @@ use wechat_events::event::{Group as Page, KINDS, KindInfo};
 use wechat_events::testing::{Request, Verdict, WeChat};
 
 use super::receiver::{Exchange, Receiver, xml};
-use super::{ALL, Check, Group, Level, Outcome, fail};
+use super::{ALL, Check, Group, Level, Outcome, fail, skip};
 use crate::account::now;
 
 const TAKEN: &str = "`success`, nothing, or a reply where WeChat takes one";
@@ -74,9 +74,31 @@ pub const CHECKS: &[Check] = &[
     of_page("kinds-empty-fields", "each kind with all its fields empty, numbers too", FAULT_LINE, |receiver| {
         Box::pin(empty_fields(receiver))
     }),
+    of_page("kinds-event-keys", "each form of the EventKey of subscribe and SCAN", FAULT_LINE, |receiver| {
+        Box::pin(event_keys(receiver))
+    }),
+    of_page(
+        "kinds-odd-values",
+        "values that are no numbers, and names in other spellings (seen)",
+        FAULT_LINE,
+        |receiver| Box::pin(odd_values(receiver)),
+    ),
+    of_page("kinds-repeats", "lists with no item, with one, and as several elements", FAULT_LINE, |receiver| {
+        Box::pin(repeats(receiver))
+    }),
     of_page("kinds-no-name", "an event without Event, a push without MsgType", ALARM, |receiver| {
         Box::pin(no_name(receiver))
     }),
+    Check {
+        level: Level::Should,
+        passes: "`success`; skipped where it is refused",
+        ..of_page(
+            "kinds-probe",
+            "the unsigned probe of cloud hosting, CheckContainerPath",
+            "cloud hosting (微信云托管) does not take the address; others refuse it rightly",
+            |receiver| Box::pin(probe(receiver)),
+        )
+    },
 ];
 
 const fn of_page(
@@ -194,6 +216,71 @@ async fn empty_fields(receiver: &Receiver) -> Outcome {
     all_taken(receiver, requests).await
 }
 
+async fn event_keys(receiver: &Receiver) -> Outcome {
+    let longest = "s".repeat(64);
+    let keys = [
+        ("subscribe", ""),
+        ("subscribe", "qrscene_123123"),
+        ("subscribe", "qrscene_qrscene_1"),
+        ("subscribe", "last_trade_no_4206001234"),
+        ("subscribe", "scanbarcode|6|6923450657713|5571"),
+        ("subscribe", "scanimage|2|1|9"),
+        ("unsubscribe", ""),
+        ("SCAN", "4294967295"),
+        ("SCAN", "0123"),
+        ("SCAN", "table=7&guest=2"),
+        ("SCAN", &*longest),
+    ];
+    let requests =
+        keys.map(|(name, key)| (format!("{name} {key}"), receiver.push(name).set("EventKey", key).request(now())));
+    all_taken(receiver, requests).await
+}
+
+/// A push from a new follower with these elements behind its header.
+fn with_elements(receiver: &Receiver, elements: &str) -> Request {
+    let (follower, created) = (receiver.follower(), now().to_string());
+    let header = xml(&[("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)]);
+    receiver.wechat.raw(header.replace("</xml>", &format!("{elements}</xml>"))).request(now())
+}
+
+fn event(receiver: &Receiver, name: &str, elements: &str) -> (String, Request) {
+    let elements = format!("<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{name}]]></Event>{elements}");
+    (name.to_owned(), with_elements(receiver, &elements))
+}
+
+async fn odd_values(receiver: &Receiver) -> Outcome {
+    let place = "<MsgType>location</MsgType><Location_X>31.2</Location_X><Location_Y>121.4</Location_Y>\
+                 <Scale>15.5</Scale><Label></Label>";
+    let requests = [
+        event(receiver, "VIEW", "<EventKey><![CDATA[http://example.com/]]></EventKey><MenuId>MENUID</MenuId>"),
+        ("location".to_owned(), with_elements(receiver, place)),
+        event(receiver, "LOCATION", "<Latitude>23.1</Latitude><Longitude>113.3</Longitude><Precision>near</Precision>"),
+        event(receiver, "poi_check_notify", "<UniqId>1</UniqId><PoiId>2</PoiId><Result>fail</Result><msg>no</msg>"),
+        event(receiver, "user_info_modified", "<openid>o_1</openid><appid>wx5823bf96d3bd56c7</appid>"),
+        event(receiver, "MASSSENDJOBFINISH", "<MsgID>1000001625</MsgID><Status>err(10001)</Status>"),
+    ];
+    all_taken(receiver, requests).await
+}
+
+async fn repeats(receiver: &Receiver) -> Outcome {
+    let item = "<item><PicMd5Sum><![CDATA[dc22fb7cec20f4cc76a307d9dfeb63b2]]></PicMd5Sum></item>";
+    let pictures = |count: usize, lists: &str| {
+        let info = format!("<EventKey>ALBUM</EventKey><SendPicsInfo><Count>{count}</Count>{lists}</SendPicsInfo>");
+        event(receiver, "pic_weixin", &info)
+    };
+    let popup = "<List><TemplateId>t</TemplateId><SubscribeStatusString>accept</SubscribeStatusString></List>";
+    let requests = [
+        pictures(0, "<PicList></PicList>"),
+        pictures(0, ""),
+        pictures(1, &format!("<PicList>{item}</PicList>")),
+        pictures(2, &format!("<PicList>{item}{item}</PicList>")),
+        pictures(2, &format!("<PicList>{item}</PicList><PicList>{item}</PicList>")),
+        event(receiver, "subscribe_msg_popup_event", "<SubscribeMsgPopupEvent></SubscribeMsgPopupEvent>"),
+        event(receiver, "subscribe_msg_popup_event", &format!("{popup}{popup}")),
+    ];
+    all_taken(receiver, requests).await
+}
+
 async fn no_name(receiver: &Receiver) -> Outcome {
     let created = now().to_string();
     let requests = [vec![("MsgType", "event")], vec![]].map(|name| {
@@ -205,4 +292,19 @@ async fn no_name(receiver: &Receiver) -> Outcome {
         (shown.to_owned(), receiver.wechat.raw(xml(&fields)).request(now()))
     });
     all_taken(receiver, requests).await
+}
+
+/// What cloud hosting asks before it sends anything else.
+const PROBE: &str = "<xml><action>CheckContainerPath</action></xml>";
+
+async fn probe(receiver: &Receiver) -> Outcome {
+    let mut request = receiver.push("text").request(now());
+    request.query = String::new();
+    request.body = PROBE.into();
+    let exchange = receiver.exchange(request).await;
+    match &exchange.came {
+        Ok(answered) if answered.status == 200 && answered.body == b"success" => Ok(String::new()),
+        Ok(answered) if answered.status < 500 => skip(format!("it is not for cloud hosting: {}", exchange.seen())),
+        _ => fail(exchange.seen()),
+    }
 }

@@ -1,7 +1,15 @@
 //! `check`: plays WeChat and an attacker, and tells what a receiver does right.
 //!
 //! A check is a row of a table: what is sent, what passes, what a failure means in WeChat, and the function that finds
-//! out. The tables stand by group, in a file each.
+//! out. The tables stand by group, in a file each; tests/check has for each row a receiver that fails it.
+//!
+//! A receiver may know three texts, by which more of it is seen (`Receiver::meet` finds out which it knows):
+//!
+//! ```text
+//! echo TEXT     answered with TEXT alone: what the handler got, and whether what was forged has reached it
+//! number        answered with another text each time the handler runs: whether it ran twice for one push
+//! wait SECONDS  the same after so long: what becomes of slow handlers and their retries
+//! ```
 
 mod address;
 mod answers;
@@ -41,8 +49,8 @@ use screen::Screen;
 /// Exit codes: 0 when nothing failed, 1 when something did, 2 when the receiver cannot be reached. A warning is no
 /// failure: it is about what no official page settles, or about what WeChat forgives.
 ///
-/// Run it against a receiver that may be filled with made-up followers: every kind of push is sent, and some sixty
-/// texts. Nothing is sent twice by two runs.
+/// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
+/// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
 ///
 /// # What can be seen
 ///
@@ -56,7 +64,7 @@ use screen::Screen;
 /// A refused push is one that is not answered with a reply. Where a receiver answers `success` to a genuine text too,
 /// a refusal cannot be told from it, unless by its status.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_long_help = listing())]
 pub struct Options {
     /// The receiver's address, as it is entered in the console.
     url: Target,
@@ -107,6 +115,18 @@ enum Phase {
     /// One after another, and after each it is asked whether the receiver lives.
     Hostile,
     End,
+}
+
+impl Phase {
+    fn under_way(self) -> &'static str {
+        match self {
+            Phase::Quick => "what is quick, at once",
+            Phase::Joins => "many requests at a time",
+            Phase::Slow => "slow handlers, for 16 seconds",
+            Phase::Hostile => "hostile pushes, one after another",
+            Phase::End => "whether it is still there",
+        }
+    }
 }
 
 impl Group {
@@ -246,6 +266,20 @@ impl Options {
     }
 }
 
+/// Every check with what it sends, for the help.
+fn listing() -> String {
+    let mut listing = "Checks, by group:".to_owned();
+    let mut above = None;
+    for check in checks() {
+        if above.replace(check.group) != Some(check.group) {
+            listing.push_str(&format!("\n  {}\n", check.group.name()));
+        }
+        let level = if check.level == Level::Should { " (warns)" } else { "" };
+        listing.push_str(&format!("    {:<26} {}{level}\n", check.id, check.sends));
+    }
+    listing
+}
+
 fn is_any(check: &Check, names: &[String]) -> bool {
     names.iter().any(|name| is_named(check, name))
 }
@@ -269,6 +303,7 @@ pub async fn run(options: Options) -> Verdict {
     }
     let mut ended_by = None;
     for (phase, checks) in phases {
+        screen.under_way(phase.under_way());
         if phase >= Phase::Hostile && ended_by.is_none() {
             // What slow handlers have left behind is not blamed on what follows.
             receiver.lives().await;

@@ -31,7 +31,7 @@ pub struct Receiver {
     /// What a genuine text was answered with: the measure for what is forged.
     pub genuine: Genuine,
     /// It has confirmed its address.
-    confirms: bool,
+    pub confirms: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
     at_once: Semaphore,
@@ -52,8 +52,8 @@ pub struct Knows {
 #[derive(Debug, Clone)]
 pub enum Genuine {
     Reply,
-    /// `success` or nothing.
-    Silent,
+    /// `success` or nothing: which of them.
+    Silent(Vec<u8>),
     /// What WeChat does not take: as it was seen.
     Bad(String),
 }
@@ -96,7 +96,7 @@ impl Receiver {
             confirms,
             slow,
             knows: Knows::default(),
-            genuine: Genuine::Silent,
+            genuine: Genuine::Silent(Vec::new()),
             at_once: Semaphore::new(AT_ONCE),
             run: sha1([&run]).chars().take(8).collect(),
             drawn: AtomicU64::new(0),
@@ -110,7 +110,9 @@ impl Receiver {
         let echo = self.exchange(self.text(&format!("echo {mark}")).request(now())).await;
         self.genuine = match &echo.verdict {
             Verdict::Accepted(_) => Genuine::Reply,
-            Verdict::Silent => Genuine::Silent,
+            Verdict::Silent => {
+                Genuine::Silent(echo.came.as_ref().map(|answered| answered.body.clone()).unwrap_or_default())
+            }
             _ => Genuine::Bad(echo.seen()),
         };
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
@@ -205,8 +207,13 @@ impl Receiver {
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
             Genuine::Bad(_) => skip("WeChat does not take the answer to a genuine text, so that nothing can be told"),
-            Genuine::Reply | Genuine::Silent => Ok(()),
+            Genuine::Reply | Genuine::Silent(_) => Ok(()),
         }
+    }
+
+    /// The usual check of the address must be confirmed before an unusual one tells anything.
+    pub fn needs_confirmation(&self) -> Result<(), Miss> {
+        if self.confirms { Ok(()) } else { skip("the usual check of the address is not confirmed either") }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
@@ -236,8 +243,8 @@ impl Receiver {
         if exchange.is_reply() {
             return fail(exchange.seen());
         }
-        match (&self.genuine, &exchange.verdict) {
-            (Genuine::Silent, Verdict::Silent) => {
+        match &self.genuine {
+            Genuine::Silent(body) if *body == answered.body => {
                 skip(format!("it is answered as a genuine text is, with {}", exchange.seen()))
             }
             _ => Ok(String::new()),

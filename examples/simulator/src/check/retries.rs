@@ -114,18 +114,20 @@ async fn same_second(receiver: &Receiver) -> Outcome {
     };
     let created = now().to_string();
     let mut alone = Vec::new();
-    for key in ["first", "second"] {
+    for key in ["first", "second", "first"] {
         match receiver.exchange(click(&receiver.follower(), key, &created)).await.content() {
             Some(content) => alone.push(content),
             None => return skip("the receiver does not reply to clicks with a text"),
         }
     }
+    // A reply with the time or the follower in it is another each time.
+    let steady = alone.first() == alone.last();
     let follower = receiver.follower();
     let location = receiver.push("LOCATION").set("FromUserName", &follower).set("CreateTime", &created);
     receiver.exchange(location.request(now())).await;
     for (key, expected) in ["first", "second"].into_iter().zip(alone) {
         let exchange = receiver.exchange(click(&follower, key, &created)).await;
-        if exchange.content().as_ref() != Some(&expected) {
+        if exchange.content().is_none_or(|content| steady && content != expected) {
             return fail(format!(
                 "for the {key} click, which alone gets `{}`: {}",
                 shortened(&expected),

@@ -89,7 +89,7 @@ impl Result {
 impl Screen {
     pub fn new(receiver: &Receiver, checks: Vec<Check>, json: bool) -> Screen {
         let bar = ProgressBar::new(checks.len() as u64).with_style(
-            ProgressStyle::with_template("{spinner} {pos} of {len} checks, {elapsed}")
+            ProgressStyle::with_template("{spinner} {pos} of {len} checks after {elapsed}; {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -141,6 +141,11 @@ impl Screen {
         }
     }
 
+    /// What is being done, beside the bar.
+    pub fn under_way(&self, what: &'static str) {
+        self.bar.set_message(what);
+    }
+
     /// Whether nothing failed.
     pub fn end(self, took: Duration) -> bool {
         self.bar.finish_and_clear();
@@ -168,7 +173,7 @@ impl Screen {
         } else {
             let style = if failed == 0 { Result::Passed.style() } else { Result::Failed.style() };
             println!(
-                "\n{style}{passed} passed, {failed} failed{Reset}, {warned} warnings, {skipped} skipped, in {:.1} s",
+                "\n{style}{passed} passed, {failed} failed{Reset}, {warned} warned, {skipped} skipped, in {:.1} s",
                 took.as_secs_f64()
             );
         }

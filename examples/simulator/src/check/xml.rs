@@ -37,6 +37,13 @@ pub const CHECKS: &[Check] = &[
         })
     },
     must(
+        "xml-query",
+        "a text with its parameters in another order, one more, and in plain mode encrypt_type=raw",
+        SAME,
+        LOST,
+        |receiver| Box::pin(query(receiver)),
+    ),
+    must(
         "xml-large-msg-id",
         "two texts whose MsgIds are over 2^53 and one apart",
         SAME,
@@ -218,6 +225,22 @@ async fn declaration(receiver: &Receiver) -> Outcome {
         |parts| format!("\u{FEFF}{}", xml(&parts.fields())).into_bytes(),
     ];
     handled(receiver, forms).await
+}
+
+async fn query(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    let backwards = |query: &str| query.rsplit('&').collect::<Vec<_>>().join("&");
+    let more = |query: &str| match receiver.mode {
+        Mode::Plain => format!("a=1&{query}&encrypt_type=raw"),
+        Mode::Compatible | Mode::Safe => format!("a=1&{query}&b"),
+    };
+    for change in [&backwards as &(dyn Fn(&str) -> String + Sync), &more] {
+        let mark = receiver.mark();
+        let mut request = receiver.text(&format!("echo {mark}")).request(now());
+        request.query = change(&request.query);
+        same(receiver, &receiver.exchange(request).await, &mark)?;
+    }
+    Ok(receiver.unseen())
 }
 
 async fn large_msg_id(receiver: &Receiver) -> Outcome {

@@ -46,7 +46,7 @@ pub const FAULTS: &[Fault] = &[
         name: "sends the echostr as JSON",
         mode: Plain,
         run: QUICK,
-        fails: &["address-right", "address-digits", "still-there"],
+        fails: &["address-right", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -61,7 +61,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a line end behind the echostr",
         mode: Safe,
         run: QUICK,
-        fails: &["address-right", "address-digits", "still-there"],
+        fails: &["address-right", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -105,7 +105,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a byte order mark before every answer",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "address-digits", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -168,7 +168,7 @@ pub const FAULTS: &[Fault] = &[
         name: "status 201",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "address-digits", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -567,6 +567,10 @@ pub const FAULTS: &[Fault] = &[
             "kinds-empty-fields",
             "kinds-no-name",
             "json-event",
+            "kinds-event-keys",
+            "kinds-odd-values",
+            "kinds-probe",
+            "kinds-repeats",
             "xml-unreadable",
             "xml-empty-body",
         ],
@@ -662,6 +666,92 @@ pub const FAULTS: &[Fault] = &[
             Box::pin(async move {
                 if asked.text().contains("<InfoType>") {
                     return Answer::new(500, "KeyError: 'MsgType'");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "sorts as numbers",
+        mode: Plain,
+        run: FEW,
+        fails: &["address-sorting"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| asked.parameter(name).unwrap_or_default());
+                let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+                if !asked.is_push() && number(nonce) < 10 && nonce > timestamp {
+                    return Answer::new(403, "");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "needs each EventKey to have its prefix",
+        mode: Plain,
+        run: QUICK,
+        fails: &["kinds-event-keys"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.field("EventKey").starts_with("scanbarcode|") {
+                    return Answer::new(500, "list index out of range");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "a scale is a whole number",
+        mode: Safe,
+        run: QUICK,
+        fails: &["kinds-odd-values"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.field("Scale").contains('.') {
+                    return Answer::new(500, "ValueError: invalid literal for int()");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "a list has more than one item",
+        mode: Plain,
+        run: QUICK,
+        fails: &["kinds-repeats"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("<Count>0</Count>") {
+                    return Answer::new(500, "'NoneType' object is not iterable");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "fails on the probe of cloud hosting",
+        mode: Safe,
+        run: QUICK,
+        fails: &["kinds-probe"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("CheckContainerPath") {
+                    return Answer::new(500, "KeyError: 'signature'");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "takes parameters by their place",
+        mode: Safe,
+        run: QUICK,
+        fails: &["xml-query"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.is_push() && !asked.query.is_empty() && !asked.query.starts_with("signature=") {
+                    return Answer::new(403, "");
                 }
                 stand.good(&asked).await
             })
@@ -801,6 +891,7 @@ pub const FAULTS: &[Fault] = &[
         mode: Plain,
         run: QUICK,
         fails: &[
+            "kinds-probe",
             "kinds-platform",
             "kinds-unknown-info-type",
             "xml-other-order",

@@ -196,7 +196,7 @@ joins
   skipped  joins-others               a text, while the handler waits 3 seconds for each of four other followers
              why:       by request
 
-1 passed, 1 failed, 1 warnings, 1 skipped, in ";
+1 passed, 1 failed, 1 warned, 1 skipped, in ";
     let (shown, _) = ran.stdout.rsplit_once(" s\n").unwrap();
     let (shown, _) = shown.rsplit_once("in ").unwrap();
     assert_eq!(format!("{shown}in "), format!("{} {expected}", receiver.url));
