@@ -51,6 +51,40 @@ fn receivers_in_javascript_do_what_is_said_of_them() {
     held_to_what_is_expected(&["wechat", "co-wechat"].map(peer));
 }
 
+/// The README's table: a row for each check that one of them does not pass, with the worse result of the two modes.
+#[test]
+fn the_readmes_say_of_them_what_is_expected() {
+    const NAMES: [&str; 4] = ["wechatpy", "werobot", "wechat", "co-wechat"];
+    let expected = NAMES.map(|name| fs::read_to_string(Path::new(FOLDER).join(name).join("expected.txt")).unwrap());
+    let worst = |lines: &str, id: &str| {
+        let of_id = |line: &&str| line.split(' ').next_back() == Some(id);
+        lines.lines().filter(of_id).filter_map(|line| RESULTS.iter().position(|result| line.contains(result))).min()
+    };
+    let ids: BTreeSet<&str> =
+        expected.iter().flat_map(|lines| lines.lines()).filter_map(|l| l.split(' ').next_back()).collect();
+    for (file, yes, words) in
+        [("README.md", "yes", ["no", "no", "warning", "–"]), ("README.zh-CN.md", "是", ["否", "否", "警告", "–"])]
+    {
+        let rows: Vec<String> = ids
+            .iter()
+            .map(|id| {
+                let cells = expected.each_ref().map(|lines| worst(lines, id).map_or(yes, |worst| words[worst]));
+                format!("| `{id}` | {yes} | {} |", cells.join(" | "))
+            })
+            .collect();
+        let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap();
+        let shown: Vec<&str> =
+            readme.lines().filter(|line| ids.iter().any(|id| line.starts_with(&format!("| `{id}` |")))).collect();
+        assert!(shown.is_empty() || shown == rows, "{file} is to say:\n{}", rows.join("\n"));
+        if env::var_os("PEERS_TABLE").is_some() {
+            println!("{}", rows.join("\n"));
+        }
+    }
+}
+
+/// What `expected.txt` says, the worst first.
+const RESULTS: [&str; 4] = [" ended", " failed ", " warned ", " skipped "];
+
 /// A receiver on another SDK.
 struct Peer {
     name: &'static str,
