@@ -19,9 +19,7 @@ fn key(thread: u64, n: u64) -> DedupKey {
 /// A tenth of a millisecond a push: 10,000 a second, so that the store is full and each push evicts one.
 fn one(store: &dyn Store, key: DedupKey, n: u64, answer: &Arc<[u8]>) {
     let Outcome::Now(Claimed::New(claim)) = store.claim(key, n / 10) else { unreachable!() };
-    let Outcome::Now(finished) = store.finish(&claim, answer.clone(), Some(Carrier::Delivery), n / 10) else {
-        unreachable!()
-    };
+    let Outcome::Now(finished) = store.finish(&claim, answer, Some(Carrier::Delivery), n / 10) else { unreachable!() };
     black_box(finished).unwrap();
 }
 

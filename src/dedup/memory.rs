@@ -5,8 +5,9 @@ use std::future::Future;
 use std::hash::BuildHasher;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use super::DedupKey;
@@ -38,7 +39,7 @@ use super::table::{Key, Limits, Salt, Table};
 /// let memory = Memory::new();
 /// let key = DedupKey::from_bytes([1; 16]);
 /// let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
-/// memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 6_000).unwrap();
+/// memory.finish(&claim, b"hello", Some(Carrier::Delivery), 6_000).unwrap();
 /// assert!(matches!(memory.claim(key, 10_080), Claimed::Done { .. }));
 /// assert!(matches!(memory.claim(key, 66_000), Claimed::New(_))); // 60 s after its end it is forgotten
 /// ```
@@ -92,7 +93,7 @@ impl Default for MemoryBuilder {
             bytes: 64 << 20,
             keep: Duration::from_secs(60),
             lease: Duration::from_secs(20),
-            shards: 64,
+            shards: thread::available_parallelism().map_or(8, |threads| 4 * threads.get()),
         }
     }
 }
@@ -124,7 +125,7 @@ impl MemoryBuilder {
     /// let memory = Memory::builder().entries(8).bytes(10).build();
     /// for n in 0..3 {
     ///     let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([n; 16]), 0) else { unreachable!() };
-    ///     memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 0).unwrap();
+    ///     memory.finish(&claim, b"hello", Some(Carrier::Delivery), 0).unwrap();
     /// }
     /// assert_eq!((memory.entries(), memory.bytes()), (2, 10));
     /// ```
@@ -145,7 +146,7 @@ impl MemoryBuilder {
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::builder().keep(Duration::from_secs(15)).build();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// memory.finish(&claim, b"hello", None, 9_000).unwrap();
     /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 23_999), Claimed::Done { .. }));
     /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 24_000), Claimed::New(_)));
     /// ```
@@ -174,7 +175,9 @@ impl MemoryBuilder {
         self
     }
 
-    /// How many locks to spread the pushes over. Default: 64.
+    /// How many locks to spread the pushes over. Default: four for each thread that the machine runs at once.
+    ///
+    /// More than that are dearer: what each has used last is no longer in the processor's cache.
     ///
     /// Rounded up to a power of two, at most 1,024; then halved until a shard holds 256 pushes at least, so that a
     /// small store's bounds are exact.
@@ -268,7 +271,7 @@ impl Memory {
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 0).unwrap();
+    /// memory.finish(&claim, b"hello", None, 0).unwrap();
     /// assert_eq!(memory.bytes(), 5);
     /// ```
     pub fn bytes(&self) -> usize {
@@ -317,10 +320,10 @@ impl Memory {
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
     /// let Claimed::New(second) = memory.claim(claim.key, 20_000) else { unreachable!() }; // the lease was over
-    /// assert_eq!(memory.finish(&claim, Arc::from(*b"stale"), None, 20_001), Err(Lost));
-    /// assert_eq!(memory.finish(&second, Arc::from(*b"fresh"), None, 20_002), Ok(()));
+    /// assert_eq!(memory.finish(&claim, b"stale", None, 20_001), Err(Lost));
+    /// assert_eq!(memory.finish(&second, b"fresh", None, 20_002), Ok(()));
     /// ```
-    pub fn finish(&self, claim: &Claim, answer: Arc<[u8]>, carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
+    pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
         self.locked(claim.key, |table, place| table.finish(claim, place, answer, carrier, now))
     }
 
@@ -354,7 +357,7 @@ impl Memory {
     /// # use wechat_events::store::{Carrier, Claimed, Memory};
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// memory.finish(&claim, b"hello", None, 9_000).unwrap();
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 9_000));
     /// assert!(!memory.carry(claim.key, Carrier::Late, 15_600));
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
@@ -415,7 +418,7 @@ impl Store for Memory {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
@@ -445,7 +448,7 @@ impl Store for Memory {
 /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
 /// std::thread::scope(|scope| {
 ///     let waiter = scope.spawn(|| memory.wait(claim.key, 1).park(Duration::from_secs(60)));
-///     memory.finish(&claim, Arc::from(*b"hello"), None, 2).unwrap();
+///     memory.finish(&claim, b"hello", None, 2).unwrap();
 ///     assert!(matches!(waiter.join().unwrap(), Some(Waited::Done { .. })));
 /// });
 /// ```

@@ -27,7 +27,12 @@ impl<B: From<Vec<u8>>> From<Response> for HttpResponse<B> {
         let mut converted = HttpResponse::new(B::from(response.body));
         *converted.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         converted.headers_mut().insert(CONTENT_LENGTH, length);
-        if let Ok(content_type) = HeaderValue::from_str(response.content_type) {
+        let content_type = match response.content_type {
+            "text/plain" => Ok(HeaderValue::from_static("text/plain")),
+            "text/xml" => Ok(HeaderValue::from_static("text/xml")),
+            other => HeaderValue::from_str(other),
+        };
+        if let Ok(content_type) = content_type {
             converted.headers_mut().insert(CONTENT_TYPE, content_type);
         }
         converted

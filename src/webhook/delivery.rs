@@ -1,6 +1,6 @@
 //! One delivery: whether it runs the push, joins a run or repeats an answer, and for how long it waits.
 
-use std::future::poll_fn;
+use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until};
 
 use super::rules::{self, Cause, Facts, Held, OnError, Which};
-use super::run::{Account, Acknowledged, Ended, Owner, Raced, Running, Task, once, race};
+use super::run::{Account, Acknowledged, Ended, Handled, Owner, Raced, Running, Settled, Task, race};
 use super::tasks::{Shared, Webhook};
 use crate::dedup::DedupKey;
 use crate::endpoint::{Push, Response};
@@ -46,7 +46,7 @@ impl Drop for Delivery<'_> {
     }
 }
 
-enum Waiting<'w> {
+pub(super) enum Waiting<'w> {
     /// For its own run.
     Own { ended: oneshot::Receiver<Ended>, acknowledged: Arc<Acknowledged> },
     /// For another delivery's; milliseconds on the webhook's clock.
@@ -55,28 +55,37 @@ enum Waiting<'w> {
 
 /// What ended the waiting.
 enum Woken {
-    Done { answer: Arc<[u8]>, carrier: Option<Carrier> },
+    Done { written: String, carrier: Option<Carrier> },
     OwnFailed,
     OtherFailed,
     Lapsed,
 }
 
-enum Next<'w> {
+/// What a delivery does next. Whatever waits is a step of its own: most pushes are answered before anything has to.
+pub(super) enum Step<'w> {
     Answer(Response),
-    Wait(Waiting<'w>),
     Claim,
+    /// The store has to ask elsewhere.
+    Claiming(Pin<Box<dyn Future<Output = Claimed> + Send + 'w>>),
+    /// Nobody may run it now.
+    GiveBack(Claim),
+    /// Its run has ended at the first poll.
+    Settle(Owner, Result<Handled, Cause>),
+    Wait(Waiting<'w>),
+    Carry(String, Option<Carrier>),
+    Fail,
 }
 
 impl Waiting<'_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
         match self {
             Waiting::Own { ended, .. } => Pin::new(ended).poll(context).map(|ended| match ended {
-                Ok(Ended::Done { answer, carrier }) => Woken::Done { answer, carrier },
+                Ok(Ended::Done { written, carrier }) => Woken::Done { written, carrier },
                 Ok(Ended::Lost) => Woken::Lapsed,
                 Ok(Ended::Failed) | Err(_) => Woken::OwnFailed,
             }),
             Waiting::Joined { wait, .. } => Pin::new(wait).poll(context).map(|waited| match waited {
-                Waited::Done { answer, carrier } => Woken::Done { answer, carrier },
+                Waited::Done { answer, carrier } => Woken::Done { written: rules::written(&answer), carrier },
                 Waited::Released => Woken::OtherFailed,
                 Waited::Lapsed => Woken::Lapsed,
             }),
@@ -108,68 +117,93 @@ impl<'w> Delivery<'w> {
         }
     }
 
-    pub(super) async fn answer(mut self) -> Response {
-        let mut lapsed = false;
+    /// As far as it goes without waiting.
+    pub(super) fn begin(&mut self, context: &mut Context<'_>) -> Step<'w> {
+        match self.shared.store.claim(self.key, self.came) {
+            Outcome::Now(claimed) => self.claimed(claimed, self.came, true, context),
+            Outcome::Later(claiming) => Step::Claiming(claiming),
+        }
+    }
+
+    pub(super) async fn go_on(mut self, mut step: Step<'w>) -> Response {
+        let (store, mut lapsed) = (&self.shared.store, false);
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
         loop {
-            let waiting = match self.claim().await {
-                Next::Answer(response) => return response,
-                Next::Wait(waiting) => waiting,
-                Next::Claim => continue,
-            };
-            match self.wait(waiting).await {
-                Ok(response) => return response,
-                Err(Woken::Lapsed) if lapsed => sleep(SECOND_LOOK).await,
-                Err(woken) => lapsed = matches!(woken, Woken::Lapsed),
+            step = match step {
+                Step::Answer(response) => return response,
+                Step::Claim => {
+                    let now = self.shared.now();
+                    let (claimed, local) = match store.claim(self.key, now) {
+                        Outcome::Now(claimed) => (claimed, true),
+                        Outcome::Later(claiming) => (claiming.await, false),
+                    };
+                    self.claimed(claimed, now, local, &mut Context::from_waker(&waker))
+                }
+                Step::Claiming(claiming) => {
+                    let claimed = claiming.await;
+                    self.claimed(claimed, self.came, false, &mut Context::from_waker(&waker))
+                }
+                Step::GiveBack(claim) => {
+                    // A store that fails here keeps the push until the lease is over.
+                    let _ = store.release(&claim, Attempt::NotMade, self.shared.now()).await;
+                    Step::Answer(self.not_run())
+                }
+                Step::Settle(mut owner, handled) => {
+                    let (ended, after) = owner.settle(handled, true, false).await;
+                    owner.conclude(after);
+                    self.ended(ended)
+                }
+                Step::Wait(waiting) => match self.wait(waiting).await {
+                    Ok(response) => Step::Answer(response),
+                    Err(woken) => {
+                        let again = matches!(woken, Woken::Lapsed);
+                        if again && lapsed {
+                            sleep(SECOND_LOOK).await;
+                        } else {
+                            lapsed = again;
+                        }
+                        Step::Claim
+                    }
+                },
+                Step::Carry(written, carrier) => Step::Answer(self.carry(written, carrier).await),
+                Step::Fail => Step::Answer(self.failed().await),
             }
         }
     }
 
-    async fn claim(&mut self) -> Next<'w> {
-        let store = &self.shared.store;
-        let now = if self.has_waited { self.shared.now() } else { self.came };
-        let (claimed, local) = match store.claim(self.key, now) {
-            Outcome::Now(claimed) => (claimed, true),
-            Outcome::Later(claimed) => (claimed.await, false),
-        };
+    /// `now` is when the store was asked, and `local` whether it answered at once.
+    fn claimed(&mut self, claimed: Claimed, now: u64, local: bool, context: &mut Context<'_>) -> Step<'w> {
         match claimed {
             Claimed::New(claim) => {
                 self.note_age(claim.age, now);
-                self.run(claim, now, local).await
+                self.run(claim, now, local, context)
             }
             Claimed::Running { age, lease_left, waiting } => {
                 self.note_age(age, now);
                 if waiting >= self.shared.rules.max_joiners {
-                    return Next::Answer(self.end("too many joiners", Response::status(503)));
+                    return Step::Answer(self.end("too many joiners", Response::status(503)));
                 }
-                let lease_over = now.saturating_add(lease_left);
-                Next::Wait(Waiting::Joined { wait: store.wait(self.key, now).into_future(), lease_over })
+                let (wait, lease_over) = (self.shared.store.wait(self.key, now), now.saturating_add(lease_left));
+                Step::Wait(Waiting::Joined { wait: wait.into_future(), lease_over })
             }
             Claimed::Done { answer, carrier, age } => {
                 self.note_age(age, now);
-                Next::Answer(self.carry(&answer, carrier).await)
+                Step::Carry(rules::written(&answer), carrier)
             }
             Claimed::Exhausted { age } => {
                 self.note_age(age, now);
-                Next::Answer(self.failed().await)
+                Step::Fail
             }
             Claimed::Refused(refusal) => {
                 self.report(Cause::Refused(refusal));
-                Next::Answer(self.end("refused", Response::status(503)))
+                Step::Answer(self.end("refused", Response::status(503)))
             }
         }
     }
 
-    async fn run(&mut self, claim: Claim, now: u64, local: bool) -> Next<'w> {
-        let rules = &self.shared.rules;
-        let closing = self.shared.is_closing();
-        if closing || !rules.running.take() {
-            // A store that fails here keeps the push until the lease is over.
-            let _ = self.shared.store.release(&claim, Attempt::NotMade, now).await;
-            if closing {
-                return Next::Answer(self.end("closing", Response::status(503)));
-            }
-            self.report(Cause::Busy { limit: rules.running.limit });
-            return Next::Answer(self.end("busy", Response::status(503)));
+    fn run(&mut self, claim: Claim, now: u64, local: bool, context: &mut Context<'_>) -> Step<'w> {
+        if self.shared.is_closing() || self.shared.rules.running.is_full() {
+            return Step::GiveBack(claim);
         }
         let body: Arc<[u8]> = Arc::from(self.push.body());
         let mut owner = Owner {
@@ -178,25 +212,43 @@ impl<'w> Delivery<'w> {
             body: Arc::clone(&body),
             late_at: now.saturating_add(rules::LATE.saturating_sub(claim.age)),
             local,
-            placed: true,
+            placed: false,
             settled: false,
         };
-        let mut running = Running::new(Arc::clone(self.account).start(body));
-        match once(&mut running).await {
-            Poll::Ready(handled) if local => {
-                let (ended, after) = owner.settle(handled, true, false).await;
-                owner.conclude(after);
-                match ended {
-                    Ended::Done { answer, carrier } => Next::Answer(self.carry(&answer, carrier).await),
-                    Ended::Failed => Next::Answer(self.failed().await),
-                    Ended::Lost => Next::Claim,
+        let wall = if self.has_waited { self.shared.wall() } else { self.wall };
+        let mut running = Running::new(Arc::clone(self.account).start(body, wall));
+        match Pin::new(&mut running).poll(context) {
+            Poll::Ready(handled) if local => match owner.settle_now(handled) {
+                Settled::Now(ended, after) => {
+                    owner.conclude(after);
+                    self.ended(ended)
                 }
-            }
+                Settled::NotYet(handled) => Step::Settle(owner, handled),
+            },
             polled => {
+                owner.enter();
                 let (ended, acknowledged) = Task::spawn(owner, running, polled);
-                Next::Wait(Waiting::Own { ended, acknowledged })
+                Step::Wait(Waiting::Own { ended, acknowledged })
             }
         }
+    }
+
+    /// A run that came to its end in this delivery's hands.
+    fn ended(&mut self, ended: Ended) -> Step<'w> {
+        match ended {
+            Ended::Done { written, carrier: Some(Carrier::Delivery) } => Step::Answer(self.answered(written)),
+            Ended::Done { written, carrier } => Step::Carry(written, carrier),
+            Ended::Failed => Step::Fail,
+            Ended::Lost => Step::Claim,
+        }
+    }
+
+    fn not_run(&mut self) -> Response {
+        if self.shared.is_closing() {
+            return self.end("closing", Response::status(503));
+        }
+        self.report(Cause::Busy { limit: self.shared.rules.running.limit });
+        self.end("busy", Response::status(503))
     }
 
     /// Waits for an answer, or for the time to do without. `Err`: claim again, this is why.
@@ -216,7 +268,7 @@ impl<'w> Delivery<'w> {
             };
             let woken = poll_fn(|context| waiting.poll(context));
             match race(woken, sleep_until(self.shared.instant(until))).await {
-                Raced::First(Woken::Done { answer, carrier }) => return Ok(self.carry(&answer, carrier).await),
+                Raced::First(Woken::Done { written, carrier }) => return Ok(self.carry(written, carrier).await),
                 Raced::First(Woken::OwnFailed) => return Ok(self.failed().await),
                 Raced::First(woken) => return Err(woken),
                 Raced::Second(()) if until < deadline => return Err(Woken::Lapsed),
@@ -238,7 +290,7 @@ impl<'w> Delivery<'w> {
     }
 
     /// On the way out with an answer: asks whether it is this delivery's to carry.
-    async fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>) -> Response {
+    async fn carry(&mut self, written: String, carrier: Option<Carrier>) -> Response {
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
@@ -253,8 +305,12 @@ impl<'w> Delivery<'w> {
         if !carried {
             return self.end("late", Response::success());
         }
+        self.answered(written)
+    }
+
+    fn answered(&mut self, written: String) -> Response {
         let wall = if self.has_waited { self.shared.wall() } else { self.wall };
-        self.end("answered", self.push.answer(rules::written(answer), wall))
+        self.end("answered", self.push.answer(written, wall))
     }
 
     /// The handler failed in this delivery's run, or has failed too often.

@@ -156,6 +156,9 @@ impl<H, S> WebhookBuilder<H, S> {
     /// Each that waits has a task, a copy of its push, and usually a connection to a backend: 1024 is the usual soft
     /// limit of open files. At 1 s each it is 1024 pushes a second. What is refused goes to
     /// [`on_failure`](Self::on_failure) as [`Cause::Busy`].
+    ///
+    /// A handler of a [`Webhook`](crate::Webhook) counts from when it first waits, so one for each thread of the runtime
+    /// may come on top.
     pub fn max_running(self, handlers: usize) -> Self {
         self.rule(|rules| rules.running = Bound::new(handlers))
     }

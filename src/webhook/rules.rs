@@ -272,6 +272,15 @@ impl Bound {
         free
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.limit
+    }
+
+    /// Takes a place, be one free or not.
+    pub(super) fn enter(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn give_back(&self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,15 +1,17 @@
 //! The webhook on tokio: tasks and timers.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::WebhookBuilder;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Step};
 use super::rules::{self, Rules, WIND_UP};
 use super::run::Account;
 use crate::endpoint::{Endpoint, Push, Received, Report, Response};
@@ -179,7 +181,7 @@ impl Webhook {
     /// Outside of a tokio runtime with its timers enabled.
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         let (endpoint, wall) = (self.0.endpoint(), self.0.shared().wall());
-        match endpoint.receive(method, query, body, wall) {
+        match endpoint.receive_here(method, query, body, wall) {
             Ok(Received::Push(push)) => self.deliver(&push, wall).await,
             Ok(Received::Answer(answer)) => answer,
             Err(error) => {
@@ -191,15 +193,23 @@ impl Webhook {
 
     #[cfg(not(feature = "tracing"))]
     async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
-        Delivery::new(self, push, wall).answer().await
+        let mut delivery = Delivery::new(self, push, wall);
+        match poll_fn(|context| Poll::Ready(delivery.begin(context))).await {
+            Step::Answer(response) => response,
+            // Elsewhere, so that a server carries no room for it around with every request.
+            step => Box::pin(delivery.go_on(step)).await,
+        }
     }
 
     #[cfg(feature = "tracing")]
     async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
         use tracing::field::Empty;
         let span = tracing::info_span!("wechat_push", kind = Empty, delivery = Empty, outcome = Empty, left_ms = Empty);
-        let delivery = Delivery::new(self, push, wall, span.clone());
-        tracing::Instrument::instrument(delivery.answer(), span).await
+        let mut delivery = Delivery::new(self, push, wall, span.clone());
+        match poll_fn(|context| Poll::Ready(span.in_scope(|| delivery.begin(context)))).await {
+            Step::Answer(response) => response,
+            step => Box::pin(tracing::Instrument::instrument(delivery.go_on(step), span)).await,
+        }
     }
 
     /// Ends all accounts of this webhook: takes no new push, and waits for what runs.

@@ -119,7 +119,7 @@ impl ThreadedWebhook {
     pub fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         let Account { endpoint, shared, .. } = &*self.0;
         let wall = (shared.rules.wall_clock)();
-        let push = match endpoint.receive(method, query, body, wall) {
+        let push = match endpoint.receive_here(method, query, body, wall) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
             Err(error) => {
@@ -410,7 +410,7 @@ impl Run {
                     _ => None,
                 };
                 // Who is late after a take-over has nothing to say.
-                if memory.finish(&self.claim, Arc::from(written.as_bytes()), carrier, now).is_err() {
+                if memory.finish(&self.claim, written.as_bytes(), carrier, now).is_err() {
                     return;
                 }
                 let late = match carrier {
@@ -428,7 +428,7 @@ impl Run {
             // A claim that is lost has another owner, who sees to the push.
             Err(cause) => {
                 if let Cause::Unparsable(_) = cause {
-                    let _ = memory.finish(&self.claim, Arc::from(*b"success"), Some(Carrier::Delivery), now);
+                    let _ = memory.finish(&self.claim, b"success", Some(Carrier::Delivery), now);
                 } else {
                     self.own.failed.store(true, Ordering::Release);
                     let _ = memory.release(&self.claim, Attempt::Failed, now);

@@ -278,7 +278,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                     let answer: Arc<[u8]> = vec![number as u8; len].into();
                     let state = State::Done(answer.clone(), by);
                     let expected = model.end(&claim, claim.run, Some(state), now);
-                    prop_assert_eq!(memory.finish(&claim, answer, by, now), expected);
+                    prop_assert_eq!(memory.finish(&claim, &answer, by, now), expected);
                 }
             }
             Op::Release(n, attempt) => {

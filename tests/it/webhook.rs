@@ -132,12 +132,12 @@ impl Store for Remote {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
-        let claim = *claim;
-        later(move || self.0.finish(&claim, answer, carrier, now))
+        let (claim, answer) = (*claim, answer.to_vec());
+        later(move || self.0.finish(&claim, &answer, carrier, now))
     }
     fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
         let claim = *claim;
@@ -779,7 +779,7 @@ impl Store for Node {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {

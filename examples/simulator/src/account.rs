@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
+use wechat_events::cipher::{EncodingAesKey, open};
 use wechat_events::testing::WeChat;
 
 use crate::Problem;
@@ -44,6 +45,11 @@ impl Account {
         self.mode.unwrap_or(default)
     }
 
+    /// What `--seed` says, else another for each call.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(clock_seed)
+    }
+
     /// WeChat as this account sees it.
     pub fn wechat(&self) -> Result<WeChat, Problem> {
         self.wechat_in(self.mode())
@@ -63,8 +69,24 @@ impl Account {
                 WeChat::safe(&self.token, needed(&self.app_id, "--app-id")?, needed(&self.aes_key, "--aes-key")?)
             }
         };
-        Ok(wechat?.seed(self.seed.unwrap_or_else(clock_seed)))
+        Ok(wechat?.seed(self.seed()))
     }
+
+    /// What a sealed answer says, whether WeChat would take it or not; `None` if this account's key does not open it.
+    pub fn open(&self, answer: &[u8]) -> Option<Vec<u8>> {
+        let key = EncodingAesKey::new(self.aes_key.as_deref()?).ok()?;
+        let opened = open(&key, self.app_id.as_deref()?, encrypt(answer)?).ok()?;
+        Some(opened.into_message())
+    }
+}
+
+/// The `Encrypt` of an envelope, wherever it stands: for eyes, so it need not be exact.
+fn encrypt(body: &[u8]) -> Option<&str> {
+    let body = str::from_utf8(body).ok()?;
+    let (_, behind) = body.split_once("<Encrypt>").or_else(|| body.split_once("\"Encrypt\""))?;
+    let behind = behind.trim_start_matches(|c: char| c.is_whitespace() || c == ':' || c == '"');
+    let behind = behind.strip_prefix("<![CDATA[").unwrap_or(behind);
+    behind.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))).next()
 }
 
 /// Another for each run.

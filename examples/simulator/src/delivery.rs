@@ -25,10 +25,24 @@ pub fn deliver(
     draft: &Draft<'_>,
     mut watch: impl FnMut(Step<'_>),
 ) -> testing::Delivery {
+    deliver_while(wechat, target, draft, |step| {
+        watch(step);
+        true
+    })
+}
+
+/// The same, until `watch` says `false` of the end of an attempt: what would follow is not sent.
+pub fn deliver_while(
+    wechat: &WeChat,
+    target: &Target,
+    draft: &Draft<'_>,
+    mut watch: impl FnMut(Step<'_>) -> bool,
+) -> testing::Delivery {
     let begun = Instant::now();
+    let mut goes_on = true;
     let mut schedule = DELIVERIES.iter().enumerate();
     draft.deliver(now(), |request| {
-        let (index, due) = schedule.next()?;
+        let (index, due) = schedule.next().filter(|_| goes_on)?;
         let attempt = index + 1;
         let came = block_in_place(|| {
             Handle::current().block_on(async {
@@ -42,7 +56,7 @@ pub fn deliver(
             Some(answer) => wechat.judge(request, answer.clone()),
             None => Verdict::Ignored(Reason::Silence),
         };
-        watch(Step::Ended { attempt, at: begun.elapsed(), request, came: &came, verdict });
+        goes_on = watch(Step::Ended { attempt, at: begun.elapsed(), request, came: &came, verdict });
         answer
     })
 }

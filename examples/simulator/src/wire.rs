@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
 use http::uri::{PathAndQuery, Scheme};
-use http::{Request, Uri};
+use http::{Request, Uri, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -155,6 +155,16 @@ impl Target {
         self.uri.authority().map_or("", |authority| authority.as_str())
     }
 
+    /// What goes in front of the body; the connection adds its length.
+    pub fn head(&self, request: &testing::Request) -> request::Builder {
+        let head = Request::builder()
+            .method(request.method)
+            .uri(self.path(&request.query))
+            .header(HOST, self.host())
+            .header(USER_AGENT, "Mozilla/4.0");
+        if request.content_type.is_empty() { head } else { head.header(CONTENT_TYPE, request.content_type) }
+    }
+
     /// Sends a request over a connection of its own, and hangs up after `patience`.
     pub async fn send(&self, request: &testing::Request, patience: Duration) -> Result<Answered, Silence> {
         let begun = Instant::now();
@@ -173,15 +183,7 @@ impl Target {
         request: &testing::Request,
     ) -> Result<Answered, Silence> {
         let begun = Instant::now();
-        let mut head = Request::builder()
-            .method(request.method)
-            .uri(self.path(&request.query))
-            .header(HOST, self.host())
-            .header(USER_AGENT, "Mozilla/4.0");
-        if !request.content_type.is_empty() {
-            head = head.header(CONTENT_TYPE, request.content_type);
-        }
-        let request = head.body(Full::from(request.body.clone())).map_err(broken)?;
+        let request = self.head(request).body(Full::from(request.body.clone())).map_err(broken)?;
         sender.ready().await.map_err(broken)?;
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(broken)?.to_bytes().to_vec();

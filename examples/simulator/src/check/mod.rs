@@ -39,6 +39,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use crate::account::{Account, Mode};
+use crate::kinds::nearest;
 use crate::wire::Target;
 use crate::{Problem, Verdict};
 use receiver::Receiver;
@@ -246,7 +247,12 @@ impl Options {
         let checks = checks();
         let known = |name: &String| checks.iter().any(|check| is_named(check, name));
         if let Some(name) = self.only.iter().chain(&self.skip).find(|name| !known(name)) {
-            return Err(format!("`{name}` is no check and no group of checks").into());
+            let names = checks.iter().flat_map(|check| [check.id, check.group.name()]).map(|name| (name, name));
+            let meant = match &*nearest(name, names) {
+                [] => String::new(),
+                meant => format!("; meant is perhaps {}", meant.join(" or ")),
+            };
+            return Err(format!("`{name}` is no check and no group of checks{meant}").into());
         }
         let mode = self.account.mode();
         let rows = checks.into_iter().filter_map(|check| {

@@ -13,6 +13,7 @@ use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 use super::{Miss, Outcome, fail, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
+use crate::hint::hint;
 use crate::wire::{Answered, Silence, Target};
 
 /// Requests under way, but where a check is about more.
@@ -54,8 +55,11 @@ pub enum Genuine {
     Reply,
     /// `success` or nothing: which of them.
     Silent(Vec<u8>),
-    /// What WeChat does not take: as it was seen.
-    Bad(String),
+    /// What WeChat does not take: as it was seen, and what usually causes it.
+    Bad {
+        seen: String,
+        hint: Option<String>,
+    },
 }
 
 /// A request with what came back.
@@ -113,7 +117,10 @@ impl Receiver {
             Verdict::Silent => {
                 Genuine::Silent(echo.came.as_ref().map(|answered| answered.body.clone()).unwrap_or_default())
             }
-            _ => Genuine::Bad(echo.seen()),
+            Verdict::FaultLine(reason) | Verdict::Ignored(reason) => {
+                Genuine::Bad { seen: echo.seen(), hint: hint(reason) }
+            }
+            _ => Genuine::Bad { seen: echo.seen(), hint: None },
         };
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
         let mut seen = Vec::new();
@@ -206,7 +213,9 @@ impl Receiver {
     /// A genuine push must be answered before a forged one tells anything.
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
-            Genuine::Bad(_) => skip("WeChat does not take the answer to a genuine text, so that nothing can be told"),
+            Genuine::Bad { .. } => {
+                skip("WeChat does not take the answer to a genuine text, so that nothing can be told")
+            }
             Genuine::Reply | Genuine::Silent(_) => Ok(()),
         }
     }

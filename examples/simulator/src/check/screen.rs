@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anstream::println;
 use anstyle::{AnsiColor, Reset, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use serde::Serialize;
 use super::receiver::{Genuine, Knows, Receiver};
 use super::{Check, Group, Level, Miss, Outcome};
 use crate::account::Mode;
+use crate::screen::{BAD, BOLD, DIM, GOOD, say};
 
 /// Shows each row when those above it are known.
 pub struct Screen {
@@ -78,10 +78,10 @@ impl Result {
 
     fn style(self) -> Style {
         match self {
-            Result::Passed => AnsiColor::Green.on_default(),
-            Result::Failed => AnsiColor::Red.on_default().bold(),
+            Result::Passed => GOOD,
+            Result::Failed => BAD,
             Result::Warned => AnsiColor::Yellow.on_default(),
-            Result::Skipped => Style::new().dimmed(),
+            Result::Skipped => DIM,
         }
     }
 }
@@ -110,11 +110,13 @@ impl Screen {
             let known = if known.is_empty() { "none of echo, number, wait".to_owned() } else { known.join(", ") };
             let mode = format!("{:?}", screen.mode).to_lowercase();
             screen.bar.suspend(|| {
-                println!("{} in {mode} mode; it knows {known}", screen.address);
-                if let Genuine::Bad(seen) = &receiver.genuine {
+                say(format_args!("{} in {mode} mode; it knows {known}", screen.address));
+                if let Genuine::Bad { seen, hint } = &receiver.genuine {
                     let style = Result::Failed.style();
-                    println!("{style}a genuine text is not answered{Reset}: {seen}");
-                    println!("are its token, mode, app id and key the ones that it is checked with?");
+                    say(format_args!("{style}a genuine text is not answered{Reset}: {seen}"));
+                    if let Some(hint) = hint {
+                        say(hint);
+                    }
                 }
             });
         }
@@ -169,13 +171,13 @@ impl Screen {
                 skipped,
                 seconds: took.as_secs_f64(),
             };
-            println!("{}", serde_json::to_string_pretty(&summary).unwrap_or_default());
+            say(format_args!("{}", serde_json::to_string_pretty(&summary).unwrap_or_default()));
         } else {
             let style = if failed == 0 { Result::Passed.style() } else { Result::Failed.style() };
-            println!(
+            say(format_args!(
                 "\n{style}{passed} passed, {failed} failed{Reset}, {warned} warned, {skipped} skipped, in {:.1} s",
                 took.as_secs_f64()
-            );
+            ));
         }
         failed == 0
     }
@@ -183,14 +185,14 @@ impl Screen {
 
 fn show(check: &Check, found: &Found, above: Option<Group>) {
     if above != Some(check.group) {
-        println!("\n{}{}{Reset}", Style::new().bold(), check.group.name());
+        say(format_args!("\n{}{}{Reset}", BOLD, check.group.name()));
     }
     let (style, word) = (found.result.style(), found.result.word());
-    println!("  {style}{word:<7}{Reset}  {:<26} {}", check.id, check.sends);
+    say(format_args!("  {style}{word:<7}{Reset}  {:<26} {}", check.id, check.sends));
     let lines = |title: &str, text: &str| {
         for (index, line) in text.lines().enumerate() {
             let title = if index == 0 { title } else { "" };
-            println!("             {title:<10} {line}");
+            say(format_args!("             {title:<10} {line}"));
         }
     };
     match found.result {

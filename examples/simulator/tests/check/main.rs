@@ -153,7 +153,10 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
     for option in ["--only", "--skip"] {
         let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &[option, "address,adress-right"]).await;
         assert_eq!(ran.code, Some(2));
-        assert_eq!(ran.stderr, "error: `adress-right` is no check and no group of checks\n");
+        assert_eq!(
+            ran.stderr,
+            "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
+        );
     }
 }
 
