@@ -359,8 +359,8 @@ proptest! {
 fn answers_stay_their_pushes_own_and_in_bounded_room_while_others_come_and_go_around_them() {
     let memory = Memory::builder().shards(1).entries(1_000).bytes(128 << 10).build();
     let key = |n: u32| DedupKey::from_bytes(u128::from(n).to_be_bytes());
-    let answer = |n: u32| format!("{n} ").repeat(if n % 97 == 0 { 10_000 } else { 60 }).into_bytes();
-    let is_owed = |n: &u32| n % 400 == 0;
+    let answer = |n: u32| format!("{n} ").repeat(if n.is_multiple_of(97) { 10_000 } else { 60 }).into_bytes();
+    let is_owed = |n: &u32| n.is_multiple_of(400);
     let room = allocation_counter::measure(|| {
         for n in 1..=20_000 {
             let Claimed::New(claim) = memory.claim(key(n), 0) else { panic!() };

@@ -13,7 +13,7 @@ use crate::wire::{Answered, Silence, Target};
 /// What happens in a delivery, as it happens. Attempts count from 1, times from the push's first moment.
 pub enum Step<'s> {
     Sent { attempt: usize, at: Duration, request: &'s Request },
-    Ended { attempt: usize, at: Duration, request: &'s Request, came: &'s Result<Answered, Silence>, verdict: Verdict },
+    Ended { attempt: usize, at: Duration, came: &'s Result<Answered, Silence>, verdict: Verdict },
 }
 
 /// Delivers a push as WeChat does, with its retries, and tells `watch` of each step.
@@ -56,7 +56,7 @@ pub fn deliver_while(
             Some(answer) => wechat.judge(request, answer.clone()),
             None => Verdict::Ignored(Reason::Silence),
         };
-        goes_on = watch(Step::Ended { attempt, at: begun.elapsed(), request, came: &came, verdict });
+        goes_on = watch(Step::Ended { attempt, at: begun.elapsed(), came: &came, verdict });
         answer
     })
 }

@@ -228,7 +228,7 @@ async fn check_address(wechat: &WeChat, options: &Options, log: &mut Log<'_>) ->
         Ok(answered) => wechat.judge(request, answered.answer()),
         Err(_) => testing::Verdict::Refused(Reason::Silence),
     };
-    log.step(&Step::Ended { attempt: 1, at: begun.elapsed(), request, came: &came, verdict: verdict.clone() });
+    log.step(&Step::Ended { attempt: 1, at: begun.elapsed(), came: &came, verdict: verdict.clone() });
     verdict
 }
 

@@ -64,6 +64,8 @@ fn the_readmes_say_of_them_what_is_expected() {
     };
     let ids: BTreeSet<&str> =
         expected.iter().flat_map(|lines| lines.lines()).filter_map(|l| l.split(' ').next_back()).collect();
+    // That a process ended is for its authors to know.
+    let ids: BTreeSet<&str> = ids.into_iter().filter(|id| *id != "ended").collect();
     for (file, yes, words) in
         [("README.md", "yes", ["no", "no", "warning", "–"]), ("README.zh-CN.md", "是", ["否", "否", "警告", "–"])]
     {
