@@ -8,7 +8,7 @@ function setup(it)
     thread = thread + 1
 end
 
-local sent, sealed = 0, nil
+local sent, sealed, again = 0, nil, nil
 function init()
     if os.getenv("PUSHES") then
         sealed = {}
@@ -23,13 +23,20 @@ local function push(query, body)
 end
 
 function request()
+    if again then
+        return again
+    end
     sent = sent + 1
     if sealed then
         -- What is sent again is answered as a retry.
         return push(sealed[(sent - 1) % #sealed + 1]:match("(.*)\t(.*)"))
     end
-    return push(query, "<xml><ToUserName><![CDATA[gh_3d5f1b2c7a90]]></ToUserName>\n"
+    local new = push(query, "<xml><ToUserName><![CDATA[gh_3d5f1b2c7a90]]></ToUserName>\n"
         .. "<FromUserName><![CDATA[oQ7tTwK2mVbX9hJ4sLrYc8NfEzUg]]></FromUserName>\n<CreateTime>" .. os.time()
         .. "</CreateTime>\n<MsgType><![CDATA[text]]></MsgType>\n<Content><![CDATA[你好]]></Content>\n<MsgId>"
         .. os.time() .. number .. sent .. "</MsgId>\n</xml>")
+    if os.getenv("AGAIN") then
+        again = new
+    end
+    return new
 end

@@ -52,7 +52,8 @@ fn outline(text: &str) -> Outline {
 fn numbers(text: &str) -> String {
     let code = text.split('`').skip(1).step_by(2).map(|code| format!("`{code}` "));
     let prose: String = text.split('`').step_by(2).collect();
-    let numbers = prose.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|number| !number.is_empty());
+    let numbers = prose.split(|c: char| !(c.is_ascii_digit() || c == '.')).map(|number| number.trim_matches('.'));
+    let numbers = numbers.filter(|number| !number.is_empty());
     code.chain(numbers.map(|number| format!("{number} "))).collect()
 }
 
