@@ -21,9 +21,9 @@ use super::table::{Key, Limits, Salt, Table};
 /// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
 /// restart is run again by its retry, which is the right thing to do.
 ///
-/// Each operation takes the lock of one shard for some 50 ns, allocates nothing but room for more pushes, and never
-/// waits for anything else. Its own methods are those of [`Store`] without the [`Outcome`], for callers without a
-/// runtime; [`Wait::park`] is their waiting.
+/// Each operation takes the lock of one shard for some 50 ns, and never waits for anything else. It allocates nothing
+/// but room for more, and the copy of an answer that it hands out. Its own methods are those of [`Store`] without the
+/// [`Outcome`], for callers without a runtime; [`Wait::park`] is their waiting.
 ///
 /// # Bounds
 ///
@@ -32,7 +32,6 @@ use super::table::{Key, Limits, Salt, Table};
 /// lease is over. Running pushes are never evicted: [`Refusal::Full`](super::store::Refusal::Full).
 ///
 /// ```
-/// use std::sync::Arc;
 /// use wechat_events::DedupKey;
 /// use wechat_events::store::{Carrier, Claimed, Memory};
 ///
@@ -59,15 +58,17 @@ struct Shard(Mutex<Table>);
 ///
 /// # Arithmetic
 ///
-/// - A push takes about 200 bytes beside its answer: 13 MB for the default 65,536. Room grows as it is needed and is
-///   not given back.
+/// - A push takes 150 to 200 bytes beside its answer: at most 13 MB for the default 65,536. Room grows as it is needed
+///   and is not given back.
+/// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
+///   much longer than those that came with them.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
 ///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
 ///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
 /// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
 ///   Most answers are `success`; a text reply has at most some 2.5 KB.
 /// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
-///   evenly, but a shard may evict when the whole is filled to 90 % or so.
+///   evenly, but a shard may evict when the whole is filled to 98 % (8 shards), 93 % (64) or 85 % (256).
 ///
 /// ```
 /// use std::time::Duration;
@@ -119,7 +120,6 @@ impl MemoryBuilder {
     /// next one.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Memory};
     /// let memory = Memory::builder().entries(8).bytes(10).build();
@@ -141,7 +141,7 @@ impl MemoryBuilder {
     /// than 15 s retries count as new.
     ///
     /// ```
-    /// # use std::{sync::Arc, time::Duration};
+    /// # use std::time::Duration;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::builder().keep(Duration::from_secs(15)).build();
@@ -266,7 +266,6 @@ impl Memory {
     /// How many bytes of answers it holds.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::new();
@@ -314,7 +313,6 @@ impl Memory {
     /// [`Lost`] after a take-over, and for a claim that was finished or released.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Lost, Memory};
     /// let memory = Memory::new();
@@ -352,7 +350,6 @@ impl Memory {
     /// [`Store::carry`], at once.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Memory};
     /// let memory = Memory::new();
@@ -441,7 +438,7 @@ impl Store for Memory {
 /// The waiting for a push in a [`Memory`]: a future, or a thread that parks.
 ///
 /// ```
-/// # use std::{sync::Arc, time::Duration};
+/// # use std::time::Duration;
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Claimed, Memory, Waited};
 /// let memory = Memory::new();

@@ -409,7 +409,6 @@ pub enum Attempt {
 /// Which way an answer goes to the follower.
 ///
 /// ```
-/// # use std::sync::Arc;
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Carrier, Claimed, Memory};
 /// # let memory = Memory::new();
