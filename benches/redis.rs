@@ -36,7 +36,7 @@ async fn set(connection: &mut MultiplexedConnection) {
 async fn claim(store: &dyn Store, now: u64, finish: bool) {
     let Claimed::New(claim) = store.claim(key(), now).await else { panic!("not new") };
     if finish {
-        store.finish(&claim, Arc::from(*b"success"), Some(Carrier::Delivery), now).await.unwrap();
+        store.finish(&claim, b"success", Some(Carrier::Delivery), now).await.unwrap();
     }
 }
 

@@ -20,7 +20,7 @@
 //! WeChat's five-second rule: retries join, and a slow handler's reply still arrives. `testing` (feature of that name) is
 //! WeChat's side of the wire, for your own tests.
 //!
-//! ```
+//! ```standalone_crate
 //! use wechat_events::event::{Subscribe, Text};
 //! use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
 //!

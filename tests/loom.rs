@@ -48,7 +48,7 @@ fn deliver(memory: &Memory, busy: &AtomicBool, runs: &AtomicUsize, fails: u8) ->
                 if claim.run <= fails {
                     assert_eq!(memory.release(&claim, Attempt::Failed, 0), Ok(()));
                 } else {
-                    assert_eq!(memory.finish(&claim, answer("one"), Some(Carrier::Delivery), 0), Ok(()));
+                    assert_eq!(memory.finish(&claim, &answer("one"), Some(Carrier::Delivery), 0), Ok(()));
                     return answer("one");
                 }
             }
@@ -106,7 +106,7 @@ fn a_parked_thread_is_woken() {
             let memory = memory.clone();
             thread::spawn(move || memory.wait(key(), 0).park(Duration::from_secs(3600)))
         };
-        assert_eq!(memory.finish(&claim, answer("one"), None, 0), Ok(()));
+        assert_eq!(memory.finish(&claim, &answer("one"), None, 0), Ok(()));
         assert_eq!(waiter.join().unwrap(), Some(Waited::Done { answer: answer("one"), carrier: None }));
     });
 }
@@ -123,7 +123,7 @@ fn of_a_stalled_owner_and_who_takes_over_exactly_one_finishes_and_a_waiter_gets_
         let taker = {
             let memory = memory.clone();
             thread::spawn(move || match memory.claim(key(), LEASE) {
-                Claimed::New(claim) => Some(memory.finish(&claim, answer("second"), None, LEASE)),
+                Claimed::New(claim) => Some(memory.finish(&claim, &answer("second"), None, LEASE)),
                 Claimed::Done { answer: first, .. } => {
                     assert_eq!(first, answer("first"));
                     None
@@ -131,7 +131,7 @@ fn of_a_stalled_owner_and_who_takes_over_exactly_one_finishes_and_a_waiter_gets_
                 other => unreachable!("{other:?}"),
             })
         };
-        let first = memory.finish(&stalled, answer("first"), None, LEASE);
+        let first = memory.finish(&stalled, &answer("first"), None, LEASE);
         let won = match (first, taker.join().unwrap()) {
             (Ok(()), None) => "first",
             // Taken over, yet the second had not finished either when the first came: the first is refused.
@@ -154,7 +154,7 @@ fn a_renewal_and_a_take_over_do_not_both_succeed() {
         let renewed = memory.renew(&owner, LEASE);
         let taken = taker.join().unwrap();
         assert_eq!(renewed, if taken { Err(Lost) } else { Ok(()) });
-        assert_eq!(memory.finish(&owner, answer("one"), None, LEASE), renewed);
+        assert_eq!(memory.finish(&owner, &answer("one"), None, LEASE), renewed);
     });
 }
 
@@ -173,7 +173,7 @@ fn a_release_and_a_take_over_leave_one_owner() {
         assert_eq!(owners.len(), 1);
         assert_eq!(owners[0].run, 2);
         assert!(released == Ok(()) || released == Err(Lost));
-        assert_eq!(memory.finish(owners[0], answer("one"), None, LEASE), Ok(()));
+        assert_eq!(memory.finish(owners[0], &answer("one"), None, LEASE), Ok(()));
     });
 }
 
@@ -189,7 +189,7 @@ fn an_answer_is_carried_or_late_never_both_never_neither() {
             })
         };
         let (one, two) = (delivery(memory.clone()), delivery(memory.clone()));
-        assert_eq!(memory.finish(&claim, answer("one"), None, 0), Ok(()));
+        assert_eq!(memory.finish(&claim, &answer("one"), None, 0), Ok(()));
         let late = memory.carry(key(), Carrier::Late, 0);
         let (one, two) = (one.join().unwrap(), two.join().unwrap());
         assert_eq!(one, two, "retries of one push get the same");
@@ -204,7 +204,7 @@ fn late_gets_an_answer_once() {
     loom::model(|| {
         let memory = memory(8);
         let Claimed::New(claim) = memory.claim(key(), 0) else { unreachable!() };
-        assert_eq!(memory.finish(&claim, answer("one"), None, 0), Ok(()));
+        assert_eq!(memory.finish(&claim, &answer("one"), None, 0), Ok(()));
         let other = {
             let memory = memory.clone();
             thread::spawn(move || memory.carry(key(), Carrier::Late, 0))
@@ -230,7 +230,7 @@ fn a_waiter_that_is_dropped_takes_no_wake_up_along() {
             let memory = memory.clone();
             thread::spawn(move || block_on(memory.wait(key(), 0)))
         };
-        assert_eq!(memory.finish(&claim, answer("one"), None, 0), Ok(()));
+        assert_eq!(memory.finish(&claim, &answer("one"), None, 0), Ok(()));
         dropped.join().unwrap();
         assert_eq!(waiter.join().unwrap(), Waited::Done { answer: answer("one"), carrier: None });
     });

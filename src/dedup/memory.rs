@@ -5,8 +5,9 @@ use std::future::Future;
 use std::hash::BuildHasher;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use super::DedupKey;
@@ -20,9 +21,9 @@ use super::table::{Key, Limits, Salt, Table};
 /// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
 /// restart is run again by its retry, which is the right thing to do.
 ///
-/// Each operation takes the lock of one shard for some 50 ns, allocates nothing but room for more pushes, and never
-/// waits for anything else. Its own methods are those of [`Store`] without the [`Outcome`], for callers without a
-/// runtime; [`Wait::park`] is their waiting.
+/// Each operation takes the lock of one shard for some 50 ns, and never waits for anything else. It allocates nothing
+/// but room for more, and the copy of an answer that it hands out. Its own methods are those of [`Store`] without the
+/// [`Outcome`], for callers without a runtime; [`Wait::park`] is their waiting.
 ///
 /// # Bounds
 ///
@@ -31,14 +32,13 @@ use super::table::{Key, Limits, Salt, Table};
 /// lease is over. Running pushes are never evicted: [`Refusal::Full`](super::store::Refusal::Full).
 ///
 /// ```
-/// use std::sync::Arc;
 /// use wechat_events::DedupKey;
 /// use wechat_events::store::{Carrier, Claimed, Memory};
 ///
 /// let memory = Memory::new();
 /// let key = DedupKey::from_bytes([1; 16]);
 /// let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
-/// memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 6_000).unwrap();
+/// memory.finish(&claim, b"hello", Some(Carrier::Delivery), 6_000).unwrap();
 /// assert!(matches!(memory.claim(key, 10_080), Claimed::Done { .. }));
 /// assert!(matches!(memory.claim(key, 66_000), Claimed::New(_))); // 60 s after its end it is forgotten
 /// ```
@@ -58,15 +58,17 @@ struct Shard(Mutex<Table>);
 ///
 /// # Arithmetic
 ///
-/// - A push takes about 200 bytes beside its answer: 13 MB for the default 65,536. Room grows as it is needed and is
-///   not given back.
+/// - A push takes 150 to 200 bytes beside its answer: at most 13 MB for the default 65,536. Room grows as it is needed
+///   and is not given back.
+/// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
+///   much longer than those that came with them.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
 ///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
 ///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
 /// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
 ///   Most answers are `success`; a text reply has at most some 2.5 KB.
 /// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
-///   evenly, but a shard may evict when the whole is filled to 90 % or so.
+///   evenly, but a shard may evict when the whole is filled to 98 % (8 shards), 93 % (64) or 85 % (256).
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,7 +94,7 @@ impl Default for MemoryBuilder {
             bytes: 64 << 20,
             keep: Duration::from_secs(60),
             lease: Duration::from_secs(20),
-            shards: 64,
+            shards: thread::available_parallelism().map_or(8, |threads| 4 * threads.get()),
         }
     }
 }
@@ -118,13 +120,12 @@ impl MemoryBuilder {
     /// next one.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Memory};
     /// let memory = Memory::builder().entries(8).bytes(10).build();
     /// for n in 0..3 {
     ///     let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([n; 16]), 0) else { unreachable!() };
-    ///     memory.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 0).unwrap();
+    ///     memory.finish(&claim, b"hello", Some(Carrier::Delivery), 0).unwrap();
     /// }
     /// assert_eq!((memory.entries(), memory.bytes()), (2, 10));
     /// ```
@@ -140,12 +141,12 @@ impl MemoryBuilder {
     /// than 15 s retries count as new.
     ///
     /// ```
-    /// # use std::{sync::Arc, time::Duration};
+    /// # use std::time::Duration;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::builder().keep(Duration::from_secs(15)).build();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// memory.finish(&claim, b"hello", None, 9_000).unwrap();
     /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 23_999), Claimed::Done { .. }));
     /// assert!(matches!(memory.claim(DedupKey::from_bytes([1; 16]), 24_000), Claimed::New(_)));
     /// ```
@@ -174,7 +175,9 @@ impl MemoryBuilder {
         self
     }
 
-    /// How many locks to spread the pushes over. Default: 64.
+    /// How many locks to spread the pushes over. Default: four for each thread that the machine runs at once.
+    ///
+    /// More than that are dearer: what each has used last is no longer in the processor's cache.
     ///
     /// Rounded up to a power of two, at most 1,024; then halved until a shard holds 256 pushes at least, so that a
     /// small store's bounds are exact.
@@ -263,12 +266,11 @@ impl Memory {
     /// How many bytes of answers it holds.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Claimed, Memory};
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 0).unwrap();
+    /// memory.finish(&claim, b"hello", None, 0).unwrap();
     /// assert_eq!(memory.bytes(), 5);
     /// ```
     pub fn bytes(&self) -> usize {
@@ -311,16 +313,15 @@ impl Memory {
     /// [`Lost`] after a take-over, and for a claim that was finished or released.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Lost, Memory};
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
     /// let Claimed::New(second) = memory.claim(claim.key, 20_000) else { unreachable!() }; // the lease was over
-    /// assert_eq!(memory.finish(&claim, Arc::from(*b"stale"), None, 20_001), Err(Lost));
-    /// assert_eq!(memory.finish(&second, Arc::from(*b"fresh"), None, 20_002), Ok(()));
+    /// assert_eq!(memory.finish(&claim, b"stale", None, 20_001), Err(Lost));
+    /// assert_eq!(memory.finish(&second, b"fresh", None, 20_002), Ok(()));
     /// ```
-    pub fn finish(&self, claim: &Claim, answer: Arc<[u8]>, carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
+    pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
         self.locked(claim.key, |table, place| table.finish(claim, place, answer, carrier, now))
     }
 
@@ -349,12 +350,11 @@ impl Memory {
     /// [`Store::carry`], at once.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Carrier, Claimed, Memory};
     /// let memory = Memory::new();
     /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-    /// memory.finish(&claim, Arc::from(*b"hello"), None, 9_000).unwrap();
+    /// memory.finish(&claim, b"hello", None, 9_000).unwrap();
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 9_000));
     /// assert!(!memory.carry(claim.key, Carrier::Late, 15_600));
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
@@ -415,7 +415,7 @@ impl Store for Memory {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
@@ -438,14 +438,14 @@ impl Store for Memory {
 /// The waiting for a push in a [`Memory`]: a future, or a thread that parks.
 ///
 /// ```
-/// # use std::{sync::Arc, time::Duration};
+/// # use std::time::Duration;
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Claimed, Memory, Waited};
 /// let memory = Memory::new();
 /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
 /// std::thread::scope(|scope| {
 ///     let waiter = scope.spawn(|| memory.wait(claim.key, 1).park(Duration::from_secs(60)));
-///     memory.finish(&claim, Arc::from(*b"hello"), None, 2).unwrap();
+///     memory.finish(&claim, b"hello", None, 2).unwrap();
 ///     assert!(matches!(waiter.join().unwrap(), Some(Waited::Done { .. })));
 /// });
 /// ```

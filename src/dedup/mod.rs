@@ -1,5 +1,6 @@
 //! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
+mod answers;
 mod memory;
 mod park;
 #[cfg(feature = "redis")]
@@ -10,17 +11,21 @@ mod sync;
 mod table;
 
 use std::fmt;
+use std::sync::LazyLock;
 
-use xxhash_rust::xxh3::xxh3_128;
+use memchr::memmem::{self, Finder};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use crate::event::Event;
+use crate::fields::{Fields, Limits, Nodes, Path};
 
 pub use seen::Dedup;
 
 /// What all deliveries of one push have in common: a digest of its decrypted bytes.
 ///
 /// XXH3-128 of the whole body with seed 0, as 16 bytes with the highest first: the same on every machine and in every
-/// version of this crate, so that machines may share a store. MsgId alone is not unique over users, and FromUserName
+/// version of this crate, so that machines may share a store. Less the text of the root's `Encrypt`, which compatible
+/// mode has in a body that is in the clear, and which is sealed anew for each delivery. MsgId alone is not unique over users, and FromUserName
 /// with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
 ///
 /// The digest is no secret and no proof. Who can make WeChat push chosen bytes could find two bodies with one key, and
@@ -45,7 +50,16 @@ impl DedupKey {
     /// ```
     #[must_use]
     pub fn of_body(body: &[u8]) -> DedupKey {
-        DedupKey(xxh3_128(body).to_be_bytes())
+        let digest = match sealed_part(body) {
+            None => xxh3_128(body),
+            Some((before, behind)) => {
+                let mut digest = Xxh3Default::new();
+                digest.update(before);
+                digest.update(behind);
+                digest.digest128()
+            }
+        };
+        DedupKey(digest.to_be_bytes())
     }
 
     /// The key by FromUserName and CreateTime, as WeChat's pages advise for events.
@@ -89,6 +103,18 @@ impl DedupKey {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+}
+
+/// What stands before and behind the text of the root's `Encrypt`.
+fn sealed_part(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("Encrypt"));
+    NAME.find(body)?;
+    let mut nodes = Nodes::new();
+    let fields = Fields::read(body, &Limits::default(), &mut nodes).ok()?;
+    let encrypt = fields.root().first(const { Path::new("Encrypt") })?.text();
+    // Nobody could write it anywhere else, since nobody knew it before.
+    let at = memmem::find(body, encrypt.as_bytes())?;
+    Some((body.get(..at)?, body.get(at + encrypt.len()..)?))
 }
 
 impl fmt::Display for DedupKey {

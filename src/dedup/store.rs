@@ -77,7 +77,7 @@ pub const MAX_RUNS: u8 = 3;
 /// let Outcome::Now(Claimed::Running { age, .. }) = store.claim(key, 5_070) else { unreachable!() };
 /// assert_eq!(age, 5_070); // the second delivery: it waits
 ///
-/// let finished = store.finish(&claim, Arc::from(*b"hello"), Some(Carrier::Delivery), 6_000);
+/// let finished = store.finish(&claim, b"hello", Some(Carrier::Delivery), 6_000);
 /// assert!(matches!(finished, Outcome::Now(Ok(()))));
 ///
 /// let Outcome::Now(Claimed::Done { answer, carrier, age }) = store.claim(key, 10_080) else { unreachable!() };
@@ -129,13 +129,8 @@ pub trait Store: Send + Sync {
     /// - **Finished, though lost**: two owners carry two answers.
     /// - **Lost, though owned**: nobody answers, until the next delivery runs it again. So a store that has merely
     ///   forgotten the push says finished.
-    fn finish(
-        &self,
-        claim: &Claim,
-        answer: Arc<[u8]>,
-        carrier: Option<Carrier>,
-        now: u64,
-    ) -> Outcome<'_, Result<(), Lost>>;
+    fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64)
+    -> Outcome<'_, Result<(), Lost>>;
 
     /// The owner has no answer and gives the push back, so that the next delivery is a second chance.
     ///
@@ -201,7 +196,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
@@ -414,13 +409,12 @@ pub enum Attempt {
 /// Which way an answer goes to the follower.
 ///
 /// ```
-/// # use std::sync::Arc;
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Carrier, Claimed, Memory};
 /// # let memory = Memory::new();
 /// # let key = DedupKey::from_bytes([1; 16]);
 /// # let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
-/// memory.finish(&claim, Arc::from(*b"hello"), None, 14_700).unwrap();
+/// memory.finish(&claim, b"hello", None, 14_700).unwrap();
 /// assert!(memory.carry(key, Carrier::Late, 15_600)); // nobody came
 /// assert!(!memory.carry(key, Carrier::Delivery, 15_601)); // too late now
 /// ```
@@ -441,7 +435,7 @@ pub enum Carrier {
 /// # let memory = Memory::new();
 /// # let key = DedupKey::from_bytes([1; 16]);
 /// # let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
-/// memory.finish(&claim, Arc::from(*b"hello"), None, 10).unwrap();
+/// memory.finish(&claim, b"hello", None, 10).unwrap();
 /// let waited = memory.wait(key, 10).park(Duration::ZERO);
 /// assert_eq!(waited, Some(Waited::Done { answer: Arc::from(*b"hello"), carrier: None }));
 /// ```

@@ -3,21 +3,26 @@
 //! Pushes stand in slots that are reused, found by a hash map and linked into one of three queues. Each queue is in the
 //! order in which its pushes can be let go, so that eviction looks at heads only.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::mem;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use hashbrown::HashTable;
+
 use super::DedupKey;
+use super::answers::{Answers, Place};
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Refusal, Waited};
 
 /// No slot: an index that no `Vec` has.
 const NIL: usize = usize::MAX;
 
 pub(super) struct Table {
-    index: HashMap<Key, usize, Salt>,
+    /// Numbers of slots, by the hash of their keys: four bytes each, so that all of it stays in the cache.
+    index: HashTable<u32>,
+    salt: Salt,
     slots: Vec<Slot>,
+    answers: Answers,
     /// The first vacant slot; the others follow by `next`.
     vacant: usize,
     running: Queue,
@@ -50,6 +55,8 @@ struct Slot {
     owner: u128,
     run: u8,
     phase: Phase,
+    /// Of a push that is done.
+    answer: Place,
     prev: usize,
     next: usize,
 }
@@ -58,7 +65,7 @@ enum Phase {
     Vacant,
     Running { waiters: Vec<Waiter> },
     Released,
-    Done { answer: Arc<[u8]>, carrier: Option<Carrier> },
+    Done { carrier: Option<Carrier> },
 }
 
 struct Waiter {
@@ -88,6 +95,19 @@ impl Slot {
     fn age(&self, now: u64) -> u64 {
         now.saturating_sub(self.first_seen)
     }
+
+    fn bytes(&self) -> usize {
+        match self.phase {
+            Phase::Done { .. } => self.answer.length(),
+            Phase::Vacant | Phase::Running { .. } | Phase::Released => 0,
+        }
+    }
+}
+
+/// A slot by its number in the index.
+fn slot_at(slots: &[Slot], number: u32) -> Option<(usize, &Slot)> {
+    let at = usize::try_from(number).ok()?;
+    slots.get(at).map(|slot| (at, slot))
 }
 
 /// What a claim is to the push that it names.
@@ -98,9 +118,13 @@ enum Standing {
 
 impl Table {
     pub(super) fn new(limits: Limits, salt: Salt) -> Table {
+        // The index counts in 32 bits.
+        let limits = Limits { entries: limits.entries.min(1 << 31), ..limits };
         Table {
-            index: HashMap::with_hasher(salt),
+            index: HashTable::new(),
+            salt,
             slots: Vec::new(),
+            answers: Answers::default(),
             vacant: NIL,
             running: Queue::EMPTY,
             owed: Queue::EMPTY,
@@ -124,8 +148,8 @@ impl Table {
         self.sweep(now);
         let Some(at) = self.find(key, now) else {
             let owner = self.token().into();
-            let phase = Phase::Running { waiters: Vec::new() };
-            return match self.insert(key, owner, 1, now, phase, now) {
+            let run = |slot: &mut Slot| slot.phase = Phase::Running { waiters: Vec::new() };
+            return match self.insert(key, owner, 1, now, now, run) {
                 Some(_) => Claimed::New(Claim { key: id, owner, run: 1, first_seen: now, age: 0 }),
                 None => Claimed::Refused(Refusal::Full),
             };
@@ -134,8 +158,8 @@ impl Table {
         let Some(slot) = self.slots.get(at) else { return Claimed::Refused(Refusal::Full) };
         let (age, run, first_seen) = (slot.age(now), slot.run, slot.first_seen);
         match &slot.phase {
-            Phase::Done { answer, carrier } => {
-                return Claimed::Done { answer: Arc::clone(answer), carrier: *carrier, age };
+            Phase::Done { carrier } => {
+                return Claimed::Done { answer: Arc::from(self.answers.read(slot.answer)), carrier: *carrier, age };
             }
             Phase::Running { waiters } if slot.until > now => {
                 let lease_left = slot.until.saturating_sub(now);
@@ -164,7 +188,9 @@ impl Table {
                 slot.first_seen = slot.first_seen.min(claim.first_seen);
                 slot.run = slot.run.max(claim.run);
             }),
-            Standing::Absent => self.restore(claim, key, Phase::Running { waiters: Vec::new() }, now),
+            Standing::Absent => {
+                self.restore(claim, key, now, |slot| slot.phase = Phase::Running { waiters: Vec::new() });
+            }
         }
         Ok(())
     }
@@ -173,14 +199,17 @@ impl Table {
         &mut self,
         claim: &Claim,
         key: Key,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Result<(), Lost> {
-        let phase = Phase::Done { answer, carrier };
-        match self.standing(claim, key, now)? {
-            Standing::Owner(at) => self.change(at, now, |slot| slot.phase = phase),
-            Standing::Absent => self.restore(claim, key, phase, now),
+        let standing = self.standing(claim, key, now)?;
+        let answer = self.write(answer);
+        let finish = |slot: &mut Slot| (slot.phase, slot.answer) = (Phase::Done { carrier }, answer);
+        match standing {
+            Standing::Owner(at) => self.change(at, now, finish),
+            Standing::Absent if self.restore(claim, key, now, finish).is_none() => self.answers.forget(answer),
+            Standing::Absent => {}
         }
         Ok(())
     }
@@ -192,19 +221,21 @@ impl Table {
         };
         match self.standing(claim, key, now)? {
             Standing::Owner(at) => self.change(at, now, |slot| (slot.run, slot.phase) = (run, Phase::Released)),
-            Standing::Absent => self.restore(&Claim { run, ..*claim }, key, Phase::Released, now),
+            Standing::Absent => {
+                self.restore(&Claim { run, ..*claim }, key, now, |slot| slot.phase = Phase::Released);
+            }
         }
         Ok(())
     }
 
     pub(super) fn carry(&mut self, key: Key, by: Carrier, now: u64) -> bool {
         let Some(at) = self.find(key, now) else { return true };
-        let Some(Slot { phase: Phase::Done { carrier, .. }, .. }) = self.slots.get(at) else { return true };
+        let Some(Slot { phase: Phase::Done { carrier }, .. }) = self.slots.get(at) else { return true };
         match carrier {
             Some(carrier) => *carrier == Carrier::Delivery && by == Carrier::Delivery,
             None => {
                 self.change(at, now, |slot| {
-                    if let Phase::Done { carrier, .. } = &mut slot.phase {
+                    if let Phase::Done { carrier } = &mut slot.phase {
                         *carrier = Some(by);
                     }
                 });
@@ -231,8 +262,8 @@ impl Table {
                 }
                 Poll::Pending
             }
-            Phase::Done { answer, carrier } => {
-                Poll::Ready(Waited::Done { answer: Arc::clone(answer), carrier: *carrier })
+            Phase::Done { carrier } => {
+                Poll::Ready(Waited::Done { answer: Arc::from(self.answers.read(slot.answer)), carrier: *carrier })
             }
             Phase::Released => Poll::Ready(Waited::Released),
             Phase::Running { .. } | Phase::Vacant => Poll::Ready(Waited::Lapsed),
@@ -241,7 +272,7 @@ impl Table {
 
     /// Takes a waiter off the list, and hands its waker back to be dropped outside the lock.
     pub(super) fn leave(&mut self, key: Key, id: u64) -> Option<Waker> {
-        let at = *self.index.get(&key)?;
+        let at = self.at(key)?;
         let Phase::Running { waiters } = &mut self.slots.get_mut(at)?.phase else { return None };
         let place = waiters.iter().position(|waiter| waiter.id == id)?;
         Some(waiters.swap_remove(place).waker)
@@ -252,8 +283,15 @@ impl Table {
         self.tokens
     }
 
+    /// The slot of a push, be it forgotten or not.
+    fn at(&self, key: Key) -> Option<usize> {
+        let is_of = |number: &u32| slot_at(&self.slots, *number).is_some_and(|(_, slot)| slot.key == key);
+        let number = self.index.find(self.salt.hash_one(key), is_of)?;
+        slot_at(&self.slots, *number).map(|(at, _)| at)
+    }
+
     fn find(&self, key: Key, now: u64) -> Option<usize> {
-        let at = *self.index.get(&key)?;
+        let at = self.at(key)?;
         self.slots.get(at).is_some_and(|slot| !slot.forgotten(now, self.limits.keep)).then_some(at)
     }
 
@@ -267,13 +305,29 @@ impl Table {
 
     /// Makes a push anew that vanished under its owner. If there is no room it stays away: the owner is right all the
     /// same.
-    fn restore(&mut self, claim: &Claim, key: Key, phase: Phase, now: u64) {
-        self.insert(key, claim.owner, claim.run, claim.first_seen, phase, now);
+    fn restore(&mut self, claim: &Claim, key: Key, now: u64, change: impl FnOnce(&mut Slot)) -> Option<usize> {
+        self.insert(key, claim.owner, claim.run, claim.first_seen, now, change)
     }
 
-    fn insert(&mut self, key: Key, owner: u128, run: u8, first_seen: u64, phase: Phase, now: u64) -> Option<usize> {
+    fn write(&mut self, answer: &[u8]) -> Place {
+        if self.answers.is_sparse(self.limits.bytes) {
+            let done = self.slots.iter_mut().filter(|slot| matches!(slot.phase, Phase::Done { .. }));
+            self.answers = self.answers.moved(done.map(|slot| &mut slot.answer));
+        }
+        self.answers.write(answer)
+    }
+
+    fn insert(
+        &mut self,
+        key: Key,
+        owner: u128,
+        run: u8,
+        first_seen: u64,
+        now: u64,
+        change: impl FnOnce(&mut Slot),
+    ) -> Option<usize> {
         // One that stands here is forgotten, or `find` had found it.
-        if let Some(&at) = self.index.get(&key) {
+        if let Some(at) = self.at(key) {
             self.remove(at);
         }
         while self.index.len() >= self.limits.entries {
@@ -282,7 +336,8 @@ impl Table {
                 at => self.remove(at),
             }
         }
-        let slot = Slot { key, first_seen, until: 0, owner, run, phase: Phase::Vacant, prev: NIL, next: NIL };
+        let (phase, answer) = (Phase::Vacant, Place::default());
+        let slot = Slot { key, first_seen, until: 0, owner, run, phase, answer, prev: NIL, next: NIL };
         let at = match self.slots.get_mut(self.vacant) {
             Some(vacant) => {
                 let at = mem::replace(&mut self.vacant, vacant.next);
@@ -294,8 +349,10 @@ impl Table {
                 self.slots.len().saturating_sub(1)
             }
         };
-        self.index.insert(key, at);
-        self.change(at, now, |slot| slot.phase = phase);
+        let (slots, salt) = (&self.slots, self.salt);
+        let hash = |number: &u32| slot_at(slots, *number).map_or(0, |(_, slot)| salt.hash_one(slot.key));
+        self.index.insert_unique(salt.hash_one(key), u32::try_from(at).unwrap_or(u32::MAX), hash);
+        self.change(at, now, change);
         Some(at)
     }
 
@@ -304,14 +361,14 @@ impl Table {
         self.unlink(at);
         let Limits { keep, lease, .. } = self.limits;
         let Some(slot) = self.slots.get_mut(at) else { return };
-        let before = slot.phase.bytes();
+        let before = slot.bytes();
         let waiters = match &mut slot.phase {
             Phase::Running { waiters } => mem::take(waiters),
             _ => Vec::new(),
         };
         change(slot);
         slot.until = now.saturating_add(if let Phase::Running { .. } = slot.phase { lease } else { keep });
-        let after = slot.phase.bytes();
+        let after = slot.bytes();
         match &mut slot.phase {
             Phase::Running { waiters: still } => *still = waiters,
             _ => self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker)),
@@ -357,19 +414,23 @@ impl Table {
     fn remove(&mut self, at: usize) {
         self.unlink(at);
         let Some(slot) = self.slots.get_mut(at) else { return };
-        self.bytes = self.bytes.saturating_sub(slot.phase.bytes());
+        self.bytes = self.bytes.saturating_sub(slot.bytes());
         if let Phase::Running { waiters } = mem::replace(&mut slot.phase, Phase::Vacant) {
             self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker));
         }
+        self.answers.forget(mem::take(&mut slot.answer));
         slot.next = mem::replace(&mut self.vacant, at);
-        self.index.remove(&slot.key);
+        let (number, hash) = (u32::try_from(at).unwrap_or(u32::MAX), self.salt.hash_one(slot.key));
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == number) {
+            entry.remove();
+        }
     }
 
     fn queue(&mut self, at: usize) -> Option<&mut Queue> {
         match self.slots.get(at)?.phase {
             Phase::Vacant => None,
             Phase::Running { .. } => Some(&mut self.running),
-            Phase::Done { carrier: None, .. } => Some(&mut self.owed),
+            Phase::Done { carrier: None } => Some(&mut self.owed),
             Phase::Released | Phase::Done { .. } => Some(&mut self.settled),
         }
     }
@@ -402,15 +463,6 @@ impl Table {
         }
         if let Some(slot) = self.slots.get_mut(at) {
             (slot.prev, slot.next) = (tail, NIL);
-        }
-    }
-}
-
-impl Phase {
-    fn bytes(&self) -> usize {
-        match self {
-            Phase::Done { answer, .. } => answer.len(),
-            Phase::Vacant | Phase::Running { .. } | Phase::Released => 0,
         }
     }
 }

@@ -11,7 +11,6 @@
 //! Beside `Encrypt` an account in compatible mode has the fields in the clear, and a third-party platform has `AppId`
 //! instead of `ToUserName`: none of them is bound by anything, and none is looked at.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use super::{Endpoint, Push, Report, Response, Token, Which, parameters, present}
 use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
 use crate::error::{ConfigError, RequestError};
 use crate::fields::{Fields, Nodes, Path, is_json};
-use crate::reply::Writer;
+use crate::reply::{Writer, tag};
 use crate::signature::{same, sign, verify_signature};
 
 /// Characters of a foreign `encrypt_type` that an error shows.
@@ -100,13 +99,13 @@ impl Endpoint {
     /// `signature` in the query is not asked for: it covers nothing that `msg_signature` does not cover.
     /// `encrypt_type` may be absent, since nothing is decided by it; one that says something else than `aes` is a push
     /// of an account that is not set up as this endpoint is.
-    pub(super) fn open<'b>(
+    pub(super) fn open(
         &self,
         cipher: &Arc<Cipher>,
         query: &str,
         body: &[u8],
         now: i64,
-    ) -> Result<Push<'b>, RequestError> {
+    ) -> Result<(Vec<u8>, Sealing), RequestError> {
         let [msg_signature, timestamp, nonce, encrypt_type] =
             parameters(query, ["msg_signature", "timestamp", "nonce", "encrypt_type"]);
         let msg_signature = msg_signature.ok_or(RequestError::MissingMsgSignature)?;
@@ -129,7 +128,7 @@ impl Endpoint {
         let (key, opened) = cipher.open(encrypt)?;
         let sealing =
             Sealing { cipher: Arc::clone(cipher), token, key, json: is_json(body), nonce: Nonce::new(&nonce) };
-        Ok(Push { endpoint: self.clone(), body: Cow::Owned(opened.into_message()), sealing: Some(sealing) })
+        Ok((opened.into_message(), sealing))
     }
 
     /// Whether the token is wrong, or the body is not the one that was signed.
@@ -181,10 +180,10 @@ impl Push<'_> {
         // The four values, with some 120 bytes of markup.
         let room = encrypt.len() + nonce.len() + 192;
         Ok(Response::written(Writer::document(sealing.json, room, |envelope| {
-            envelope.text("Encrypt", &encrypt);
-            envelope.text("MsgSignature", signature);
-            envelope.number("TimeStamp", now);
-            envelope.text("Nonce", nonce);
+            envelope.text(tag!("Encrypt"), &encrypt);
+            envelope.text(tag!("MsgSignature"), signature);
+            envelope.number(tag!("TimeStamp"), now);
+            envelope.text(tag!("Nonce"), nonce);
         })))
     }
 }
@@ -222,6 +221,7 @@ impl Nonce {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::sync::Mutex;
 
     use super::*;
@@ -238,7 +238,11 @@ mod tests {
         let query = format!("timestamp=1&nonce={nonce}&msg_signature={}", str::from_utf8(&signature).unwrap());
         let body = format!("<xml><Encrypt>{encrypt}</Encrypt></xml>");
         match endpoint.receive("POST", &query, body.as_bytes(), 1).unwrap() {
-            Received::Push(push) => Push { body: Cow::Owned(push.body().to_vec()), ..push },
+            Received::Push(push) => Push {
+                endpoint: Cow::Owned(endpoint.clone()),
+                body: Cow::Owned(push.body().to_vec()),
+                sealing: push.sealing,
+            },
             Received::Answer(_) => panic!(),
         }
     }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aes")]
 mod envelope;
+#[cfg(feature = "http")]
+mod http;
 mod self_check;
 
 use std::borrow::Cow;
@@ -307,12 +309,34 @@ impl Endpoint {
         body: &'b [u8],
         now: i64,
     ) -> Result<Received<'b>, RequestError> {
-        if let Err(ParseError::TooLarge { bytes, limit }) = self.0.limits.admit(body) {
+        Endpoint::admit(Cow::Owned(self.clone()), method, query, body, now)
+    }
+
+    /// [`receive`](Endpoint::receive), for a push that does not outlive the endpoint: without a count that all threads
+    /// would write to.
+    pub(crate) fn receive_here<'b>(
+        &'b self,
+        method: &str,
+        query: &str,
+        body: &'b [u8],
+        now: i64,
+    ) -> Result<Received<'b>, RequestError> {
+        Endpoint::admit(Cow::Borrowed(self), method, query, body, now)
+    }
+
+    fn admit<'b>(
+        endpoint: Cow<'b, Endpoint>,
+        method: &str,
+        query: &str,
+        body: &'b [u8],
+        now: i64,
+    ) -> Result<Received<'b>, RequestError> {
+        if let Err(ParseError::TooLarge { bytes, limit }) = endpoint.0.limits.admit(body) {
             return Err(RequestError::TooLarge { bytes, limit });
         }
         match method {
             "GET" => {
-                self.verify(query, now)?;
+                endpoint.verify(query, now)?;
                 let [echostr] = parameters(query, ["echostr"]);
                 let echostr = present(echostr, "echostr")?;
                 Ok(Received::Answer(Response { body: echostr.into_owned().into_bytes(), ..Response::success() }))
@@ -320,12 +344,13 @@ impl Endpoint {
             "POST" if PROBES.contains(&body) => Ok(Received::Answer(Response::success())),
             "POST" => {
                 #[cfg(feature = "aes")]
-                if let Some(cipher) = &self.0.cipher {
-                    return self.open(cipher, query, body, now).map(Received::Push);
+                if let Some(cipher) = &endpoint.0.cipher {
+                    let (body, sealing) = endpoint.open(cipher, query, body, now)?;
+                    return Ok(Received::Push(Push { endpoint, body: Cow::Owned(body), sealing: Some(sealing) }));
                 }
-                self.verify(query, now)?;
+                endpoint.verify(query, now)?;
                 Ok(Received::Push(Push {
-                    endpoint: self.clone(),
+                    endpoint,
                     body: Cow::Borrowed(body),
                     #[cfg(feature = "aes")]
                     sealing: None,
@@ -378,7 +403,7 @@ impl Endpoint {
         now: i64,
         handler: &H,
     ) -> Response {
-        let push = match self.receive(method, query, body, now) {
+        let push = match self.receive_here(method, query, body, now) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
             Err(error) => {
@@ -508,7 +533,7 @@ pub enum Received<'b> {
 /// # Ok::<(), wechat_events::ConfigError>(())
 /// ```
 pub struct Push<'b> {
-    endpoint: Endpoint,
+    endpoint: Cow<'b, Endpoint>,
     body: Cow<'b, [u8]>,
     /// `None`: in the clear.
     #[cfg(feature = "aes")]
@@ -565,6 +590,8 @@ impl fmt::Debug for Push<'_> {
 }
 
 /// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
+///
+/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP's status.

@@ -10,9 +10,10 @@ use crate::error::ReplyError;
 
 #[cfg(feature = "testing")]
 pub(crate) use write::JsonString;
-#[cfg(feature = "aes")]
-pub(crate) use write::Writer;
+pub(crate) use write::Tag;
 pub use write::{Refused, Written};
+#[cfg(feature = "aes")]
+pub(crate) use write::{Writer, tag};
 
 /// Bytes of UTF-8 that a text reply may have.
 ///

@@ -107,7 +107,7 @@ impl Reply {
         }
         // What is left out of a name makes it another's. JSON holds every character.
         let json = is_json(event.body());
-        let is_name = |name: &str| !is_blank(name) && (json || !name.chars().any(is_forbidden));
+        let is_name = |name: &str| !is_blank(name) && (json || is_plain(name) || !name.chars().any(is_forbidden));
         if !is_name(&event.from_user) || !is_name(&event.to_user) {
             return Err(Refused::NoSender);
         }
@@ -141,56 +141,56 @@ impl Reply {
 
     fn document(&self, event: &Event<'_>, now: i64) -> String {
         Writer::document(is_json(event.body()), 512, |xml| {
-            xml.text("ToUserName", &event.from_user);
-            xml.text("FromUserName", &event.to_user);
-            xml.number("CreateTime", now);
+            xml.text(tag!("ToUserName"), &event.from_user);
+            xml.text(tag!("FromUserName"), &event.to_user);
+            xml.number(tag!("CreateTime"), now);
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
-                    xml.text("MsgType", "text");
-                    xml.text("Content", &cut(&text.content));
+                    xml.text(tag!("MsgType"), "text");
+                    xml.text(tag!("Content"), &cut(&text.content));
                 }
                 Reply::Image(image) => {
-                    xml.text("MsgType", "image");
-                    xml.within("Image", |xml| xml.text("MediaId", &image.media_id));
+                    xml.text(tag!("MsgType"), "image");
+                    xml.within(tag!("Image"), |xml| xml.text(tag!("MediaId"), &image.media_id));
                 }
                 Reply::Voice(voice) => {
-                    xml.text("MsgType", "voice");
-                    xml.within("Voice", |xml| xml.text("MediaId", &voice.media_id));
+                    xml.text(tag!("MsgType"), "voice");
+                    xml.within(tag!("Voice"), |xml| xml.text(tag!("MediaId"), &voice.media_id));
                 }
                 Reply::Video(video) => {
-                    xml.text("MsgType", "video");
-                    xml.within("Video", |xml| {
-                        xml.text("MediaId", &video.media_id);
-                        xml.option("Title", video.title.as_deref());
-                        xml.option("Description", video.description.as_deref());
+                    xml.text(tag!("MsgType"), "video");
+                    xml.within(tag!("Video"), |xml| {
+                        xml.text(tag!("MediaId"), &video.media_id);
+                        xml.option(tag!("Title"), video.title.as_deref());
+                        xml.option(tag!("Description"), video.description.as_deref());
                     });
                 }
                 Reply::Music(music) => {
-                    xml.text("MsgType", "music");
-                    xml.within("Music", |xml| {
-                        xml.option("Title", music.title.as_deref());
-                        xml.option("Description", music.description.as_deref());
-                        xml.option("MusicUrl", music.music_url.as_deref());
-                        xml.option("HQMusicUrl", music.hq_music_url.as_deref());
-                        xml.text("ThumbMediaId", &music.thumb_media_id);
+                    xml.text(tag!("MsgType"), "music");
+                    xml.within(tag!("Music"), |xml| {
+                        xml.option(tag!("Title"), music.title.as_deref());
+                        xml.option(tag!("Description"), music.description.as_deref());
+                        xml.option(tag!("MusicUrl"), music.music_url.as_deref());
+                        xml.option(tag!("HQMusicUrl"), music.hq_music_url.as_deref());
+                        xml.text(tag!("ThumbMediaId"), &music.thumb_media_id);
                     });
                 }
                 Reply::News(news) => {
-                    xml.text("MsgType", "news");
+                    xml.text(tag!("MsgType"), "news");
                     let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
-                    xml.number("ArticleCount", articles.len());
-                    xml.items("Articles", &articles, |xml, article| {
-                        xml.text("Title", &article.title);
-                        xml.text("Description", &article.description);
-                        xml.text("PicUrl", &article.pic_url);
-                        xml.text("Url", &article.url);
+                    xml.number(tag!("ArticleCount"), articles.len());
+                    xml.items(tag!("Articles"), &articles, |xml, article| {
+                        xml.text(tag!("Title"), &article.title);
+                        xml.text(tag!("Description"), &article.description);
+                        xml.text(tag!("PicUrl"), &article.pic_url);
+                        xml.text(tag!("Url"), &article.url);
                     });
                 }
                 Reply::TransferCustomerService(transfer) => {
-                    xml.text("MsgType", "transfer_customer_service");
+                    xml.text(tag!("MsgType"), "transfer_customer_service");
                     if let Some(account) = &transfer.kf_account {
-                        xml.within("TransInfo", |xml| xml.text("KfAccount", account));
+                        xml.within(tag!("TransInfo"), |xml| xml.text(tag!("KfAccount"), account));
                     }
                 }
             }
@@ -204,6 +204,29 @@ fn articles_for(event: &Event<'_>) -> usize {
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
 }
 
+/// An element's name with the markup around it, put together by the compiler: each is written at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag {
+    pub(crate) name: &'static str,
+    pub(crate) open: &'static str,
+    pub(crate) close: &'static str,
+    pub(crate) open_text: &'static str,
+    pub(crate) close_text: &'static str,
+}
+
+macro_rules! tag {
+    ($name:literal) => {
+        $crate::reply::Tag {
+            name: $name,
+            open: concat!("<", $name, ">"),
+            close: concat!("</", $name, ">"),
+            open_text: concat!("<", $name, "><![CDATA["),
+            close_text: concat!("]]></", $name, ">"),
+        }
+    };
+}
+pub(crate) use tag;
+
 /// XML or JSON, element by element.
 pub(crate) struct Writer {
     text: String,
@@ -216,20 +239,20 @@ impl Writer {
         let mut writer = Writer { text: String::with_capacity(capacity), json };
         match json {
             true => writer.object(inside),
-            false => writer.element("xml", inside),
+            false => writer.element(tag!("xml"), inside),
         }
         writer.text
     }
 
-    fn within(&mut self, name: &str, inside: impl FnOnce(&mut Writer)) {
-        self.member(name, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
+    fn within(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
+        self.member(tag, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
     }
 
     /// In XML each is an `item`, in JSON they are an array.
-    fn items<T>(&mut self, name: &str, items: &[T], each: impl Fn(&mut Writer, &T)) {
-        self.member(name, |writer| {
+    fn items<T>(&mut self, tag: Tag, items: &[T], each: impl Fn(&mut Writer, &T)) {
+        self.member(tag, |writer| {
             if !writer.json {
-                return items.iter().for_each(|item| writer.element("item", |writer| each(writer, item)));
+                return items.iter().for_each(|item| writer.element(tag!("item"), |writer| each(writer, item)));
             }
             writer.text.push('[');
             for item in items {
@@ -240,41 +263,39 @@ impl Writer {
         });
     }
 
-    pub(crate) fn number(&mut self, name: &str, number: impl fmt::Display) {
+    pub(crate) fn number(&mut self, tag: Tag, number: impl fmt::Display) {
         // Writing to a String does not fail.
-        self.member(name, |writer| write!(writer.text, "{number}").unwrap_or_default());
+        self.member(tag, |writer| write!(writer.text, "{number}").unwrap_or_default());
     }
 
-    fn option(&mut self, name: &str, text: Option<&str>) {
+    fn option(&mut self, tag: Tag, text: Option<&str>) {
         if let Some(text) = text {
-            self.text(name, text);
+            self.text(tag, text);
         }
     }
 
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
-        self.member(name, |writer| {
-            if writer.json {
-                return write!(writer.text, "\"{}\"", JsonString(text)).unwrap_or_default();
-            }
-            writer.text.push_str("<![CDATA[");
-            writer.escape(text);
-            writer.text.push_str("]]>");
-        });
+    pub(crate) fn text(&mut self, tag: Tag, text: &str) {
+        if self.json {
+            return self.member(tag, |writer| write!(writer.text, "\"{}\"", JsonString(text)).unwrap_or_default());
+        }
+        self.text.push_str(tag.open_text);
+        self.escape(text);
+        self.text.push_str(tag.close_text);
     }
 
-    fn member(&mut self, name: &str, value: impl FnOnce(&mut Writer)) {
+    fn member(&mut self, tag: Tag, value: impl FnOnce(&mut Writer)) {
         if !self.json {
-            return self.element(name, value);
+            return self.element(tag, value);
         }
         self.comma();
-        self.text.extend(["\"", name, "\":"]);
+        self.text.extend(["\"", tag.name, "\":"]);
         value(self);
     }
 
-    fn element(&mut self, name: &str, inside: impl FnOnce(&mut Writer)) {
-        self.text.extend(["<", name, ">"]);
+    fn element(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
+        self.text.push_str(tag.open);
         inside(self);
-        self.text.extend(["</", name, ">"]);
+        self.text.push_str(tag.close);
     }
 
     fn object(&mut self, inside: impl FnOnce(&mut Writer)) {
@@ -292,6 +313,9 @@ impl Writer {
 
     /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
     fn escape(&mut self, text: &str) {
+        if is_plain(text) {
+            return self.text.push_str(text);
+        }
         // The first byte of each character that must not stand as it is, and of some that may.
         let special = |byte: &u8| matches!(byte, b'>' | 0..b' ' | 0xEF);
         let mut rest = text;
@@ -325,6 +349,17 @@ impl fmt::Display for JsonString<'_> {
             _ => f.write_char(c),
         })
     }
+}
+
+/// Whether a text may stand in CDATA as it is; some of which that is so are not recognised.
+///
+/// Without a way out of the loops, so that they look at many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let special = bytes.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'>'));
+    // U+FFFE and U+FFFF begin so.
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    !pairs.fold(special, |found, (first, second)| found | ((*first == 0xEF) & (*second == 0xBF)))
 }
 
 /// Whether XML 1.0 has no place for this character.

@@ -1,6 +1,7 @@
 //! A push before it is sent: a sample whose fields are set.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{Request, WeChat};
 use crate::event::KINDS;
@@ -89,16 +90,21 @@ impl<'w> Draft<'w> {
     /// that is set so stays, else it is the time of the first delivery. [Raw](WeChat::raw) XML is written anew, and
     /// raw bytes of another kind stay as they are.
     pub fn set(mut self, path: &str, value: &str) -> Draft<'w> {
-        if let Body::Bytes(bytes) = &self.body
-            && let Some(fields) = str::from_utf8(bytes).ok().and_then(fields)
-        {
-            self.body = Body::Fields { fields, timed: true };
-        }
+        self.take_apart();
         self.put(path, value);
         if let Body::Fields { timed, .. } = &mut self.body {
             *timed |= path == "CreateTime";
         }
         self
+    }
+
+    /// Raw XML becomes fields.
+    fn take_apart(&mut self) {
+        if let Body::Bytes(bytes) = &self.body
+            && let Some(fields) = str::from_utf8(bytes).ok().and_then(fields)
+        {
+            self.body = Body::Fields { fields, timed: true };
+        }
     }
 
     fn put(&mut self, path: &str, value: &str) {
@@ -127,6 +133,28 @@ impl<'w> Draft<'w> {
         }
     }
 
+    /// The same push less the first element at a path, and all that is in it.
+    ///
+    /// A sample has each field that WeChat was seen to send, and not every push has them all. Raw pushes are treated
+    /// as [`set`](Draft::set) treats them, and a path that is not there changes nothing.
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// let wechat = WeChat::plain("token")?;
+    /// let without_code = wechat.push("subscribe").set("EventKey", "").without("Ticket").request(1700000000);
+    /// assert!(without_code.message.ends_with(b"<EventKey><![CDATA[]]></EventKey>\n</xml>"));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn without(mut self, path: &str) -> Draft<'w> {
+        self.take_apart();
+        if let Body::Fields { fields, .. } = &mut self.body
+            && let Some(element) = find(fields, path)
+        {
+            fields.drain(element);
+        }
+        self
+    }
+
     /// The same push with this nonce on each delivery, instead of one by the [seed](WeChat::seed).
     pub fn nonce(self, nonce: impl Into<String>) -> Draft<'w> {
         Draft { nonce: Some(nonce.into()), ..self }
@@ -153,6 +181,18 @@ fn fields(xml: &str) -> Option<Vec<Field>> {
         Field { depth, name, value, bare }
     };
     Some(elements.into_iter().map(field).collect())
+}
+
+/// Where the first element at a path stands, with those in it.
+fn find(fields: &[Field], path: &str) -> Option<Range<usize>> {
+    let mut within = 0..fields.len();
+    for (depth, name) in (0..).zip(path.split('/')) {
+        let mut candidates = fields.iter().enumerate().take(within.end).skip(within.start);
+        let (index, _) = candidates.find(|(_, field)| field.depth == depth && field.name == name)?;
+        let deeper = fields.iter().skip(index + 1).take_while(|field| field.depth > depth).count();
+        within = index..index + 1 + deeper;
+    }
+    Some(within)
 }
 
 fn is_bare(value: &str) -> bool {
@@ -214,5 +254,16 @@ mod tests {
             let found = format!("{:?}", event.kind);
             assert!(found.starts_with(&format!("{}(", kind.variant())), "{kind:?} became {found}");
         }
+    }
+
+    #[test]
+    fn an_element_goes_with_all_that_is_in_it_and_with_no_other() {
+        let wechat = WeChat::plain("token").unwrap();
+        let draft = wechat.raw("<xml><A>1</A><B><C>2</C><C>3</C></B><D>4</D></xml>");
+        let left = |path| String::from_utf8(draft.clone().without(path).request(0).message).unwrap();
+        assert_eq!(left("B"), "<xml><A>1</A>\n<D>4</D>\n</xml>");
+        assert_eq!(left("B/C"), "<xml><A>1</A>\n<B><C>3</C></B>\n<D>4</D>\n</xml>");
+        assert_eq!(left("C"), left("B/A"));
+        assert_eq!(left("C"), "<xml><A>1</A>\n<B><C>2</C><C>3</C></B>\n<D>4</D>\n</xml>");
     }
 }

@@ -217,7 +217,8 @@ impl WeChat {
     /// ```
     #[must_use]
     pub fn address_check(&self, now: i64) -> Request {
-        let echostr = self.draw().to_string();
+        // Up to 19 digits, as WeChat's.
+        let echostr = (self.draw() >> 1).to_string();
         let query = format!("{}&echostr={echostr}", self.signed(now, &self.nonce()));
         Request {
             method: "GET",

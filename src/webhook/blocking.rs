@@ -11,7 +11,7 @@ use crate::handler::{AsyncHandler, Handler, HandlerResult};
 /// Each call runs on tokio's threads for blocking work, with an event of its own. Errors and panics are those of the
 /// handler. A call that has begun is not cancelled by a shutdown: threads cannot be.
 ///
-/// ```
+/// ```standalone_crate
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use wechat_events::event::Text;
 /// use wechat_events::{Blocking, Endpoint, Event, Handler, HandlerResult, Reply, Webhook};

@@ -9,6 +9,7 @@
 //!
 //! `threads` is the same for servers without a runtime.
 
+mod arrival;
 #[cfg(feature = "tokio")]
 mod blocking;
 #[cfg(feature = "tokio")]
@@ -16,6 +17,7 @@ mod delivery;
 mod rules;
 #[cfg(feature = "tokio")]
 mod run;
+mod span;
 #[cfg(feature = "tokio")]
 mod tasks;
 #[cfg(feature = "threads")]
@@ -36,9 +38,10 @@ pub use tasks::Webhook;
 #[cfg(feature = "threads")]
 pub use threads::ThreadedWebhook;
 
-/// The settings of a [`Webhook`].
+/// The settings of a [`Webhook`](crate::Webhook), or of a [`ThreadedWebhook`](crate::ThreadedWebhook).
 ///
 /// ```
+/// # #[cfg(feature = "tokio")] {
 /// use wechat_events::store::Memory;
 /// use wechat_events::{AsyncHandler, Endpoint, OnError, Policy, Reply, Webhook};
 ///
@@ -55,6 +58,7 @@ pub use threads::ThreadedWebhook;
 ///     })
 ///     .on_failure(|failure| eprintln!("{failure}"))
 ///     .build();
+/// # }
 /// # Ok::<(), wechat_events::ConfigError>(())
 /// ```
 #[must_use = "a builder does nothing until `build`"]
@@ -66,7 +70,7 @@ pub struct WebhookBuilder<H, S = Box<dyn Store>> {
 }
 
 impl<H, S> WebhookBuilder<H, S> {
-    /// What to do when the reply is not ready. Default: [`Policy::Hold`].
+    /// What to do when the reply is not ready. Default: [`Policy::Hold`]; on threads [`Policy::Acknowledge`].
     ///
     /// Why that: what is acknowledged can be answered with the customer-service API only, which personal accounts do
     /// not have.
@@ -83,16 +87,17 @@ impl<H, S> WebhookBuilder<H, S> {
         self.rule(|rules| rules.interim = Some(reply))
     }
 
-    /// What to do when the handler fails. Default: [`OnError::Hold`].
+    /// What to do when the handler fails. Default: [`OnError::Hold`]; on threads [`OnError::Acknowledge`].
     pub fn on_error(self, on_error: OnError) -> Self {
         self.rule(|rules| rules.on_error = on_error)
     }
 
     /// Takes the replies that no delivery carries, each once. By default they are [reported](crate::Report::Late) as lost.
     ///
-    /// Called in the task of the run: return soon, and spawn what takes time. A panic in it is caught.
+    /// Called in the task or thread of the run: return soon, and spawn what takes time. A panic in it is caught.
     ///
-    /// ```
+    /// ```standalone_crate
+    /// # #[cfg(feature = "tokio")]
     /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
     /// # use std::time::Duration;
     /// # use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Policy, Reply, Webhook};
@@ -156,6 +161,9 @@ impl<H, S> WebhookBuilder<H, S> {
     /// Each that waits has a task, a copy of its push, and usually a connection to a backend: 1024 is the usual soft
     /// limit of open files. At 1 s each it is 1024 pushes a second. What is refused goes to
     /// [`on_failure`](Self::on_failure) as [`Cause::Busy`].
+    ///
+    /// A handler of a [`Webhook`](crate::Webhook) counts from when it first waits, so one for each thread of the runtime
+    /// may come on top.
     pub fn max_running(self, handlers: usize) -> Self {
         self.rule(|rules| rules.running = Bound::new(handlers))
     }
@@ -163,7 +171,7 @@ impl<H, S> WebhookBuilder<H, S> {
     /// The time in seconds since 1970, for tests. Default: the system's.
     ///
     /// It is what replies are dated with, and what CreateTime and timestamps are compared with. Time-outs are measured
-    /// on tokio's clock instead.
+    /// on a monotonic clock instead: tokio's, on threads std's.
     pub fn wall_clock(self, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         self.rule(|rules| rules.wall_clock = Box::new(now))
     }

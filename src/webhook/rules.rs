@@ -69,7 +69,8 @@ pub enum OnError {
 ///
 /// Its `Display` is one line without what users wrote, unless the handler's error says it.
 ///
-/// ```
+/// ```standalone_crate
+/// # #[cfg(feature = "tokio")]
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, OnError, Webhook};
 ///
@@ -270,6 +271,17 @@ impl Bound {
             self.give_back();
         }
         free
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_full(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.limit
+    }
+
+    /// Takes a place, be one free or not.
+    #[cfg(feature = "tokio")]
+    pub(super) fn enter(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn give_back(&self) {

@@ -13,19 +13,22 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
+use super::arrival::Clock;
 use super::rules::{Cause, quietly};
+use super::span::Span;
 use super::tasks::{Shared, Typed};
 use crate::endpoint::{Endpoint, Report};
 use crate::handler::AsyncHandler;
 use crate::reply::Reply;
-use crate::store::{Attempt, Carrier, Claim, Lost};
+use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
 
 /// An endpoint and its handler, whose type is forgotten.
 pub(super) trait Account: Send + Sync {
     fn endpoint(&self) -> &Endpoint;
     fn shared(&self) -> &Arc<Shared>;
-    /// Begins a run; the future owns all it needs, so that it can go on in a task of its own.
-    fn start(self: Arc<Self>, body: Arc<[u8]>) -> Handling;
+    /// Begins a run at `wall`, in seconds since 1970; the future owns all it needs, so that it can go on in a task of
+    /// its own.
+    fn start(self: Arc<Self>, body: Arc<[u8]>, wall: i64) -> Handling;
 }
 
 type Handling = Pin<Box<dyn Future<Output = Result<Handled, Cause>> + Send>>;
@@ -52,11 +55,18 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
         &self.shared
     }
 
-    fn start(self: Arc<Self>, body: Arc<[u8]>) -> Handling {
+    fn start(self: Arc<Self>, body: Arc<[u8]>, wall: i64) -> Handling {
         Box::pin(async move {
             let event = self.endpoint.parse_event(&body).map_err(Cause::Unparsable)?;
-            let reply = event.dispatch_async(&self.handler).await.map_err(Cause::Handler)?;
-            let written = reply.write(&event, self.shared.wall());
+            let mut has_waited = false;
+            let mut handling = pin!(event.dispatch_async(&self.handler));
+            let handled = poll_fn(|context| {
+                let polled = handling.as_mut().poll(context);
+                has_waited |= polled.is_pending();
+                polled
+            });
+            let reply = handled.await.map_err(Cause::Handler)?;
+            let written = reply.write(&event, if has_waited { self.shared.wall() } else { wall });
             if let Some(refused) = &written.refused {
                 quietly(|| self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
             }
@@ -97,15 +107,10 @@ impl Future for Running {
     }
 }
 
-/// Polls once.
-pub(super) async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context))).await
-}
-
 /// How a run ended, as its own delivery learns it.
 pub(super) enum Ended {
     Done {
-        answer: Arc<[u8]>,
+        written: String,
         carrier: Option<Carrier>,
     },
     Failed,
@@ -120,6 +125,13 @@ pub(super) enum After {
     Owed(Reply),
     Late(Reply),
     Failed(Cause),
+}
+
+/// Whether a run was written down at once.
+pub(super) enum Settled {
+    Now(Ended, After),
+    /// Nothing has happened yet.
+    NotYet(Result<Handled, Cause>),
 }
 
 /// Who owns a push while it runs.
@@ -148,40 +160,79 @@ impl Owner {
         &mut self,
         handled: Result<Handled, Cause>,
         at_once: bool,
-        acknowledged: bool,
+        was_answered: bool,
     ) -> (Ended, After) {
         self.leave();
-        let shared = Arc::clone(self.shared());
-        let now = shared.now();
-        let (answer, carrier, after) = match handled {
-            Ok(handled) => {
-                let answer = Arc::from(handled.written.as_bytes());
-                match handled.is_reply() {
-                    true if at_once => (answer, Some(Carrier::Delivery), After::Nothing),
-                    true if acknowledged || now >= self.late_at => {
-                        (answer, Some(Carrier::Late), After::Late(handled.reply))
-                    }
-                    true => (answer, None, After::Owed(handled.reply)),
-                    false => (answer, Some(Carrier::Delivery), After::Nothing),
-                }
-            }
-            Err(cause @ Cause::Unparsable(_)) => {
-                (Arc::from(*b"success"), Some(Carrier::Delivery), After::Failed(cause))
-            }
-            Err(cause) => {
-                let released = shared.store.release(&self.claim, Attempt::Failed, now).await;
-                self.settled = true;
-                let ended = if released == Err(Lost) { Ended::Lost } else { Ended::Failed };
-                return (ended, After::Failed(cause));
-            }
-        };
-        let finished = shared.store.finish(&self.claim, Arc::clone(&answer), carrier, now).await;
+        let now = self.shared().now();
+        let outcome = self.outcome(&handled, at_once, was_answered, now);
+        let told = self.tell(&handled, outcome, now).await;
+        self.ended(handled, outcome, told)
+    }
+
+    /// The same for its own delivery, if the store needs no time for it.
+    pub(super) fn settle_now(&mut self, handled: Result<Handled, Cause>) -> Settled {
+        let now = self.shared().now();
+        let outcome = self.outcome(&handled, true, false, now);
+        let Outcome::Now(told) = self.tell(&handled, outcome, now) else { return Settled::NotYet(handled) };
+        let (ended, after) = self.ended(handled, outcome, told);
+        Settled::Now(ended, after)
+    }
+
+    /// Who carries what the handler said; `Err` gives the push back.
+    fn outcome(
+        &self,
+        handled: &Result<Handled, Cause>,
+        at_once: bool,
+        was_answered: bool,
+        now: u64,
+    ) -> Result<Option<Carrier>, ()> {
+        match handled {
+            Ok(handled) if !handled.is_reply() || at_once => Ok(Some(Carrier::Delivery)),
+            Ok(_) if was_answered || now >= self.late_at => Ok(Some(Carrier::Late)),
+            Ok(_) => Ok(None),
+            Err(Cause::Unparsable(_)) => Ok(Some(Carrier::Delivery)),
+            Err(_) => Err(()),
+        }
+    }
+
+    fn tell(
+        &self,
+        handled: &Result<Handled, Cause>,
+        outcome: Result<Option<Carrier>, ()>,
+        now: u64,
+    ) -> Outcome<'_, Result<(), Lost>> {
+        let store = &self.shared().store;
+        match (handled, outcome) {
+            (_, Err(())) => store.release(&self.claim, Attempt::Failed, now),
+            (Ok(handled), Ok(carrier)) => store.finish(&self.claim, handled.written.as_bytes(), carrier, now),
+            (Err(_), Ok(carrier)) => store.finish(&self.claim, b"success", carrier, now),
+        }
+    }
+
+    fn ended(
+        &mut self,
+        handled: Result<Handled, Cause>,
+        outcome: Result<Option<Carrier>, ()>,
+        told: Result<(), Lost>,
+    ) -> (Ended, After) {
         self.settled = true;
-        match (finished, after) {
-            (Ok(()), after) => (Ended::Done { answer, carrier }, after),
-            // Another owner's answer counts; but that this one was no push is as true as before.
-            (Err(Lost), after @ After::Failed(_)) => (Ended::Lost, after),
-            (Err(Lost), _) => (Ended::Lost, After::Nothing),
+        match (handled, outcome, told) {
+            (Ok(Handled { reply, written }), Ok(carrier), Ok(())) => {
+                let after = match carrier {
+                    Some(Carrier::Delivery) => After::Nothing,
+                    Some(Carrier::Late) => After::Late(reply),
+                    None => After::Owed(reply),
+                };
+                (Ended::Done { written, carrier }, after)
+            }
+            // Another owner's answer counts.
+            (Ok(_), _, _) => (Ended::Lost, After::Nothing),
+            (Err(cause), Ok(carrier), Ok(())) => {
+                (Ended::Done { written: "success".to_owned(), carrier }, After::Failed(cause))
+            }
+            // That it failed, or was no push, is as true as before.
+            (Err(cause), _, Err(Lost)) => (Ended::Lost, After::Failed(cause)),
+            (Err(cause), Err(()), Ok(())) => (Ended::Failed, After::Failed(cause)),
         }
     }
 
@@ -200,6 +251,12 @@ impl Owner {
 
     fn late(&self, reply: Reply) {
         self.shared().rules.late(self.account.endpoint(), &self.body, reply);
+    }
+
+    /// Takes a place among the running.
+    pub(super) fn enter(&mut self) {
+        self.shared().rules.running.enter();
+        self.placed = true;
     }
 
     /// Gives back the place among the running.
@@ -230,14 +287,14 @@ impl Drop for Owner {
     }
 }
 
-/// What a delivery tells the task of its run.
+/// What a delivery tells the task of its run: that it was answered. Without the reply, if there is none yet.
 #[derive(Default)]
-pub(super) struct Acknowledged {
+pub(super) struct Answered {
     is_so: AtomicBool,
     told: Notify,
 }
 
-impl Acknowledged {
+impl Answered {
     pub(super) fn tell(&self) {
         self.is_so.store(true, Ordering::Release);
         self.told.notify_one();
@@ -248,7 +305,7 @@ impl Acknowledged {
 pub(super) struct Task {
     owner: Owner,
     ended: oneshot::Sender<Ended>,
-    acknowledged: Arc<Acknowledged>,
+    answered: Arc<Answered>,
     /// Turns true when there is no more time.
     stop: watch::Receiver<bool>,
     /// There while the handler is.
@@ -256,33 +313,30 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Spawns it, and says where its delivery learns of the end and tells that it acknowledged.
+    /// Spawns it, and says where its delivery learns of the end and tells that it was answered.
     ///
     /// `polled` is what the first poll, in the delivery, has come to.
     pub(super) fn spawn(
         owner: Owner,
         running: Running,
         polled: Poll<Result<Handled, Cause>>,
-    ) -> (oneshot::Receiver<Ended>, Arc<Acknowledged>) {
+    ) -> (oneshot::Receiver<Ended>, Arc<Answered>) {
         let (sender, ended) = oneshot::channel();
-        let acknowledged = Arc::new(Acknowledged::default());
+        let answered = Arc::new(Answered::default());
         let shared = owner.shared();
         let task = Task {
             stop: shared.stop.subscribe(),
             working: shared.working.subscribe(),
             owner,
             ended: sender,
-            acknowledged: Arc::clone(&acknowledged),
+            answered: Arc::clone(&answered),
         };
-        let driven = task.drive(running, polled);
-        #[cfg(feature = "tracing")]
-        let driven = tracing::Instrument::in_current_span(driven);
-        tokio::spawn(driven);
-        (ended, acknowledged)
+        tokio::spawn(Span::current().instrument(task.drive(running, polled)));
+        (ended, answered)
     }
 
     async fn drive(self, running: Running, polled: Poll<Result<Handled, Cause>>) {
-        let Task { mut owner, ended, acknowledged, mut stop, working } = self;
+        let Task { mut owner, ended, answered, mut stop, working } = self;
         let shared = Arc::clone(owner.shared());
         let at_once = polled.is_ready();
         let handled = match polled {
@@ -298,8 +352,8 @@ impl Task {
             }
         };
         drop(working);
-        let is_acknowledged = acknowledged.is_so.load(Ordering::Acquire);
-        let (end, after) = owner.settle(handled, at_once, is_acknowledged).await;
+        let was_answered = answered.is_so.load(Ordering::Acquire);
+        let (end, after) = owner.settle(handled, at_once, was_answered).await;
         // Nobody listens if WeChat has hung up.
         let _ = ended.send(end);
         match after {
@@ -307,7 +361,7 @@ impl Task {
                 let hurry = async {
                     let _ = stop.wait_for(|stop| *stop).await;
                 };
-                race(sleep_until(shared.instant(owner.late_at)), race(acknowledged.told.notified(), hurry)).await;
+                race(sleep_until(shared.instant(owner.late_at)), race(answered.told.notified(), hurry)).await;
                 if shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
                     owner.late(reply);
                 }

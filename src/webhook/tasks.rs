@@ -1,15 +1,18 @@
 //! The webhook on tokio: tasks and timers.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::WebhookBuilder;
-use super::delivery::Delivery;
+use super::arrival::Clock;
+use super::delivery::{Delivery, Step};
 use super::rules::{self, Rules, WIND_UP};
 use super::run::Account;
 use crate::endpoint::{Endpoint, Push, Received, Report, Response};
@@ -77,6 +80,28 @@ use crate::store::{Memory, Store};
 ///
 /// A run may be repeated by a store that forgets: see [`Store`] for what that costs.
 ///
+/// # Spans
+/// With the feature `tracing` each delivery is a span `wechat_push`, in which the handler and the hooks of its run are
+/// called. Its fields are told when the delivery ends, and none has a token, a key, a text or an OpenID:
+///
+/// | field | |
+/// |---|---|
+/// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is no push |
+/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3 |
+/// | `outcome` | what became of it, below |
+/// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
+///
+/// | outcome | |
+/// |---|---|
+/// | `answered` | with what the handler said |
+/// | `acknowledged` | with `success` or the interim reply, for there was no reply yet |
+/// | `late` | with `success`, for the reply is one for `on_late` |
+/// | `held` | 503, when WeChat had hung up, so that it asks again |
+/// | `hung up` | 503: there was a reply, but WeChat had hung up |
+/// | `failed` | as [`OnError`](crate::OnError) has it |
+/// | `busy`, `refused`, `too many joiners`, `closing` | 503, at once |
+/// | `gone` | not at all: the future was dropped |
+///
 /// # What it does not do
 /// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.
 ///   Use [`Endpoint::respond`] there.
@@ -86,6 +111,9 @@ use crate::store::{Memory, Store};
 ///   the bytes of the first, and is taken for its retry.
 /// - **Clocks:** a push whose CreateTime is 9 s ago or more is taken for its last delivery and no longer held. A
 ///   machine whose clock is fast by so much never holds: keep it set.
+/// - **A runtime for each worker**, as some servers have: a run is a task of the runtime that its call was polled in,
+///   and dies with it. At a shutdown that is before the run has ended: poll calls in a runtime that stays, as the
+///   example for actix-web does.
 /// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
 #[derive(Clone)]
 pub struct Webhook(pub(super) Arc<dyn Account>);
@@ -109,12 +137,14 @@ pub(super) struct Shared {
     pub(super) working: watch::Sender<()>,
 }
 
-impl Shared {
-    /// Milliseconds on tokio's clock.
-    pub(super) fn now(&self) -> u64 {
+/// tokio's.
+impl Clock for Shared {
+    fn now(&self) -> u64 {
         rules::millis(self.start.elapsed())
     }
+}
 
+impl Shared {
     pub(super) fn instant(&self, at: u64) -> Instant {
         self.start + Duration::from_millis(at)
     }
@@ -179,7 +209,7 @@ impl Webhook {
     /// Outside of a tokio runtime with its timers enabled.
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         let (endpoint, wall) = (self.0.endpoint(), self.0.shared().wall());
-        match endpoint.receive(method, query, body, wall) {
+        match endpoint.receive_here(method, query, body, wall) {
             Ok(Received::Push(push)) => self.deliver(&push, wall).await,
             Ok(Received::Answer(answer)) => answer,
             Err(error) => {
@@ -189,17 +219,14 @@ impl Webhook {
         }
     }
 
-    #[cfg(not(feature = "tracing"))]
     async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
-        Delivery::new(self, push, wall).answer().await
-    }
-
-    #[cfg(feature = "tracing")]
-    async fn deliver(&self, push: &Push<'_>, wall: i64) -> Response {
-        use tracing::field::Empty;
-        let span = tracing::info_span!("wechat_push", kind = Empty, delivery = Empty, outcome = Empty, left_ms = Empty);
-        let delivery = Delivery::new(self, push, wall, span.clone());
-        tracing::Instrument::instrument(delivery.answer(), span).await
+        let mut delivery = Delivery::new(self, push, wall);
+        let span = delivery.span();
+        match poll_fn(|context| Poll::Ready(span.in_scope(|| delivery.begin(context)))).await {
+            Step::Answer(response) => response,
+            // Elsewhere, so that a server carries no room for it around with every request.
+            step => Box::pin(span.instrument(delivery.go_on(step))).await,
+        }
     }
 
     /// Ends all accounts of this webhook: takes no new push, and waits for what runs.
@@ -211,7 +238,7 @@ impl Webhook {
     ///
     /// Call it while the HTTP server still answers, or right after. What a hook has spawned is not waited for.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// # use std::time::Duration;
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::WebhookBuilder;
-use super::rules::{self, Cause, Facts, Held, OnError, Policy, Rules, WIND_UP, Which, quietly};
-use crate::dedup::DedupKey;
-use crate::endpoint::{Endpoint, Push, Received, Report, Response};
+use super::arrival::{Arrival, Clock, End};
+use super::rules::{self, Cause, Held, OnError, Policy, Rules, WIND_UP, Which, quietly};
+use super::span::Span;
+use crate::endpoint::{Endpoint, Received, Report, Response};
 use crate::handler::Handler;
 use crate::reply::Reply;
 use crate::store::{Attempt, Carrier, Claim, Claimed, Memory, Waited};
@@ -18,15 +19,15 @@ use crate::store::{Attempt, Carrier, Claim, Claimed, Memory, Waited};
 /// [`Webhook`](crate::Webhook) for servers that have a thread for each request: blocking, on one machine, without tokio.
 ///
 /// The handler runs on a thread of its own, so that its delivery can be answered before it is done. Retries join, and
-/// everything else is as [`Webhook`](crate::Webhook) says it, but for the defaults: [`Policy::Acknowledge`] and
-/// [`OnError::Acknowledge`]. A delivery that is held holds its thread, and with a pool of them would block the very
+/// everything else, spans too, is as [`Webhook`](crate::Webhook) says it, but for the defaults: [`Policy::Acknowledge`]
+/// and [`OnError::Acknowledge`]. A delivery that is held holds its thread, and with a pool of them would block the very
 /// retries it is held for: set [`Policy::Hold`] only where [`max_held`](WebhookBuilder::max_held) is well below the
 /// server's number of threads. So a handler has 4.5 s here, and a slower one needs
 /// [`on_late`](WebhookBuilder::on_late).
 ///
 /// Cloning is cheap.
 ///
-/// ```
+/// ```standalone_crate
 /// use wechat_events::event::Text;
 /// use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply, ThreadedWebhook};
 ///
@@ -74,12 +75,14 @@ struct Live {
     stop: bool,
 }
 
-impl Shared {
-    /// Milliseconds.
+/// std's.
+impl Clock for Shared {
     fn now(&self) -> u64 {
         rules::millis(self.start.elapsed())
     }
+}
 
+impl Shared {
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +122,7 @@ impl ThreadedWebhook {
     pub fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         let Account { endpoint, shared, .. } = &*self.0;
         let wall = (shared.rules.wall_clock)();
-        let push = match endpoint.receive(method, query, body, wall) {
+        let push = match endpoint.receive_here(method, query, body, wall) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
             Err(error) => {
@@ -127,8 +130,8 @@ impl ThreadedWebhook {
                 return Response::status(error.status());
             }
         };
-        let (key, came) = (DedupKey::of_body(push.body()), shared.now());
-        Delivery { account: &self.0, shared, push: &push, key, came, wall, age: None, held: None }.answer()
+        let arrival = Arrival::new(&push, &**shared, wall);
+        arrival.span().in_scope(|| Delivery { account: &self.0, shared, arrival, held: None }.answer())
     }
 
     /// [`Webhook::shutdown`](crate::Webhook::shutdown): takes no new push, and waits for what runs.
@@ -136,7 +139,7 @@ impl ThreadedWebhook {
     /// Handlers that still run after `grace` go on, for threads cannot be cancelled; what they answer is late. Takes at
     /// most a second more than `grace`.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use std::time::Duration;
     /// # use wechat_events::{Endpoint, Handler, ThreadedWebhook};
     /// # struct Silent;
@@ -192,14 +195,7 @@ impl<H: Handler + Send + Sync + 'static> WebhookBuilder<H, Memory> {
 struct Delivery<'w> {
     account: &'w Arc<Account>,
     shared: &'w Shared,
-    push: &'w Push<'w>,
-    key: DedupKey,
-    /// Milliseconds on the webhook's clock.
-    came: u64,
-    /// Seconds since 1970.
-    wall: i64,
-    /// Milliseconds since the push was first seen, when this delivery came.
-    age: Option<u64>,
+    arrival: Arrival<'w, Shared>,
     held: Option<Held<'w>>,
 }
 
@@ -207,34 +203,35 @@ struct Delivery<'w> {
 #[derive(Default)]
 struct Own {
     failed: AtomicBool,
-    acknowledged: AtomicBool,
+    /// Without the reply, if there was none yet.
+    answered: AtomicBool,
 }
 
 impl Delivery<'_> {
     fn answer(mut self) -> Response {
         loop {
             let now = self.shared.now();
-            let response = match self.shared.memory.claim(self.key, now) {
+            let response = match self.shared.memory.claim(self.arrival.key, now) {
                 Claimed::New(claim) => {
-                    self.note_age(claim.age, now);
+                    self.arrival.note_age(claim.age, now);
                     self.run(claim, now)
                 }
                 Claimed::Running { age, lease_left, waiting } => {
-                    self.note_age(age, now);
+                    self.arrival.note_age(age, now);
                     if waiting >= self.shared.rules.max_joiners {
-                        return Response::status(503);
+                        return self.end(End::TooManyJoiners, Response::status(503));
                     }
                     self.wait(None, now.saturating_add(lease_left))
                 }
                 Claimed::Done { answer, carrier, age } => {
-                    self.note_age(age, now);
-                    Some(self.carry(&answer, carrier))
+                    self.arrival.note_age(age, now);
+                    Some(self.carry(&answer, carrier, None))
                 }
                 Claimed::Exhausted { age } => {
-                    self.note_age(age, now);
+                    self.arrival.note_age(age, now);
                     Some(self.failed())
                 }
-                Claimed::Refused(refusal) => Some(self.not_run(Cause::Refused(refusal))),
+                Claimed::Refused(refusal) => Some(self.not_run(End::Refused, Cause::Refused(refusal))),
             };
             if let Some(response) = response {
                 return response;
@@ -253,12 +250,14 @@ impl Delivery<'_> {
             let run = Run {
                 account: Arc::clone(self.account),
                 claim,
-                body: Arc::from(self.push.body()),
+                body: Arc::from(self.arrival.push.body()),
                 late_at: now.saturating_add(rules::LATE.saturating_sub(claim.age)),
                 own: Arc::clone(&own),
             };
             shared.change(|live| (live.handlers, live.threads) = (live.handlers + 1, live.threads + 1));
-            let spawned = thread::Builder::new().name("wechat-events".to_owned()).spawn(move || run.drive());
+            let span = Span::current();
+            let spawned =
+                thread::Builder::new().name("wechat-events".to_owned()).spawn(move || span.in_scope(|| run.drive()));
             spawned.err().map(|error| {
                 rules.running.give_back();
                 shared.change(|live| (live.handlers, live.threads) = (live.handlers - 1, live.threads - 1));
@@ -268,97 +267,99 @@ impl Delivery<'_> {
         let Some(cause) = refused else { return self.wait(Some(&own), u64::MAX) };
         // Nothing has to be done about a claim that is lost.
         let _ = shared.memory.release(&claim, Attempt::NotMade, now);
-        Some(cause.map_or_else(|| Response::status(503), |cause| self.not_run(cause)))
+        Some(match cause {
+            None => self.end(End::Closing, Response::status(503)),
+            Some(cause) => self.not_run(End::Busy, cause),
+        })
     }
 
     /// Waits for an answer, or for the time to do without. `None`: claim again.
     fn wait(&mut self, own: Option<&Own>, lease_over: u64) -> Option<Response> {
-        let (facts, rules) = (self.facts(), &self.shared.rules);
+        let (facts, rules) = (self.arrival.facts(), &self.shared.rules);
         let may_hold = rules.may_hold(facts);
-        let acknowledge_at = rules.acknowledge_at(self.came, self.age.unwrap_or_default());
+        let acknowledge_at = rules.acknowledge_at(self.arrival.came, self.arrival.age());
         if may_hold && self.held.is_none() {
             self.held = Held::take(&rules.held);
         }
         loop {
-            let deadline = if self.held.is_some() { self.give_up_at() } else { acknowledge_at };
+            let deadline = if self.held.is_some() { self.arrival.give_up_at() } else { acknowledge_at };
             let (now, until) = (self.shared.now(), lease_over.min(deadline));
             let left = Duration::from_millis(until.saturating_sub(now));
-            match self.shared.memory.wait(self.key, now).park(left) {
-                Some(Waited::Done { answer, carrier }) => return Some(self.carry(&answer, carrier)),
+            match self.shared.memory.wait(self.arrival.key, now).park(left) {
+                Some(Waited::Done { answer, carrier }) => return Some(self.carry(&answer, carrier, own)),
                 Some(Waited::Released) if own.is_some_and(|own| own.failed.load(Ordering::Acquire)) => {
                     return Some(self.failed());
                 }
                 Some(Waited::Released | Waited::Lapsed) => return None,
                 None if until < deadline => return None,
-                None if self.held.is_some() => return Some(Response::status(503)),
+                None if self.held.is_some() => return Some(self.end(End::Held, Response::status(503))),
                 None => {
                     // A place may have become free since it began to wait.
                     self.held = if may_hold { Held::take(&rules.held) } else { None };
                     if self.held.is_some() {
                         continue;
                     }
-                    if let Some(own) = own {
-                        own.acknowledged.store(true, Ordering::Release);
-                        self.shared.change(|_| {});
-                    }
-                    return Some(rules.acknowledgement(&self.account.endpoint, self.push, facts));
+                    self.tell_answered(own);
+                    let response = rules.acknowledgement(&self.account.endpoint, self.arrival.push, facts);
+                    return Some(self.end(End::Acknowledged, response));
                 }
             }
         }
     }
 
-    /// On the way out with an answer: asks whether it is this delivery's to carry.
-    fn carry(&self, answer: &[u8], carrier: Option<Carrier>) -> Response {
+    /// Tells its own run that there is nothing to wait for any more.
+    fn tell_answered(&self, own: Option<&Own>) {
+        if let Some(own) = own {
+            own.answered.store(true, Ordering::Release);
+            self.shared.change(|_| {});
+        }
+    }
+
+    /// On the way out with an answer, which may be its own run's: asks whether it is this delivery's to carry.
+    fn carry(&mut self, answer: &[u8], carrier: Option<Carrier>, own: Option<&Own>) -> Response {
         let now = self.shared.now();
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
             // What is carried now arrives nowhere, and the next delivery or `on_late` has to have it.
-            None if now >= self.came.saturating_add(rules::HUNG_UP) => return Response::status(503),
-            None => self.shared.memory.carry(self.key, Carrier::Delivery, now),
+            None if self.arrival.has_hung_up(now) => return self.end(End::HungUp, Response::status(503)),
+            None => self.shared.memory.carry(self.arrival.key, Carrier::Delivery, now),
         };
         if !carried {
-            return Response::success();
+            return self.end(End::Late, Response::success());
         }
-        self.push.answer(rules::written(answer), (self.shared.rules.wall_clock)())
+        self.tell_answered(own);
+        let response = self.arrival.push.answer(rules::written(answer), (self.shared.rules.wall_clock)());
+        self.end(End::Answered, response)
     }
 
     /// The handler failed in this delivery's run, or has failed too often.
     fn failed(&mut self) -> Response {
         let rules = &self.shared.rules;
         if self.shared.live().closing {
-            return Response::status(503);
+            return self.end(End::Closing, Response::status(503));
         }
         match rules.on_error {
-            OnError::Status500 => return Response::status(500),
-            OnError::Hold if self.facts().which != Which::Last => {
+            OnError::Status500 => return self.end(End::Failed, Response::status(500)),
+            OnError::Hold if self.arrival.facts().which != Which::Last => {
                 self.held = self.held.take().or_else(|| Held::take(&rules.held));
             }
             OnError::Hold | OnError::Acknowledge => self.held = None,
         }
         if self.held.is_none() {
-            return Response::success();
+            return self.end(End::Failed, Response::success());
         }
-        self.shared.until(self.give_up_at(), |live| live.stop);
-        Response::status(503)
+        self.shared.until(self.arrival.give_up_at(), |live| live.stop);
+        self.end(End::Failed, Response::status(503))
     }
 
-    fn not_run(&self, cause: Cause) -> Response {
-        self.shared.rules.failed(&self.account.endpoint, self.push.body(), 0, cause);
-        Response::status(503)
+    fn not_run(&mut self, end: End, cause: Cause) -> Response {
+        self.shared.rules.failed(&self.account.endpoint, self.arrival.push.body(), 0, cause);
+        self.end(end, Response::status(503))
     }
 
-    fn give_up_at(&self) -> u64 {
-        self.came.saturating_add(rules::GIVE_UP)
-    }
-
-    /// Only what is seen first counts: a store may forget, and then the push seems younger.
-    fn note_age(&mut self, age: u64, now: u64) {
-        self.age.get_or_insert(age.saturating_sub(now.saturating_sub(self.came)));
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::of(self.push, self.wall, self.age.unwrap_or_default())
+    fn end(&mut self, end: End, response: Response) -> Response {
+        self.arrival.end(end, response)
     }
 }
 
@@ -406,18 +407,18 @@ impl Run {
             Ok((reply, written)) => {
                 let carrier = match &*written {
                     "" | "success" => Some(Carrier::Delivery),
-                    _ if now >= self.late_at || self.acknowledged() => Some(Carrier::Late),
+                    _ if now >= self.late_at || self.answered() => Some(Carrier::Late),
                     _ => None,
                 };
                 // Who is late after a take-over has nothing to say.
-                if memory.finish(&self.claim, Arc::from(written.as_bytes()), carrier, now).is_err() {
+                if memory.finish(&self.claim, written.as_bytes(), carrier, now).is_err() {
                     return;
                 }
                 let late = match carrier {
                     Some(Carrier::Delivery) => false,
                     Some(Carrier::Late) => true,
                     None => {
-                        shared.until(self.late_at, |live| live.stop || self.acknowledged());
+                        shared.until(self.late_at, |live| live.stop || self.answered());
                         memory.carry(self.claim.key, Carrier::Late, shared.now())
                     }
                 };
@@ -428,7 +429,7 @@ impl Run {
             // A claim that is lost has another owner, who sees to the push.
             Err(cause) => {
                 if let Cause::Unparsable(_) = cause {
-                    let _ = memory.finish(&self.claim, Arc::from(*b"success"), Some(Carrier::Delivery), now);
+                    let _ = memory.finish(&self.claim, b"success", Some(Carrier::Delivery), now);
                 } else {
                     self.own.failed.store(true, Ordering::Release);
                     let _ = memory.release(&self.claim, Attempt::Failed, now);
@@ -438,7 +439,7 @@ impl Run {
         }
     }
 
-    fn acknowledged(&self) -> bool {
-        self.own.acknowledged.load(Ordering::Acquire)
+    fn answered(&self) -> bool {
+        self.own.answered.load(Ordering::Acquire)
     }
 }

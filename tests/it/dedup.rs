@@ -25,6 +25,30 @@ fn the_digest_is_the_one_every_machine_and_version_computes() {
     }
 }
 
+/// What a plain endpoint reads of an account in compatible mode.
+#[test]
+fn what_was_sealed_anew_for_a_retry_does_not_count() {
+    let xml = |encrypt: &str, rest: &str| {
+        format!("<xml><MsgType>text</MsgType><Content>hi</Content><Encrypt><![CDATA[{encrypt}]]></Encrypt>{rest}</xml>")
+    };
+    let of = |body: &str| DedupKey::of_body(body.as_bytes());
+    assert_eq!(of(&xml("q1w2", "")), of(&xml("e3r4", "")));
+    // By the digest of the rest, which stays as it is written.
+    assert_eq!(of(&xml("q1w2", "")), of(&xml("", "")));
+    assert_eq!(of(&xml("q1w2", "")).to_string(), "b059a2e0be528fc5cda2fc347e8fb65f");
+    assert_ne!(of(&xml("q1w2", "")), of(&xml("q1w2", "<Idx>1</Idx>")));
+    assert_ne!(of(&xml("q1w2", "")), of("<xml><MsgType>text</MsgType><Content>hi</Content></xml>"));
+
+    let typed = |word: &str| format!("<xml><Content><![CDATA[<Encrypt>{word}</Encrypt>]]></Content></xml>");
+    assert_ne!(of(&typed("q1w2")), of(&typed("e3r4")), "the follower's own words count");
+    let nested = |word: &str| format!("<xml><Part><Encrypt>{word}</Encrypt></Part></xml>");
+    assert_ne!(of(&nested("q1w2")), of(&nested("e3r4")), "it is not the root's");
+    assert_ne!(of("<Encrypt>"), of("<Encrypt/>"), "no push at all");
+
+    let json = |encrypt: &str| format!(r#"{{"MsgType":"text","Content":"hi","Encrypt":"{encrypt}"}}"#);
+    assert_eq!(of(&json("q1w2")) == of(&json("e3r4")), cfg!(feature = "json"));
+}
+
 #[test]
 fn pushes_that_the_sender_rule_confuses_have_keys_of_their_own() {
     let push = |event: &str, rest: &str| {

@@ -278,7 +278,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                     let answer: Arc<[u8]> = vec![number as u8; len].into();
                     let state = State::Done(answer.clone(), by);
                     let expected = model.end(&claim, claim.run, Some(state), now);
-                    prop_assert_eq!(memory.finish(&claim, answer, by, now), expected);
+                    prop_assert_eq!(memory.finish(&claim, &answer, by, now), expected);
                 }
             }
             Op::Release(n, attempt) => {
@@ -353,4 +353,25 @@ proptest! {
     fn memory_says_what_the_naive_model_says(ops in proptest::collection::vec(op(), 1..120)) {
         run(ops)?;
     }
+}
+
+#[test]
+fn answers_stay_their_pushes_own_and_in_bounded_room_while_others_come_and_go_around_them() {
+    let memory = Memory::builder().shards(1).entries(1_000).bytes(128 << 10).build();
+    let key = |n: u32| DedupKey::from_bytes(u128::from(n).to_be_bytes());
+    let answer = |n: u32| format!("{n} ").repeat(if n.is_multiple_of(97) { 10_000 } else { 60 }).into_bytes();
+    let is_owed = |n: &u32| n.is_multiple_of(400);
+    let room = allocation_counter::measure(|| {
+        for n in 1..=20_000 {
+            let Claimed::New(claim) = memory.claim(key(n), 0) else { panic!() };
+            let carrier = if is_owed(&n) { None } else { Some(Carrier::Delivery) };
+            memory.finish(&claim, &answer(n), carrier, 0).unwrap();
+        }
+    });
+    for n in (1..=20_000).filter(is_owed) {
+        let Claimed::Done { answer: found, carrier: None, .. } = memory.claim(key(n), 0) else { panic!("{n}") };
+        assert!(*found == *answer(n), "{n} has another's answer");
+    }
+    // Twice the bytes, and what a thousand pushes take beside them.
+    assert!(room.bytes_current < 2 * (128 << 10) + 300_000, "{room:?}");
 }

@@ -84,7 +84,7 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
                     now(store.release(claim, Attempt::Failed, t)).unwrap();
                 } else {
                     let late = acknowledged || t > claim.first_seen + 15_600;
-                    now(store.finish(claim, answer.clone(), late.then_some(Carrier::Late), t)).unwrap();
+                    now(store.finish(claim, &answer, late.then_some(Carrier::Late), t)).unwrap();
                     match late {
                         true => said.push(Late(t)),
                         false => owed = Some(*claim),

@@ -13,6 +13,8 @@ mod endpoint;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
+#[cfg(feature = "http")]
+mod http;
 mod json;
 mod properties;
 mod pushes;
@@ -27,6 +29,8 @@ mod repository;
 mod safe;
 #[cfg(feature = "serde")]
 mod serialized;
+#[cfg(all(feature = "tracing", any(feature = "threads", feature = "tokio")))]
+mod spans;
 #[cfg(feature = "testing")]
 mod testing;
 #[cfg(feature = "threads")]

@@ -52,7 +52,8 @@ fn outline(text: &str) -> Outline {
 fn numbers(text: &str) -> String {
     let code = text.split('`').skip(1).step_by(2).map(|code| format!("`{code}` "));
     let prose: String = text.split('`').step_by(2).collect();
-    let numbers = prose.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|number| !number.is_empty());
+    let numbers = prose.split(|c: char| !(c.is_ascii_digit() || c == '.')).map(|number| number.trim_matches('.'));
+    let numbers = numbers.filter(|number| !number.is_empty());
     code.chain(numbers.map(|number| format!("{number} "))).collect()
 }
 
@@ -78,6 +79,24 @@ fn the_readme_shows_what_the_quickstart_prints() {
     printed.extend(b"```\n");
     let shown = outline(&read("README.md")).code.into_iter().find(|block| block.starts_with("```text\nWeChat sends"));
     assert_eq!(shown, Some(String::from_utf8(printed).unwrap()));
+}
+
+#[test]
+fn the_readme_shows_the_package_for_axum() {
+    let package = read("examples/axum/src/main.rs");
+    let (_, code) = package.split_once("\n\n").unwrap();
+    assert!(outline(&read("README.md")).code.contains(&format!("```rust,ignore\n{code}```\n")));
+}
+
+#[test]
+fn the_readme_says_how_long_each_package_is() {
+    let readme = read("README.md");
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| Stack |")).skip(2);
+    for row in rows.take_while(|row| row.starts_with('|')) {
+        let [_, name, _, lines, ..] = *row.split('|').map(str::trim).collect::<Vec<_>>() else { panic!("{row}") };
+        let folder = name.split(['(', ')']).nth(1).unwrap();
+        assert_eq!(read(&format!("{folder}/src/main.rs")).lines().count().to_string(), lines, "{folder}");
+    }
 }
 
 #[test]

@@ -91,13 +91,13 @@ async fn the_record_is_what_the_docs_say() {
     let claim = new(b.claim(key(1), 0).await);
     let owner = claim.owner.to_be_bytes().to_vec();
     assert_eq!(record().await, ("1r20000fa00".into(), owner.clone(), vec![]));
-    b.finish(&claim, answer("<xml/>"), None, 0).await.unwrap();
+    b.finish(&claim, &answer("<xml/>"), None, 0).await.unwrap();
     assert_eq!(record().await, ("1o20000ea60".into(), owner.clone(), b"<xml/>".into()));
     assert!(a.carry(key(1), Carrier::Delivery, 0).await);
     assert_eq!(record().await, ("1d20000ea60".into(), owner, b"<xml/>".into()));
 
     let claim = new(a.claim(key(2), 0).await);
-    a.finish(&claim, answer(""), Some(Carrier::Late), 0).await.unwrap();
+    a.finish(&claim, &answer(""), Some(Carrier::Late), 0).await.unwrap();
     let value: Vec<u8> = ask(&server, &[b"GET", &self::name(key(2))]).await;
     assert!(value.starts_with(b"1l1") && value.len() == 35);
 }
@@ -122,7 +122,7 @@ async fn what_is_no_record_of_this_version_counts_as_absent() {
         // And under an owner's hands.
         let _: redis::Value = ask(&server, &[b"DEL", &name(key(n))]).await;
         let _: redis::Value = ask(&server, command).await;
-        a.finish(&claim, answer("yes"), None, 0).await.unwrap();
+        a.finish(&claim, &answer("yes"), None, 0).await.unwrap();
         assert!(matches!(b.claim(key(n), 0).await, Claimed::Done { answer, .. } if *answer == *b"yes"), "{n}");
     }
 }
@@ -175,7 +175,7 @@ async fn push(policy: Policy, handler: Handler, nodes: [Arc<Redis>; 2], key: Ded
                 return node.release(&claim, Attempt::Failed, now).await.unwrap();
             }
             let late = self.acknowledged.load(Ordering::Relaxed) || now > 15_600;
-            node.finish(&claim, answer("reply"), late.then_some(Carrier::Late), now).await.unwrap();
+            node.finish(&claim, &answer("reply"), late.then_some(Carrier::Late), now).await.unwrap();
             if late {
                 return self.say(Said::Late(self.clock.now()));
             }
@@ -298,7 +298,7 @@ async fn a_push_that_runs_here_is_answered_here() {
     let claim = new(redis.claim(key(1), 0).await);
     server.kill(); // so nobody can be asked
     assert!(matches!(redis.claim(key(1), 3_999), Outcome::Now(Claimed::Running { age: 3_999, lease_left: 1, .. })));
-    let _ = redis.finish(&claim, answer("yes"), Some(Carrier::Delivery), 4_000).await;
+    let _ = redis.finish(&claim, &answer("yes"), Some(Carrier::Delivery), 4_000).await;
     assert!(matches!(redis.claim(key(1), 5_070), Outcome::Now(Claimed::Done { age: 5_070, .. })));
     assert!(matches!(redis.carry(key(1), Carrier::Late, 5_070), Outcome::Now(false)));
 }
@@ -315,7 +315,7 @@ async fn age_and_run_go_along_to_the_other_machine() {
     assert_eq!((claim.run, claim.first_seen), (2, 0));
     let Outcome::Now(Claimed::Running { age, .. }) = b.claim(key(1), 1_010) else { panic!() };
     assert_eq!(age, claim.age + 1_000, "a joiner is told the same");
-    b.finish(&claim, answer("yes"), None, 1_010).await.unwrap();
+    b.finish(&claim, &answer("yes"), None, 1_010).await.unwrap();
     let Claimed::Done { age, .. } = a.claim(key(1), 90_400).await else { panic!() };
     assert!((300..600).contains(&age), "{age}");
 }
@@ -344,10 +344,10 @@ async fn a_dead_machines_push_is_taken_over_when_its_lease_is_over() {
     // It was only slow.
     let a = node(&server.url()).await;
     assert_eq!(a.renew(&first, 4_500).await, Err(Lost));
-    assert_eq!(a.finish(&first, answer("stale"), None, 4_500).await, Err(Lost));
+    assert_eq!(a.finish(&first, &answer("stale"), None, 4_500).await, Err(Lost));
     assert_eq!(a.release(&first, Attempt::Failed, 4_500).await, Err(Lost));
-    b.finish(&second, answer("fresh"), None, 4_500).await.unwrap();
-    assert_eq!(b.finish(&second, answer("fresh"), None, 4_500).await, Err(Lost), "twice");
+    b.finish(&second, &answer("fresh"), None, 4_500).await.unwrap();
+    assert_eq!(b.finish(&second, &answer("fresh"), None, 4_500).await, Err(Lost), "twice");
     assert!(matches!(a.claim(key(1), 5_070).await, Claimed::Done { answer, .. } if *answer == *b"fresh"));
 }
 
@@ -357,7 +357,7 @@ async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
     let (a, b) = (node(&server.url()).await, node(&server.url()).await);
     for n in 0..100 {
         let claim = new(a.claim(key(n), 0).await);
-        a.finish(&claim, answer("reply"), None, 0).await.unwrap();
+        a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
         let (late, delivery) = tokio::join!(
             a.carry(key(n), Carrier::Late, 0).into_future(),
             b.carry(key(n), Carrier::Delivery, 0).into_future(),
@@ -382,7 +382,7 @@ async fn a_waiter_on_another_machine_is_woken_by_a_message() {
         let wait = tokio::spawn(async move { (b.wait(key(n), 0).await, Instant::now()) });
         sleep(ms(20)).await;
         let start = Instant::now();
-        a.finish(&claim, answer("reply"), None, 0).await.unwrap();
+        a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
         let (waited, end) = wait.await.unwrap();
         assert_eq!(waited, Waited::Done { answer: answer("reply"), carrier: None });
         latencies.push(end - start);
@@ -404,14 +404,14 @@ async fn a_waiter_that_may_not_listen_looks_twice_a_second() {
     let wait = tokio::spawn(async move { waiter.wait(key(1), 0).await });
     sleep(ms(100)).await;
     assert!(matches!(b.claim(key(1), 0).await, Claimed::Running { waiting: 1, .. }));
-    a.finish(&claim, answer("reply"), None, 0).await.unwrap();
+    a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
     let start = Instant::now();
     assert!(matches!(wait.await.unwrap(), Waited::Done { .. }));
     assert!((ms(100)..ms(700)).contains(&start.elapsed()), "{:?}", start.elapsed());
     // Nor may it publish: finishing does not fail for that.
     let claim = new(b.claim(key(2), 0).await);
     assert!(matches!(a.claim(key(2), 0).await, Claimed::Running { .. }));
-    b.finish(&claim, answer("reply"), None, 0).await.unwrap();
+    b.finish(&claim, &answer("reply"), None, 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -440,7 +440,7 @@ async fn joiners_on_both_machines_all_get_the_answer() {
         })
         .collect();
     sleep(ms(300)).await;
-    a.finish(&claim, answer("reply"), None, 300).await.unwrap();
+    a.finish(&claim, &answer("reply"), None, 300).await.unwrap();
     for wait in waits {
         assert_eq!(wait.await.unwrap(), answer("reply"));
     }
@@ -459,11 +459,11 @@ async fn redis_is_killed_and_comes_back_empty() {
     server.kill();
     let start = Instant::now();
     a.renew(&renewed, 500).await.unwrap();
-    a.finish(&finished, answer("meanwhile"), None, 500).await.unwrap();
+    a.finish(&finished, &answer("meanwhile"), None, 500).await.unwrap();
     assert!(start.elapsed() < ms(500), "{:?}", start.elapsed());
     let alone = new(a.claim(key(3), 500).await); // handled in this process
     assert!(matches!(a.claim(key(3), 501).await, Claimed::Running { .. }), "which knows its own");
-    a.finish(&alone, answer("alone"), Some(Carrier::Delivery), 600).await.unwrap();
+    a.finish(&alone, &answer("alone"), Some(Carrier::Delivery), 600).await.unwrap();
 
     server.restart();
     up(&a).await;
@@ -476,7 +476,7 @@ async fn redis_is_killed_and_comes_back_empty() {
     assert!(matches!(b.claim(key(2), 0).await, Claimed::Done { answer, .. } if *answer == *b"meanwhile"));
     let Claimed::Done { answer: found, carrier, .. } = b.claim(key(3), 0).await else { panic!() };
     assert_eq!((&*found, carrier), (&b"alone"[..], Some(Carrier::Delivery)));
-    a.finish(&renewed, answer("reply"), None, 1_600).await.unwrap();
+    a.finish(&renewed, &answer("reply"), None, 1_600).await.unwrap();
     assert!(matches!(b.claim(key(1), 0).await, Claimed::Done { .. }));
     let statuses = statuses.lock().unwrap();
     assert!(matches!(statuses[..], [Status::Down { .. }, Status::Up]), "told once each: {statuses:?}");
@@ -513,7 +513,7 @@ async fn a_redis_that_hangs_costs_one_limit_and_not_one_per_push() {
         claimed.push(new(a.claim(key(n), 0).await));
     }
     for claim in &claimed {
-        a.finish(claim, answer("alone"), None, 0).await.unwrap();
+        a.finish(claim, &answer("alone"), None, 0).await.unwrap();
     }
     let afterwards = start.elapsed();
     eprintln!("stopped: 50 claims at once {together:?}, then 200 claims and 250 finishes {afterwards:?}");
@@ -554,7 +554,7 @@ async fn connections_are_cut_and_nobody_notices() {
             };
             assert_eq!(claim.run, 1);
             owner.renew(&claim, 0).await.unwrap();
-            owner.finish(&claim, answer("reply"), None, 0).await.unwrap();
+            owner.finish(&claim, &answer("reply"), None, 0).await.unwrap();
             assert!(matches!(joiner.claim(key, 0).await, Claimed::Done { .. }));
             assert!(joiner.carry(key, Carrier::Delivery, 0).await);
             assert!(!owner.carry(key, Carrier::Late, 0).await);
@@ -613,8 +613,8 @@ async fn a_step_whose_answer_is_lost_is_recognised_when_it_is_repeated() {
     let claim = new(a.claim(key(1), 0).await);
     assert_eq!(claim.run, 2);
     lose();
-    a.finish(&claim, answer("reply"), None, 0).await.unwrap();
-    assert_eq!(a.finish(&claim, answer("reply"), None, 0).await, Err(Lost), "no repetition but a second time");
+    a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+    assert_eq!(a.finish(&claim, &answer("reply"), None, 0).await, Err(Lost), "no repetition but a second time");
     lose();
     assert!(a.carry(key(1), Carrier::Late, 0).await);
     assert!(!a.carry(key(1), Carrier::Late, 0).await);
@@ -622,7 +622,7 @@ async fn a_step_whose_answer_is_lost_is_recognised_when_it_is_repeated() {
 
     // Not everything that is repeated was done: another may have come in between.
     let claim = new(a.claim(key(2), 0).await);
-    a.finish(&claim, answer("reply"), None, 0).await.unwrap();
+    a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
     assert!(b.carry(key(2), Carrier::Late, 0).await);
     lose();
     assert!(!a.carry(key(2), Carrier::Late, 0).await);
@@ -727,7 +727,7 @@ async fn two_nodes(nodes: &[Arc<Redis>; 2], sequence: u64, ops: Vec<Op>) -> Resu
                 if let Some((node, claim)) = nth(n) {
                     let text = answer(&step.to_string());
                     let expected = end(&claim, claim.run, State::Done(text.clone(), by));
-                    prop_assert_eq!(nodes[node].finish(&claim, text, by, 0).await, expected);
+                    prop_assert_eq!(nodes[node].finish(&claim, &text, by, 0).await, expected);
                 }
             }
             Op::Release(n, attempt) => {

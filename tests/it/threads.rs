@@ -78,6 +78,22 @@ fn deliveries_of_one_push_on_many_threads_are_one_run_and_get_one_reply() {
 }
 
 #[test]
+fn no_thread_outlives_a_run_whose_reply_its_delivery_has_carried() {
+    let (handler, runs) = does(|run| Ok(Reply::text(format!("run {run}"))));
+    let webhook = ThreadedWebhook::builder(endpoint(), handler).wall_clock(|| EPOCH).build();
+    for n in 0..100 {
+        assert_eq!(call(&webhook, &push(&n.to_string())).content_type, "text/xml");
+    }
+    drop(webhook);
+    let dropped = Instant::now();
+    // The handler has one.
+    while Arc::strong_count(&runs) > 1 {
+        assert!(dropped.elapsed() < Duration::from_secs(10), "it waits until the reply would be late, at 15.6 s");
+        wait(10);
+    }
+}
+
+#[test]
 fn failures_are_acknowledged_by_default_and_else_run_again() {
     for (on_error, expected) in [(OnError::Acknowledge, (200, "success")), (OnError::Status500, (500, ""))] {
         let failures = Arc::new(Mutex::new(Vec::new()));
@@ -181,4 +197,154 @@ fn a_shutdown_waits_for_handlers_and_hands_over_what_is_owed() {
     assert_eq!(shown(&call(&webhook, &push("hi"))), (200, "success"));
     webhook.shutdown(Duration::from_secs(10));
     assert_eq!(outbox.try_recv(), Ok(Reply::text("at last")));
+}
+
+#[cfg(feature = "tracing")]
+mod spans {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use wechat_events::WebhookBuilder;
+    use wechat_events::store::Memory;
+
+    use super::*;
+    use crate::spans::Spans;
+
+    type Builder = WebhookBuilder<Does, Memory>;
+
+    /// Another delivery while a handler runs, which ends afterwards.
+    fn beside_a_run(settings: fn(Builder) -> Builder, delivery: fn(&ThreadedWebhook)) {
+        let (begins, begun) = mpsc::channel();
+        let (ends, ended) = mpsc::channel::<()>();
+        let ended = Mutex::new(ended);
+        let (handler, _) = does(move |_| {
+            begins.send(()).unwrap();
+            ended.lock().unwrap().recv().unwrap_err();
+            Ok(Reply::Success)
+        });
+        let webhook = settings(ThreadedWebhook::builder(endpoint(), handler).on_failure(|_| {})).build();
+        thread::scope(|scope| {
+            scope.spawn(|| call(&webhook, &push("hi")));
+            begun.recv().unwrap();
+            delivery(&webhook);
+            drop(ends);
+        });
+    }
+
+    /// After a delivery of a push whose handler takes so many milliseconds.
+    fn slow(takes: u64, policy: Policy) -> ThreadedWebhook {
+        let (handler, _) = does(move |_| {
+            wait(takes);
+            Ok(Reply::text("at last"))
+        });
+        let builder = ThreadedWebhook::builder(endpoint(), handler).policy(policy).on_late(|_, _| {});
+        let webhook = builder.wall_clock(|| EPOCH).build();
+        call(&webhook, &push("hi"));
+        webhook.shutdown(Duration::from_secs(20));
+        webhook
+    }
+
+    /// What is done, and of each delivery what its span says, with the most milliseconds that are left: a machine may
+    /// be late.
+    type Case = (fn(), &'static [(&'static str, i64)]);
+
+    const CASES: &[Case] = &[
+        (
+            || {
+                let does = does(|run| if run == 1 { Err("out of stock".into()) } else { Ok(Reply::text("at last")) }).0;
+                let builder = ThreadedWebhook::builder(endpoint(), does).on_error(OnError::Status500);
+                let webhook = builder.on_failure(|_| {}).wall_clock(|| EPOCH).build();
+                for body in [&*push("hi"), &*push("hi"), "hello"] {
+                    call(&webhook, body);
+                }
+            },
+            &[
+                (r#"wechat_push kind="text" delivery=1 outcome="failed""#, 5_000),
+                (r#"wechat_push kind="text" delivery=1 outcome="answered""#, 5_000),
+                (r#"wechat_push delivery=1 outcome="answered""#, 5_000),
+            ],
+        ),
+        (
+            || {
+                call(&slow(5_500, Policy::Acknowledge), &push("hi"));
+            },
+            &[
+                (r#"wechat_push kind="text" delivery=1 outcome="acknowledged""#, 500),
+                (r#"wechat_push kind="text" delivery=2 outcome="late""#, 5_000),
+            ],
+        ),
+        (|| drop(slow(5_100, Policy::Hold)), &[(r#"wechat_push kind="text" delivery=1 outcome="hung up""#, -100)]),
+        (|| drop(slow(7_000, Policy::Hold)), &[(r#"wechat_push kind="text" delivery=1 outcome="held""#, -1_000)]),
+        (
+            || beside_a_run(|builder| builder.max_running(1), |webhook| drop(call(webhook, &push("ho")))),
+            &[(r#"wechat_push kind="text" delivery=3 outcome="busy""#, 5_000)],
+        ),
+        (
+            || {
+                let settings = |builder: Builder| builder.memory(Memory::builder().entries(1).build());
+                beside_a_run(settings, |webhook| drop(call(webhook, &push("ho"))));
+            },
+            &[(r#"wechat_push kind="text" delivery=3 outcome="refused""#, 5_000)],
+        ),
+        (
+            || beside_a_run(|builder| builder.max_joiners(0), |webhook| drop(call(webhook, &push("hi")))),
+            &[(r#"wechat_push kind="text" delivery=3 outcome="too many joiners""#, 5_000)],
+        ),
+        (
+            || {
+                beside_a_run(
+                    |builder| builder,
+                    |webhook| {
+                        webhook.shutdown(Duration::ZERO);
+                        call(webhook, &push("ho"));
+                    },
+                );
+            },
+            &[(r#"wechat_push kind="text" delivery=3 outcome="closing""#, 5_000)],
+        ),
+        (
+            || {
+                let asked = AtomicUsize::new(0);
+                // Once as the request comes, once for the reply, and once on the way out.
+                let clock = move || if asked.fetch_add(1, Ordering::SeqCst) == 2 { panic!("no clock") } else { EPOCH };
+                let (handler, _) = does(|_| Ok(Reply::text("at last")));
+                let webhook = ThreadedWebhook::builder(endpoint(), handler).wall_clock(clock).build();
+                catch_unwind(AssertUnwindSafe(|| call(&webhook, &push("hi")))).unwrap_err();
+            },
+            &[(r#"wechat_push kind="text" delivery=1 outcome="gone""#, 5_000)],
+        ),
+    ];
+
+    #[test]
+    fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
+        thread::scope(|scope| {
+            for (deliver, expected) in CASES {
+                scope.spawn(move || {
+                    let spans = Spans::default();
+                    spans.of(deliver);
+                    let lines = spans.lines();
+                    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+                    for (line, (expected, most)) in lines.iter().zip(*expected) {
+                        let (told, left) = line.split_once(" left_ms=").unwrap();
+                        assert_eq!(told, *expected);
+                        assert!(left.parse::<i64>().unwrap() <= *most, "{line}");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_handler_runs_within_the_span_of_its_delivery_on_a_thread_of_its_own() {
+        let (spans, seen) = (Spans::default(), Arc::new(Mutex::new(Vec::new())));
+        let (within, into) = (spans.clone(), Arc::clone(&seen));
+        let (handler, _) = does(move |_| {
+            into.lock().unwrap().push((thread::current().name().map(str::to_owned), within.within()));
+            Ok(Reply::Success)
+        });
+        let webhook = ThreadedWebhook::builder(endpoint(), handler).build();
+        spans.of(|| ["hi", "ho"].map(|content| call(&webhook, &push(content))));
+        let name = Some("wechat-events".to_owned());
+        assert_eq!(*seen.lock().unwrap(), [(name.clone(), vec![1]), (name, vec![2])]);
+        assert_eq!(spans.lines().len(), 2);
+    }
 }

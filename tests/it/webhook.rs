@@ -16,6 +16,8 @@ use wechat_events::{
     Response, Webhook, WebhookBuilder, parse_event,
 };
 
+#[cfg(feature = "tracing")]
+use crate::spans::Spans;
 use crate::wire::query;
 
 const EPOCH: i64 = 1_700_000_000;
@@ -132,12 +134,12 @@ impl Store for Remote {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
-        let claim = *claim;
-        later(move || self.0.finish(&claim, answer, carrier, now))
+        let (claim, answer) = (*claim, answer.to_vec());
+        later(move || self.0.finish(&claim, &answer, carrier, now))
     }
     fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
         let claim = *claim;
@@ -779,7 +781,7 @@ impl Store for Node {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
@@ -929,6 +931,24 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
 }
 
 #[test]
+fn no_task_outlives_a_run_whose_reply_its_delivery_has_carried() {
+    for remote in [false, true] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            let builder = builder(&log, script);
+            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
+            let webhook = builder.build();
+            assert!(call(&webhook, &push("text")).await.body.starts_with(b"<xml>"));
+            drop(webhook);
+            sleep(Duration::from_millis(1)).await;
+            // The handler has one, and so have its hooks.
+            assert_eq!((log.now(), Arc::strong_count(&log.lines)), (1_001, 1));
+        });
+    }
+}
+
+#[test]
 fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     runtime.block_on(async {
@@ -952,56 +972,11 @@ fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
     });
 }
 
-/// Writes what is recorded of each span, in the order in which they are closed.
-#[cfg(feature = "tracing")]
-mod spans {
-    use std::fmt::Debug;
-    use std::sync::{Arc, Mutex};
-
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event, Metadata, Subscriber};
-
-    /// All spans so far: name and fields.
-    #[derive(Clone, Default)]
-    pub struct Spans(pub Arc<Mutex<Vec<(&'static str, Fields)>>>);
-
-    #[derive(Clone, Default)]
-    pub struct Fields(pub Vec<(&'static str, String)>);
-
-    impl Visit for Fields {
-        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-            self.0.push((field.name(), format!("{value:?}")));
-        }
-    }
-
-    impl Subscriber for Spans {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, span: &Attributes<'_>) -> Id {
-            let mut fields = Fields::default();
-            span.record(&mut fields);
-            let mut spans = self.0.lock().unwrap();
-            spans.push((span.metadata().name(), fields));
-            Id::from_u64(u64::try_from(spans.len()).unwrap())
-        }
-        fn record(&self, span: &Id, values: &Record<'_>) {
-            let at = usize::try_from(span.into_u64() - 1).unwrap();
-            values.record(&mut self.0.lock().unwrap()[at].1);
-        }
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, _: &Event<'_>) {}
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
-}
-
 #[cfg(feature = "tracing")]
 #[test]
 fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
-    let spans = spans::Spans::default();
-    tracing::subscriber::with_default(spans.clone(), || {
+    let spans = Spans::default();
+    spans.of(|| {
         paused(async {
             let log = Log::new();
             let script = Script { does: &[Fails(0), Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
@@ -1009,17 +984,53 @@ fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
             deliver(webhook, log, push("text"), USUAL).await;
         });
     });
-    let lines = |(name, fields): &(&str, spans::Fields)| {
-        let fields: Vec<_> = fields.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        format!("{name} {}", fields.join(" "))
-    };
-    let spans: Vec<_> = spans.0.lock().unwrap().iter().map(lines).collect();
     assert_eq!(
-        spans,
+        spans.lines(),
         [
             r#"wechat_push kind="text" delivery=1 outcome="failed" left_ms=5000"#,
             r#"wechat_push kind="text" delivery=2 outcome="gone" left_ms=0"#,
             r#"wechat_push kind="text" delivery=3 outcome="answered" left_ms=4010"#,
+        ]
+    );
+}
+
+/// Notes the spans that it is within, before it waits and afterwards.
+#[cfg(feature = "tracing")]
+struct Looks(Spans, Arc<Mutex<Vec<Vec<u64>>>>);
+
+#[cfg(feature = "tracing")]
+impl AsyncHandler for Looks {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        let Looks(spans, seen) = self;
+        seen.lock().unwrap().push(spans.within());
+        sleep(Duration::from_millis(5_500)).await;
+        seen.lock().unwrap().push(spans.within());
+        Ok(Reply::text("of run 1"))
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another_has_joined() {
+    let (spans, seen) = (Spans::default(), Arc::default());
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = builder(&log, Looks(spans.clone(), Arc::clone(&seen))).build();
+            let body = push("text");
+            let second = async {
+                sleep(Duration::from_millis(5_070)).await;
+                call(&webhook, &body).await
+            };
+            tokio::join!(call(&webhook, &body), second);
+        });
+    });
+    assert_eq!(*seen.lock().unwrap(), [[1], [1]]);
+    assert_eq!(
+        spans.lines(),
+        [
+            r#"wechat_push kind="text" delivery=1 outcome="hung up" left_ms=-500"#,
+            r#"wechat_push kind="text" delivery=2 outcome="answered" left_ms=4570"#,
         ]
     );
 }

@@ -496,7 +496,7 @@ impl Shared {
             }
             Ok(Told::Done { answer, carrier, age }) => {
                 let known = learn(local.run, age);
-                let _ = self.memory.finish(&known, Arc::clone(&answer), carrier, here);
+                let _ = self.memory.finish(&known, &answer, carrier, here);
                 Claimed::Done { answer, carrier, age }
             }
             Ok(Told::Exhausted { age }) => {
@@ -532,7 +532,7 @@ impl Shared {
             // The run that is written down is the claim's or one less.
             Settled::Released if run < claim.run => self.memory.release(&local, Attempt::NotMade, here),
             Settled::Released => self.memory.release(&local, Attempt::Failed, here),
-            Settled::Done(answer, carrier) => self.memory.finish(&local, answer, carrier, here),
+            Settled::Done(answer, carrier) => self.memory.finish(&local, &answer, carrier, here),
         };
         let settled = match told {
             Ok(true) => {
@@ -673,11 +673,11 @@ impl Store for Redis {
     fn finish(
         &self,
         claim: &Claim,
-        answer: Arc<[u8]>,
+        answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
-        Outcome::later(self.shared.settle(*claim, Settled::Done(answer, carrier), claim.run, now))
+        Outcome::later(self.shared.settle(*claim, Settled::Done(Arc::from(answer), carrier), claim.run, now))
     }
 
     fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {

@@ -1,0 +1,333 @@
+//! A page that looks like WeChat's chat with an account.
+//!
+//! ```text
+//!  page  ── POST /api/acts ──▶  act        what was done becomes pushes
+//!                               delivery   each goes to the receiver, on WeChat's schedule
+//!   ▲                           record     each step is put down
+//!   └── GET /api/changes ─────  conversation
+//! ```
+//! The server signs with the account's token, so it answers this machine's browser alone, and no page but its own.
+
+mod act;
+mod conversation;
+mod menu;
+mod record;
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream::{Stream, unfold};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+use wechat_events::testing::{PATIENCE, Reason, Verdict as Judged, WeChat};
+
+use crate::Verdict;
+use crate::account::{Account, now};
+use crate::delivery::{Step, deliver};
+use crate::wire::{Answered, Target};
+use act::{Act, Made, Refused};
+use conversation::Conversation;
+use menu::Menu;
+use record::{Attempt, Outcome, Push, epoch_millis};
+
+/// A page that looks like the chat with the account on a phone, for trying a receiver by hand.
+///
+/// Beside the phone stand each request and answer, in the clear and as sent, and the deliveries on a time line. The
+/// page is for this machine alone; Ctrl-C ends it.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The receiver's address, as in the console: http://127.0.0.1:8080/wechat
+    url: Target,
+    #[command(flatten)]
+    account: Account,
+    /// The page's port on this machine. Default: a free one.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Opens the page in the browser.
+    #[arg(long)]
+    open: bool,
+    /// The account's menu, as JSON: what the interface `menu/create` takes. Default: that of a restaurant.
+    #[arg(long, value_name = "FILE")]
+    menu: Option<PathBuf>,
+    /// The account's name, above the chat.
+    #[arg(long, default_value = "Official Account")]
+    name: String,
+    /// The account's id (原始ID): ToUserName of what is pushed.
+    #[arg(long, default_value = "gh_ebc88566ca2e")]
+    account_id: String,
+    /// The follower's OpenID: FromUserName of what is pushed.
+    #[arg(long, value_name = "OPENID", default_value = "oqi1rLPx-bJ18oxc49j8USAghBVe")]
+    follower: String,
+}
+
+/// Pushes that may be under way at once: a slow receiver has each of them for 15 s.
+const UNDER_WAY: usize = 64;
+
+/// Bytes that an act may have.
+const LARGEST_ACT: usize = 1 << 20;
+
+/// Everything the page and the deliveries share.
+struct Chat {
+    wechat: WeChat,
+    account: Account,
+    target: Target,
+    name: String,
+    account_id: String,
+    follower: String,
+    menu: Menu,
+    conversation: Conversation,
+    under_way: Arc<Semaphore>,
+    /// The page's own address.
+    address: SocketAddr,
+    /// Tells a page that is left over from another run.
+    run: u64,
+}
+
+pub async fn run(options: Options) -> Verdict {
+    let Options { url, account, port, open, menu, name, account_id, follower } = options;
+    let menu = Menu::of(menu.as_deref())?;
+    let wechat = account.wechat()?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("--port {port}: {error}"))?;
+    let address = listener.local_addr()?;
+    let page = format!("http://{address}/");
+    println!("{page} plays WeChat to {url}. Ctrl-C ends it.");
+    let chat = Chat {
+        wechat,
+        account,
+        target: url,
+        name,
+        account_id,
+        follower,
+        menu,
+        conversation: Conversation::new(),
+        under_way: Arc::new(Semaphore::new(UNDER_WAY)),
+        address,
+        run: epoch_millis(),
+    };
+    if open && let Err(error) = open::that_detached(&page) {
+        eprintln!("the browser does not start: {error}");
+    }
+    axum::serve(listener, router(Arc::new(chat))).await?;
+    Ok(true)
+}
+
+fn router(chat: Arc<Chat>) -> Router {
+    let file = |content_type, text: &'static str| get(move || async move { ([(CONTENT_TYPE, content_type)], text) });
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
+        .route("/style.css", file("text/css; charset=utf-8", include_str!("page/style.css")))
+        .route("/script.js", file("text/javascript; charset=utf-8", include_str!("page/script.js")))
+        .route("/icon.svg", file("image/svg+xml", include_str!("page/icon.svg")))
+        .route("/api/setup", get(setup))
+        .route("/api/changes", get(changes))
+        .route("/api/acts", post(acts))
+        .route("/api/preview", post(preview))
+        .route("/api/clear", post(clear))
+        .layer(DefaultBodyLimit::max(LARGEST_ACT))
+        .layer(from_fn_with_state(Arc::clone(&chat), guard))
+        .with_state(chat)
+}
+
+/// Lets in this page alone, and keeps everything else out of it.
+///
+/// A name of some website's may lead to this machine (DNS rebinding), so the Host is checked; and any website may post
+/// to it, so the Origin is.
+async fn guard(State(chat): State<Arc<Chat>>, request: Request, next: Next) -> Response {
+    let mut response = match chat.stranger(request.headers()) {
+        None => next.run(request).await,
+        Some(problem) => (StatusCode::FORBIDDEN, problem).into_response(),
+    };
+    const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+impl Chat {
+    /// Why a request is not this page's.
+    fn stranger(&self, headers: &HeaderMap) -> Option<String> {
+        let port = self.address.port();
+        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        // Browsers leave HTTP's own port out.
+        let is_own = |host: &str| hosts.iter().any(|own| own == host || own.strip_suffix(":80") == Some(host));
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let host = headers.get(HOST).map(text).unwrap_or_default();
+        if !is_own(&host) {
+            return Some(format!("Host is `{host}`, not `{}`: this page is for this machine alone\n", self.address));
+        }
+        let origin = headers.get(ORIGIN).map(text)?;
+        if origin.strip_prefix("http://").is_some_and(is_own) {
+            return None;
+        }
+        Some(format!("Origin is `{origin}`, not `http://{}`: another page asks\n", self.address))
+    }
+}
+
+/// What never changes.
+async fn setup(State(chat): State<Arc<Chat>>) -> Json<serde_json::Value> {
+    Json(json!({
+        "run": chat.run,
+        "name": chat.name,
+        "account_id": chat.account_id,
+        "follower": chat.follower,
+        "target": chat.target.to_string(),
+        "mode": chat.account.mode(),
+        "menu": chat.menu,
+        "kinds": chat.kinds(),
+    }))
+}
+
+/// First everything, then what changes, as it does.
+async fn changes(State(chat): State<Arc<Chat>>) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
+    let watch = chat.conversation.watch();
+    let stream = unfold((chat, watch, None), async |(chat, mut watch, seen)| {
+        if seen.is_some() {
+            watch.changed().await.ok()?;
+        }
+        watch.mark_unchanged();
+        let change = chat.conversation.since(seen.unwrap_or(0));
+        let seen = Some(change.revision);
+        let told = json!({ "run": chat.run, "change": change });
+        Some((Ok(sse::Event::default().data(told.to_string())), (chat, watch, seen)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+/// What the page says when nothing was pushed.
+fn refusal(status: StatusCode, problem: impl Into<String>) -> Response {
+    (status, Json(json!({ "problem": problem.into() }))).into_response()
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Refused::Unknown(problem) => refusal(StatusCode::NOT_FOUND, problem),
+            Refused::NotFollowing => refusal(StatusCode::CONFLICT, "the follower has left: follow first"),
+        }
+    }
+}
+
+/// Pushes, and gives the pushes' numbers.
+async fn acts(State(chat): State<Arc<Chat>>, Json(act): Json<Act>) -> Response {
+    let made = match act.make(&chat) {
+        Ok(made) => made,
+        Err(refused) => return refused.into_response(),
+    };
+    let count = match &made {
+        Made::Pushes(messages) => messages.len(),
+        Made::AddressCheck => 1,
+    };
+    let permits = u32::try_from(count).ok().map(|count| Arc::clone(&chat.under_way).try_acquire_many_owned(count));
+    let Some(Ok(mut permits)) = permits else {
+        return refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{UNDER_WAY} pushes are under way: wait for some to end"),
+        );
+    };
+    let mut ids = Vec::new();
+    match made {
+        Made::Pushes(messages) => {
+            for message in messages {
+                let id = chat.conversation.add(Push::new(message.clone()));
+                ids.push(id);
+                let (chat, permit) = (Arc::clone(&chat), permits.split(1));
+                spawn_blocking(move || {
+                    chat.push(id, message);
+                    drop(permit);
+                });
+            }
+        }
+        Made::AddressCheck => {
+            let id = chat.conversation.add(Push::address_check());
+            ids.push(id);
+            tokio::spawn(async move {
+                chat.check_address(id).await;
+                drop(permits);
+            });
+        }
+    }
+    (StatusCode::ACCEPTED, Json(json!({ "ids": ids }))).into_response()
+}
+
+/// What an act would push, without doing it.
+async fn preview(State(chat): State<Arc<Chat>>, Json(act): Json<Act>) -> Response {
+    match act.make(&chat) {
+        Ok(Made::AddressCheck) => Json(json!({ "messages": [] })).into_response(),
+        Ok(Made::Pushes(messages)) => {
+            let texts: Vec<_> = messages.iter().map(|message| String::from_utf8_lossy(message)).collect();
+            Json(json!({ "messages": texts })).into_response()
+        }
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn clear(State(chat): State<Arc<Chat>>) -> StatusCode {
+    chat.conversation.clear();
+    StatusCode::NO_CONTENT
+}
+
+impl Chat {
+    /// Delivers a push, and puts each step down.
+    fn push(&self, id: u64, message: Vec<u8>) {
+        let begun = Instant::now();
+        let draft = self.wechat.raw(message);
+        let delivery = deliver(&self.wechat, &self.target, &draft, |step| match step {
+            Step::Sent { at, request, .. } => {
+                let attempt = Attempt::sent(&self.target, request, at);
+                self.conversation.update(id, |push| push.attempts.push(attempt));
+            }
+            Step::Ended { at, came, verdict, .. } => self.conversation.update(id, |push| {
+                if let Some(attempt) = push.attempts.last_mut() {
+                    attempt.end(&self.account, came, &verdict, at);
+                }
+            }),
+        });
+        let outcome = Outcome::of(&delivery.verdict, begun.elapsed());
+        self.conversation.update(id, |push| push.outcome = Some(outcome));
+    }
+
+    /// Asks once, as the console does.
+    async fn check_address(&self, id: u64) {
+        let begun = Instant::now();
+        let request = self.wechat.address_check(now());
+        let attempt = Attempt::sent(&self.target, &request, Duration::ZERO);
+        self.conversation.update(id, |push| push.attempts.push(attempt));
+        let came = self.target.send(&request, PATIENCE).await;
+        let verdict = match came.as_ref().ok().map(Answered::answer) {
+            Some(answer) => self.wechat.judge(&request, answer),
+            None => Judged::Refused(Reason::Silence),
+        };
+        let at = begun.elapsed();
+        self.conversation.update(id, |push| {
+            if let Some(attempt) = push.attempts.last_mut() {
+                attempt.end(&self.account, &came, &verdict, at);
+            }
+            push.outcome = Some(Outcome::of(&verdict, at));
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! What holds for every answer.
+
+use wechat_events::testing::Verdict;
+
+use super::receiver::{Exchange, Receiver};
+use super::{ALL, Check, Group, Level, Miss, Outcome, SEALED, address, fail, skip};
+use crate::account::now;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "answer-length",
+        group: Group::Answers,
+        level: Level::Must,
+        modes: ALL,
+        sends: "a text and an event that takes no reply",
+        passes: "answers with Content-Length, and not in chunks",
+        means: "the answer is refused (seen): the follower sees the fault line",
+        run: |receiver| Box::pin(length(receiver)),
+    },
+    Check {
+        id: "answer-content-type",
+        group: Group::Answers,
+        level: Level::Should,
+        modes: ALL,
+        sends: "a text",
+        passes: "a reply as text/xml or application/xml",
+        means: "nothing that is known; but what a follower has typed is served as a page where it is text/html",
+        run: |receiver| Box::pin(content_type(receiver)),
+    },
+    Check {
+        id: "answer-time",
+        group: Group::Answers,
+        level: Level::Should,
+        modes: ALL,
+        sends: "a text",
+        passes: "a reply whose CreateTime is now, in seconds",
+        means: "nothing that is known; the official page asks for seconds, and milliseconds do not fit a 32-bit number",
+        run: |receiver| Box::pin(create_time(receiver)),
+    },
+    Check {
+        id: "answer-seal-fresh",
+        group: Group::Answers,
+        level: Level::Must,
+        modes: SEALED,
+        sends: "the same text from one follower in two pushes",
+        passes: "replies that are not sealed to the same bytes",
+        means: "whoever listens sees which followers get the same reply: the 16 random bytes are no random bytes",
+        run: |receiver| Box::pin(seal_fresh(receiver)),
+    },
+    Check {
+        id: "answer-sealed",
+        group: Group::Answers,
+        level: Level::Should,
+        modes: SEALED,
+        sends: "a sealed text",
+        passes: "a sealed reply",
+        means: "in safe mode the fault line; in compatible mode it is taken, until the console is set to safe mode",
+        run: |receiver| Box::pin(sealed(receiver)),
+    },
+];
+
+async fn length(receiver: &Receiver) -> Outcome {
+    for name in ["text", "unsubscribe"] {
+        address::has_length(&receiver.exchange(receiver.push(name).request(now())).await)?;
+    }
+    Ok(String::new())
+}
+
+/// A reply that WeChat takes.
+async fn reply(receiver: &Receiver) -> Result<Exchange, Miss> {
+    receiver.needs_genuine()?;
+    let exchange = receiver.exchange(receiver.text(&format!("echo {}", receiver.mark())).request(now())).await;
+    match exchange.verdict {
+        Verdict::Accepted(_) => Ok(exchange),
+        Verdict::Silent => skip("the receiver does not reply to texts"),
+        _ => fail(exchange.seen()),
+    }
+}
+
+async fn content_type(receiver: &Receiver) -> Outcome {
+    let exchange = reply(receiver).await?;
+    let Ok(answered) = &exchange.came else { return fail(exchange.seen()) };
+    let found = answered.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "text/xml" | "application/xml" => Ok(String::new()),
+        "" => fail("no Content-Type"),
+        _ => fail(format!("Content-Type: {found}")),
+    }
+}
+
+async fn create_time(receiver: &Receiver) -> Outcome {
+    let exchange = reply(receiver).await?;
+    let found = exchange.verdict.field("CreateTime").unwrap_or_default();
+    match found.trim().parse::<i64>() {
+        Ok(seconds) if seconds.abs_diff(now()) < 24 * 60 * 60 => Ok(String::new()),
+        _ => fail(format!("CreateTime is {found}, and now is {}", now())),
+    }
+}
+
+async fn seal_fresh(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    let (mark, follower, created) = (receiver.mark(), receiver.follower(), now().to_string());
+    let draft = |msg_id: &str| {
+        let text = receiver.text(&format!("echo {mark}")).set("FromUserName", &follower);
+        text.set("CreateTime", &created).set("MsgId", msg_id).request(now())
+    };
+    let mut came = Vec::new();
+    for msg_id in [receiver.msg_id(), receiver.msg_id()] {
+        let exchange = receiver.exchange(draft(&msg_id)).await;
+        let Some(encrypt) = exchange.encrypt() else { return skip("replies are not sealed") };
+        came.push(encrypt);
+    }
+    if came.first() == came.last() { fail("both have the same Encrypt") } else { Ok(String::new()) }
+}
+
+async fn sealed(receiver: &Receiver) -> Outcome {
+    match reply(receiver).await?.verdict {
+        Verdict::Accepted(reply) if reply.sealed => Ok(String::new()),
+        _ => fail("it is in the clear"),
+    }
+}

@@ -1,0 +1,21 @@
+//! After all that.
+
+use super::receiver::Receiver;
+use super::{ALL, Check, Group, Level, Outcome, address};
+use crate::account::now;
+
+pub const CHECKS: &[Check] = &[Check {
+    id: "still-there",
+    group: Group::End,
+    level: Level::Must,
+    modes: ALL,
+    sends: "the check of the address and a text, after everything else",
+    passes: "the same as at the beginning",
+    means: "a stranger can end your service",
+    run: |receiver| Box::pin(still_there(receiver)),
+}];
+
+async fn still_there(receiver: &Receiver) -> Outcome {
+    address::right(receiver).await?;
+    receiver.takes(receiver.text("hello").request(now())).await.map(|_| String::new())
+}

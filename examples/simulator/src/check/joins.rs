@@ -1,0 +1,100 @@
+//! Many requests at the same time.
+
+use futures_util::future::{join, join_all};
+
+use super::receiver::{Exchange, Genuine, Receiver, shortened};
+use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
+use crate::account::now;
+
+/// Deliveries at once.
+const CROWD: usize = 50;
+/// Handlers that are slow at once.
+const SLOW: usize = 4;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "joins-answered",
+        group: Group::Joins,
+        level: Level::Must,
+        modes: ALL,
+        sends: "50 deliveries of one text at the same time",
+        passes: "a reply in one answer or more; the others the same, `success`, nothing or status 503",
+        means: "a busy minute shows the fault line",
+        run: |receiver| Box::pin(answered(receiver)),
+    },
+    Check {
+        id: "joins-once",
+        group: Group::Joins,
+        level: Level::Must,
+        modes: ALL,
+        sends: "50 deliveries of `wait 1`, or else `number`, at the same time",
+        passes: "no two different replies",
+        means: "a retry that comes while the handler runs makes it run again: orders, payments, messages",
+        run: |receiver| Box::pin(once(receiver)),
+    },
+    Check {
+        id: "joins-others",
+        group: Group::Joins,
+        level: Level::Should,
+        modes: ALL,
+        sends: "a text, while the handler waits 3 seconds for each of four other followers",
+        passes: "a reply within 5 seconds",
+        means: "a few slow answers make every follower wait, and WeChat hang up",
+        run: |receiver| Box::pin(others(receiver)),
+    },
+];
+
+/// The answers to so many deliveries of a text at once.
+async fn crowd(receiver: &Receiver, text: &str) -> Vec<Exchange> {
+    let request = receiver.text(text).request(now());
+    join_all((0..CROWD).map(|_| receiver.exchange_at_once(request.clone()))).await
+}
+
+/// The replies that differ; fails if there is an answer that may not be.
+fn replies(came: &[Exchange]) -> Result<Vec<String>, Miss> {
+    let mut replies = Vec::new();
+    for exchange in came {
+        let busy = exchange.came.as_ref().is_ok_and(|answered| answered.status == 503);
+        match exchange.content() {
+            Some(content) if !replies.contains(&content) => replies.push(content),
+            None if !exchange.is_taken() && !busy => return fail(exchange.seen()),
+            _ => {}
+        }
+    }
+    Ok(replies)
+}
+
+async fn answered(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    let came = crowd(receiver, &format!("echo {}", receiver.mark())).await;
+    match (&*replies(&came)?, &receiver.genuine) {
+        ([], Genuine::Reply) => fail("none of the 50 has a reply"),
+        _ => Ok(String::new()),
+    }
+}
+
+async fn once(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    let text = match receiver.knows {
+        knows if knows.wait => "wait 1",
+        knows if knows.number => "number",
+        _ => return skip("the receiver does not know `number`"),
+    };
+    match &*replies(&crowd(receiver, text).await).unwrap_or_default() {
+        [] => skip("no reply at all, as joins-answered says"),
+        [_] => Ok(String::new()),
+        several => fail(format!("{} different replies: `{}`", several.len(), shortened(&several.join(", ")))),
+    }
+}
+
+async fn others(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    receiver.needs_wait()?;
+    let slow = join_all((0..SLOW).map(|_| receiver.exchange_at_once(receiver.text("wait 3").request(now()))));
+    let other = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        receiver.exchange_at_once(receiver.text("hello").request(now())).await
+    };
+    let (_, other) = join(slow, other).await;
+    if other.is_taken() { Ok(String::new()) } else { fail(other.seen()) }
+}

@@ -1,0 +1,355 @@
+//! `check`: plays WeChat and an attacker, and tells what a receiver does right.
+//!
+//! A check is a row of a table: what is sent, what passes, what a failure means in WeChat, and the function that finds
+//! out. The tables stand by group, in a file each; tests/check has for each row a receiver that fails it.
+//!
+//! A receiver may know three texts, by which more of it is seen (`Receiver::meet` finds out which it knows):
+//!
+//! ```text
+//! echo TEXT     answered with TEXT alone: what the handler got, and whether what was forged has reached it
+//! number        answered with another text each time the handler runs: whether it ran twice for one push
+//! wait SECONDS  the same after so long: what becomes of slow handlers and their retries
+//! ```
+
+mod address;
+mod answers;
+mod end;
+mod forged;
+mod hostile;
+mod joins;
+mod json;
+mod kinds;
+mod receiver;
+mod retries;
+mod screen;
+mod slow;
+mod text;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use crate::account::{Account, Mode};
+use crate::kinds::nearest;
+use crate::wire::Target;
+use crate::{Problem, Verdict};
+use receiver::Receiver;
+use screen::Screen;
+
+/// Plays WeChat and an attacker against a receiver: a table of what it does right, and what each fault means in WeChat.
+///
+/// Exit codes: 0 when nothing failed, 1 when something did, 2 when the receiver cannot be reached. A warning is no
+/// failure: it is about what no official page settles, or about what WeChat forgives.
+///
+/// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
+/// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
+///
+/// # What can be seen
+///
+/// From outside an answer tells only so much. A receiver that answers these texts shows more of itself; what needs one
+/// that it does not know is skipped, and the table says so:
+///
+///   echo TEXT      answered with TEXT alone
+///   number         answered with another text each time the handler runs: «number 7»
+///   wait SECONDS   the same as `number`, after so many seconds
+///
+/// A refused push is one that is not answered with a reply. Where a receiver answers `success` to a genuine text too,
+/// a refusal cannot be told from it, unless by its status.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment, after_long_help = listing())]
+pub struct Options {
+    /// The receiver's address, as it is entered in the console.
+    url: Target,
+    #[command(flatten)]
+    account: Account,
+    /// Only these checks or groups of checks.
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    only: Vec<String>,
+    /// Without these checks or groups of checks: for what a receiver is known not to do.
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    skip: Vec<String>,
+    /// How long the handler is made to wait in slow-second, slow-third and slow-late.
+    #[arg(long, value_delimiter = ',', value_name = "SECONDS", default_values_t = slow::SECONDS)]
+    slow: Vec<f64>,
+    /// One JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What checks have in common, in the order of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Group {
+    Address,
+    Answers,
+    Forged,
+    Kinds,
+    Text,
+    Xml,
+    Json,
+    Retries,
+    Joins,
+    Slow,
+    Hostile,
+    End,
+}
+
+/// Checks of one phase run when those of the phase before are done, so that what one does to the receiver is not blamed
+/// on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// All at once.
+    Quick,
+    /// One after another.
+    Joins,
+    /// All at once: a quarter of a minute.
+    Slow,
+    /// One after another, and after each it is asked whether the receiver lives.
+    Hostile,
+    End,
+}
+
+impl Phase {
+    fn under_way(self) -> &'static str {
+        match self {
+            Phase::Quick => "what is quick, at once",
+            Phase::Joins => "many requests at a time",
+            Phase::Slow => "slow handlers, for 16 seconds",
+            Phase::Hostile => "hostile pushes, one after another",
+            Phase::End => "whether it is still there",
+        }
+    }
+}
+
+impl Group {
+    fn name(self) -> &'static str {
+        match self {
+            Group::Address => "address",
+            Group::Answers => "answers",
+            Group::Forged => "forged",
+            Group::Kinds => "kinds",
+            Group::Text => "text",
+            Group::Xml => "xml",
+            Group::Json => "json",
+            Group::Retries => "retries",
+            Group::Joins => "joins",
+            Group::Slow => "slow",
+            Group::Hostile => "hostile",
+            Group::End => "end",
+        }
+    }
+
+    fn phase(self) -> Phase {
+        match self {
+            Group::Joins => Phase::Joins,
+            Group::Slow => Phase::Slow,
+            Group::Hostile => Phase::Hostile,
+            Group::End => Phase::End,
+            _ => Phase::Quick,
+        }
+    }
+}
+
+/// How bad a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    /// Something in WeChat goes wrong, or somebody can do harm.
+    Must,
+    /// No official page settles it, or WeChat forgives it: a warning.
+    Should,
+}
+
+type Running<'r> = Pin<Box<dyn Future<Output = Outcome> + Send + 'r>>;
+
+/// A row of the table.
+#[derive(Clone, Copy)]
+struct Check {
+    id: &'static str,
+    group: Group,
+    level: Level,
+    modes: &'static [Mode],
+    /// What is sent.
+    sends: &'static str,
+    /// What passes, and why.
+    passes: &'static str,
+    /// What a failure means in WeChat.
+    means: &'static str,
+    run: for<'r> fn(&'r Receiver) -> Running<'r>,
+}
+
+const ALL: &[Mode] = &[Mode::Plain, Mode::Compatible, Mode::Safe];
+const PLAIN: &[Mode] = &[Mode::Plain];
+const SEALED: &[Mode] = &[Mode::Compatible, Mode::Safe];
+
+/// What was found out; a note, if there is something to say.
+type Outcome = Result<String, Miss>;
+
+/// Why a check did not pass.
+#[derive(Debug, Clone)]
+enum Miss {
+    /// What was seen instead.
+    Failed(String),
+    /// The same, and the receiver did not outlive it: a failure at any level.
+    Ended(String),
+    /// Why it cannot be told.
+    Skipped(String),
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Skipped(text)) = self;
+        f.write_str(text)
+    }
+}
+
+fn fail<T>(seen: impl fmt::Display) -> Result<T, Miss> {
+    Err(Miss::Failed(seen.to_string()))
+}
+
+fn skip<T>(why: impl fmt::Display) -> Result<T, Miss> {
+    Err(Miss::Skipped(why.to_string()))
+}
+
+/// Longer than any check takes: three deliveries and what follows them.
+const LONGEST: Duration = Duration::from_secs(40);
+
+fn checks() -> Vec<Check> {
+    [
+        address::CHECKS,
+        answers::CHECKS,
+        forged::CHECKS,
+        kinds::CHECKS,
+        text::CHECKS,
+        xml::CHECKS,
+        json::CHECKS,
+        retries::CHECKS,
+        joins::CHECKS,
+        slow::CHECKS,
+        hostile::CHECKS,
+        end::CHECKS,
+    ]
+    .concat()
+}
+
+impl Options {
+    /// The rows of the table; with each why it is not run, if it is not.
+    fn chosen(&self) -> Result<Vec<(Check, Option<String>)>, Problem> {
+        let checks = checks();
+        let known = |name: &String| checks.iter().any(|check| is_named(check, name));
+        if let Some(name) = self.only.iter().chain(&self.skip).find(|name| !known(name)) {
+            let names = checks.iter().flat_map(|check| [check.id, check.group.name()]).map(|name| (name, name));
+            let meant = match &*nearest(name, names) {
+                [] => String::new(),
+                meant => format!("; meant is perhaps {}", meant.join(" or ")),
+            };
+            return Err(format!("`{name}` is no check and no group of checks{meant}").into());
+        }
+        let mode = self.account.mode();
+        let rows = checks.into_iter().filter_map(|check| {
+            let asked_for = self.only.iter().any(|name| *name == check.id);
+            let in_mode = check.modes.contains(&mode);
+            if !asked_for && !(in_mode && (self.only.is_empty() || is_any(&check, &self.only))) {
+                return None;
+            }
+            let not_run = match () {
+                () if !in_mode => Some(format!("not in {mode:?} mode").to_lowercase()),
+                () if is_any(&check, &self.skip) => Some("by request".to_owned()),
+                () => None,
+            };
+            Some((check, not_run))
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// Every check with what it sends, for the help.
+fn listing() -> String {
+    let mut listing = "Checks, by group:".to_owned();
+    let mut above = None;
+    for check in checks() {
+        if above.replace(check.group) != Some(check.group) {
+            listing.push_str(&format!("\n  {}\n", check.group.name()));
+        }
+        let level = if check.level == Level::Should { " (warns)" } else { "" };
+        listing.push_str(&format!("    {:<26} {}{level}\n", check.id, check.sends));
+    }
+    listing
+}
+
+fn is_any(check: &Check, names: &[String]) -> bool {
+    names.iter().any(|name| is_named(check, name))
+}
+
+fn is_named(check: &Check, name: &str) -> bool {
+    name == check.id || name == check.group.name()
+}
+
+pub async fn run(options: Options) -> Verdict {
+    let chosen = options.chosen()?;
+    let slow = <[f64; 3]>::try_from(&*options.slow).map_err(|_| "--slow needs three numbers, such as 6,12,20")?;
+    let begun = Instant::now();
+    let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
+    let mut screen = Screen::new(&receiver, chosen.iter().map(|(check, _)| *check).collect(), options.json);
+    let mut phases = BTreeMap::<Phase, Vec<(usize, Check)>>::new();
+    for (place, (check, not_run)) in chosen.into_iter().enumerate() {
+        match not_run {
+            None => phases.entry(check.group.phase()).or_default().push((place, check)),
+            Some(why) => screen.found(place, skip(why), Duration::ZERO),
+        }
+    }
+    let mut ended_by = None;
+    for (phase, checks) in phases {
+        screen.under_way(phase.under_way());
+        if phase >= Phase::Hostile && ended_by.is_none() {
+            // What slow handlers have left behind is not blamed on what follows.
+            receiver.lives().await;
+        }
+        match phase {
+            Phase::Quick | Phase::Slow => {
+                let outcome = |(place, check): (usize, Check)| {
+                    let receiver = &receiver;
+                    async move {
+                        let begun = Instant::now();
+                        (place, in_time(receiver, check).await, begun.elapsed())
+                    }
+                };
+                let mut running: FuturesUnordered<_> = checks.into_iter().map(outcome).collect();
+                while let Some((place, outcome, took)) = running.next().await {
+                    screen.found(place, outcome, took);
+                }
+            }
+            Phase::Joins | Phase::Hostile | Phase::End => {
+                for (place, check) in checks {
+                    let begun = Instant::now();
+                    let mut outcome = match ended_by {
+                        Some(id) if phase != Phase::End => skip(format!("the receiver is gone since {id}")),
+                        _ => in_time(&receiver, check).await,
+                    };
+                    if phase == Phase::Hostile && ended_by.is_none() && !receiver.lives().await {
+                        ended_by = Some(check.id);
+                        let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
+                        outcome =
+                            Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
+                    }
+                    screen.found(place, outcome, begun.elapsed());
+                }
+            }
+        }
+    }
+    Ok(screen.end(begun.elapsed()))
+}
+
+async fn in_time(receiver: &Receiver, check: Check) -> Outcome {
+    let outcome = timeout(LONGEST, (check.run)(receiver)).await;
+    outcome.unwrap_or_else(|_| fail(format!("it was not over after {} seconds", LONGEST.as_secs())))
+}

@@ -1,0 +1,156 @@
+//! Handlers that take longer than WeChat waits, and retries that come late.
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep_until};
+use wechat_events::testing::{DELIVERIES, Draft, Request, Verdict};
+
+use super::receiver::{Exchange, Receiver, shortened};
+use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
+use crate::account::now;
+use crate::wire::Silence;
+
+const REPLY: &str = "the reply in a later delivery, from the one run; or `success` in the first, when the handler has been \
+                     given up";
+const LOST: &str = "the handler runs three times and its answer is lost: the follower sees the fault line";
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "slow-second",
+        group: Group::Slow,
+        level: Level::Must,
+        modes: ALL,
+        sends: "`wait 6`, as WeChat does: at 0, 5.07 and 10.08 s, and each time for 5 s",
+        passes: REPLY,
+        means: LOST,
+        run: |receiver| Box::pin(slow(receiver, receiver.slow[0])),
+    },
+    Check {
+        id: "slow-third",
+        group: Group::Slow,
+        level: Level::Must,
+        modes: ALL,
+        sends: "`wait 12`, as WeChat does",
+        passes: REPLY,
+        means: LOST,
+        run: |receiver| Box::pin(slow(receiver, receiver.slow[1])),
+    },
+    Check {
+        id: "slow-late",
+        group: Group::Slow,
+        level: Level::Should,
+        modes: ALL,
+        sends: "`wait 20`, as WeChat does: longer than all three deliveries",
+        passes: "`success` or nothing in one of the deliveries",
+        means: "the follower sees the fault line, though the service works",
+        run: |receiver| Box::pin(late(receiver)),
+    },
+    Check {
+        id: "slow-kept",
+        group: Group::Slow,
+        level: Level::Must,
+        modes: ALL,
+        sends: "`number`, answered at once, and nevertheless delivered again at 5.07 and 10.08 s",
+        passes: "the same reply each time, or `success`",
+        means: "what was seen is forgotten before WeChat gives up: the third delivery runs the handler again",
+        run: |receiver| Box::pin(kept(receiver)),
+    },
+];
+
+/// The requests of all three deliveries.
+fn deliveries(draft: &Draft<'_>) -> Vec<Request> {
+    draft.deliver(now(), |_| None).attempts.into_iter().map(|(request, _)| request).collect()
+}
+
+/// What came of a push on WeChat's schedule.
+struct Delivered {
+    /// Which delivery was answered in time, from 1.
+    attempt: usize,
+    exchange: Exchange,
+    /// Of a delivery more.
+    again: Request,
+}
+
+/// Delivers until there is an answer in time, as WeChat does; `None`: there is none.
+async fn delivered(receiver: &Receiver, text: &str) -> Result<Option<Delivered>, Miss> {
+    let begun = Instant::now();
+    let draft = receiver.text(text);
+    let requests = deliveries(&draft);
+    let again = requests.last().cloned();
+    for ((request, due), attempt) in requests.into_iter().zip(DELIVERIES).zip(1..) {
+        sleep_until(begun + due).await;
+        let exchange = receiver.exchange_at_once(request).await;
+        match (&exchange.came, &exchange.verdict, &again) {
+            (Err(Silence::TimedOut), _, _) => {}
+            (_, Verdict::Accepted(_) | Verdict::Silent, Some(again)) => {
+                return Ok(Some(Delivered { attempt, exchange, again: again.clone() }));
+            }
+            _ => return fail(format!("delivery {attempt}: {}", exchange.seen())),
+        }
+    }
+    Ok(None)
+}
+
+async fn slow(receiver: &Receiver, seconds: f64) -> Outcome {
+    receiver.needs_genuine()?;
+    receiver.needs_wait()?;
+    let Some(Delivered { attempt, exchange, again }) = delivered(receiver, &format!("wait {seconds}")).await? else {
+        return fail("no delivery is answered in time");
+    };
+    let Some(content) = exchange.content() else {
+        return match attempt {
+            1 => {
+                Ok("`success` in the first delivery: the reply has to go out by the customer-service interface"
+                    .to_owned())
+            }
+            _ => fail(format!("delivery {attempt} is answered `success`, and the reply is lost")),
+        };
+    };
+    let once_more = receiver.exchange_at_once(again).await;
+    match once_more.content() {
+        Some(other) if other != content => fail(format!(
+            "`{}` in delivery {attempt}, `{}` in one more: the handler runs each time",
+            shortened(&content),
+            shortened(&other)
+        )),
+        _ => Ok(format!("the reply in delivery {attempt}")),
+    }
+}
+
+async fn late(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    receiver.needs_wait()?;
+    match delivered(receiver, &format!("wait {}", receiver.slow[2])).await? {
+        None => fail("no delivery is answered in time"),
+        Some(Delivered { attempt, exchange, .. }) => match exchange.content() {
+            None => Ok(format!("`success` in delivery {attempt}")),
+            Some(content) => Ok(format!("`{}` in delivery {attempt}", shortened(&content))),
+        },
+    }
+}
+
+async fn kept(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
+    if !receiver.knows.number {
+        return skip("the receiver does not know `number`");
+    }
+    let begun = Instant::now();
+    let draft = receiver.text("number");
+    let sent = deliveries(&draft).into_iter().zip(DELIVERIES).map(|(request, due)| async move {
+        sleep_until(begun + due).await;
+        receiver.exchange_at_once(request).await
+    });
+    let mut first: Option<String> = None;
+    for (exchange, attempt) in join_all(sent).await.iter().zip(1..) {
+        match (exchange.content(), &first) {
+            (Some(content), Some(first)) if content != *first => {
+                return fail(format!("`{}` first, `{}` in delivery {attempt}", shortened(first), shortened(&content)));
+            }
+            (None, _) if !exchange.is_taken() => return fail(format!("delivery {attempt}: {}", exchange.seen())),
+            (content, _) => first = first.or(content),
+        }
+    }
+    Ok(String::new())
+}
+
+/// Seconds that the handler is made to wait, if nothing else is asked for.
+pub const SECONDS: [f64; 3] = [6.0, 12.0, 20.0];

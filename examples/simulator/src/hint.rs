@@ -1,0 +1,128 @@
+//! What usually causes a fault.
+
+use wechat_events::testing::Reason;
+
+/// What to look at first, where WeChat did not take an answer; `None` where the reason says it all.
+pub fn hint(reason: &Reason) -> Option<String> {
+    let hint = match reason {
+        Reason::Silence | Reason::TooLate { .. } => {
+            "WeChat waits 5 s. Answer `success` in time, and send what takes longer by the customer-service API."
+        }
+        Reason::Status { status: 300..=399 } => "A redirect is no answer: use the address that it leads to.",
+        Reason::Status { status: 401 | 403 } => {
+            "The receiver does not believe that WeChat sent it. Are token, mode, app id and key the same on both sides?"
+        }
+        Reason::Status { status: 404 } => "Is the path right? WeChat sends to exactly the address that it is given.",
+        Reason::Status { status: 405 } => "The address check is a GET, pushes are POSTs: the route has to take both.",
+        Reason::Status { status: 411 | 413 } => "The receiver does not take a body of that length.",
+        Reason::Status { status: 415 } => "The route has to take bodies of the type text/xml, and read them raw.",
+        Reason::Status { status: 400 | 422 } => {
+            "The receiver cannot read it. The body has to reach it raw: a form or JSON reader in front would fail."
+        }
+        Reason::Status { status: 502..=504 } => "That is a proxy's answer: it does not reach the receiver behind it.",
+        Reason::Status { status: 500..=599 } => "The receiver failed: its log says at what.",
+        Reason::Status { status: 200..=299 } => "WeChat takes the status 200 alone.",
+        Reason::Echostr { found, .. } if found.is_empty() => "The answer is empty: the echostr has to be its body.",
+        Reason::Echostr { echostr, found } if found == &format!("\"{echostr}\"") => {
+            "A framework wrote it as a JSON string: answer plain text."
+        }
+        Reason::Echostr { echostr, found } if found.trim() == echostr => "White space around it: take it away.",
+        Reason::Echostr { found, .. } if found.starts_with('\u{FEFF}') => {
+            "A byte order mark stands in front: save the source without one."
+        }
+        Reason::Echostr { found, .. } if is_page(found) => PAGE,
+        Reason::Echostr { .. } => "Answer the parameter echostr of the query as it is, and nothing else.",
+        Reason::NotXml { found, .. } if is_page(found) => PAGE,
+        Reason::NotXml { found, .. } if matches!(found.trim(), "\"success\"" | "'success'" | "\"\"") => {
+            "A framework wrote it as a JSON string: answer plain text, without the quotes."
+        }
+        Reason::NotXml { found, .. } if found.trim().eq_ignore_ascii_case("success") => {
+            "`success` is seven small letters, with nothing around them."
+        }
+        Reason::NotXml { found, .. } if !found.trim_start().starts_with('<') => {
+            "A text by itself is no reply: put it into the XML of a reply, or answer `success`."
+        }
+        Reason::NotXml { .. } => "Was `&` or `<` written as it is? Values belong in CDATA, with `]]>` split.",
+        Reason::ByteOrderMark => "Save the source or the template without one.",
+        Reason::Format => "A push in XML is answered in XML, one in JSON in JSON; or with `success`.",
+        Reason::Sealed => "The receiver has an AES key. Is it in another mode? See --mode, --app-id and --aes-key.",
+        Reason::NotSealed => "Is the receiver in plaintext or compatible mode? See --mode.",
+        Reason::SealedSuccess => "Answer `success` as it is in every mode.",
+        Reason::MsgSignature => {
+            "It is the SHA-1 of token, TimeStamp, Nonce and Encrypt, sorted as texts and joined, in small hex digits."
+        }
+        Reason::Open(_) => "Are app id and AES key the same on both sides?",
+        Reason::TakesNone { .. } => "Answer `success`.",
+        Reason::Missing { .. } => "Names of elements are case-sensitive.",
+        Reason::Unexpected { field: "ToUserName" | "FromUserName", .. } => {
+            "A reply goes back: its ToUserName is the push's FromUserName, and the other way round."
+        }
+        Reason::Unexpected { field: "CreateTime", .. } => "CreateTime is in seconds since 1970.",
+        Reason::TooLong { .. } => "Cut it at a character, or send the rest by the customer-service API.",
+        Reason::Articles { .. } => "To a message of the follower's WeChat shows one article, to an event eight.",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+const PAGE: &str = "That is a page for people: an error page, or a proxy or login in front of the receiver.";
+
+fn is_page(body: &str) -> bool {
+    let start: String = body.trim_start().chars().take(14).collect::<String>().to_lowercase();
+    start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+#[cfg(test)]
+mod tests {
+    use wechat_events::testing::{Answer, Verdict, WeChat};
+
+    use super::*;
+
+    /// For an answer to a text in plaintext mode.
+    fn of_answer(status: u16, body: &str) -> Option<String> {
+        let wechat = WeChat::plain("token").unwrap();
+        let request = wechat.push("text").request(1_700_000_000);
+        let Verdict::FaultLine(reason) = wechat.judge(&request, Answer::new(status, body)) else { panic!("{body}") };
+        hint(&reason)
+    }
+
+    /// For an answer to the address check, made from the echostr.
+    fn of_echo(body: impl Fn(&str) -> String) -> Option<String> {
+        let wechat = WeChat::plain("token").unwrap();
+        let request = wechat.address_check(1_700_000_000);
+        let echostr = request.query.split_once("echostr=").unwrap().1;
+        let Verdict::Refused(reason) = wechat.judge(&request, Answer::new(200, body(echostr))) else { panic!() };
+        hint(&reason)
+    }
+
+    #[test]
+    fn each_usual_slip_has_its_own_hint() {
+        let quoted = "A framework wrote it as a JSON string: answer plain text, without the quotes.";
+        assert_eq!(of_answer(200, r#""success""#).as_deref(), Some(quoted));
+        let around = "`success` is seven small letters, with nothing around them.";
+        assert_eq!(of_answer(200, "success\n").as_deref(), Some(around));
+        assert_eq!(of_answer(200, "<!DOCTYPE html><p>Hello").as_deref(), Some(PAGE));
+        let bare = "A text by itself is no reply: put it into the XML of a reply, or answer `success`.";
+        assert_eq!(of_answer(200, "hello").as_deref(), Some(bare));
+        let raw = "Was `&` or `<` written as it is? Values belong in CDATA, with `]]>` split.";
+        assert_eq!(of_answer(200, "<xml><Content>a & b</Content></xml>").as_deref(), Some(raw));
+        let route = "The address check is a GET, pushes are POSTs: the route has to take both.";
+        assert_eq!(of_answer(405, "").as_deref(), Some(route));
+        let case = "Names of elements are case-sensitive.";
+        assert_eq!(of_answer(200, "<xml><toUserName>o_1</toUserName></xml>").as_deref(), Some(case));
+    }
+
+    #[test]
+    fn an_echo_that_is_not_alone_is_told_what_is_around_it() {
+        let quoted = "A framework wrote it as a JSON string: answer plain text.";
+        assert_eq!(of_echo(|echostr| format!("\"{echostr}\"")).as_deref(), Some(quoted));
+        let space = "White space around it: take it away.";
+        assert_eq!(of_echo(|echostr| format!("{echostr}\n")).as_deref(), Some(space));
+        let mark = "A byte order mark stands in front: save the source without one.";
+        assert_eq!(of_echo(|echostr| format!("\u{FEFF}{echostr}")).as_deref(), Some(mark));
+        let empty = "The answer is empty: the echostr has to be its body.";
+        assert_eq!(of_echo(|_| String::new()).as_deref(), Some(empty));
+        let other = "Answer the parameter echostr of the query as it is, and nothing else.";
+        assert_eq!(of_echo(|_| "success".to_owned()).as_deref(), Some(other));
+    }
+}

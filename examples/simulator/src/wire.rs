@@ -1,0 +1,196 @@
+//! HTTP as WeChat speaks it: a connection for each request, and five seconds' patience.
+
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
+use http::uri::{PathAndQuery, Scheme};
+use http::{Request, Uri, request};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use wechat_events::testing::{self, Answer};
+
+/// Bytes of an answer that are read; WeChat's own limit is not known.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// The receiver's address, as entered in the console: `http://` or `https://`, perhaps with a query of its own.
+#[derive(Clone)]
+pub struct Target {
+    uri: Uri,
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Target, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+        let is_tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err("it does not begin with http:// or https://".to_owned()),
+        };
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let tls = is_tls.then(|| {
+            let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
+            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            Ok::<_, String>((TlsConnector::from(Arc::new(config)), name))
+        });
+        Ok(Target { host, port, tls: tls.transpose()?, uri })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// From the first byte of the connection to the last of the answer.
+    pub after: Duration,
+}
+
+impl Answered {
+    /// For [`testing::WeChat::judge`].
+    pub fn answer(&self) -> Answer {
+        Answer::new(self.status, &*self.body).after(self.after)
+    }
+
+    /// Whether the length stands in the answer's head: WeChat refuses chunks (seen).
+    pub fn has_length(&self) -> bool {
+        self.headers.contains_key(CONTENT_LENGTH)
+    }
+}
+
+/// Why nothing came back.
+#[derive(Debug)]
+pub enum Silence {
+    /// There is nobody.
+    Unreachable(io::Error),
+    /// The receiver hung up, or does not speak HTTP.
+    Broken(String),
+    /// No complete answer in time: WeChat hangs up.
+    TimedOut,
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Silence::Unreachable(error) => write!(f, "no connection: {error}"),
+            Silence::Broken(reason) => write!(f, "no answer: {reason}"),
+            Silence::TimedOut => f.write_str("no answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for Silence {}
+
+/// What a connection runs over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Target {
+    /// A connection, with TLS if the address says so.
+    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect((&*self.host, self.port)).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Box::new(stream)),
+            Some((connector, name)) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
+        }
+    }
+
+    /// This machine's address, as the receiver sees it.
+    pub async fn local_address(&self) -> io::Result<SocketAddr> {
+        TcpStream::connect((&*self.host, self.port)).await?.local_addr()
+    }
+
+    /// A connection that requests are sent over, one after another.
+    pub async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Silence> {
+        let stream = self.connect().await.map_err(Silence::Unreachable)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::spawn(async move {
+            // Whoever waits for an answer is told of the error too.
+            drop(connection.await);
+        });
+        Ok(sender)
+    }
+
+    /// The path and query under which a request arrives: the address's own query stands in front.
+    pub fn path(&self, query: &str) -> String {
+        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let mark = if path.contains('?') { '&' } else { '?' };
+        if query.is_empty() { path.to_owned() } else { format!("{path}{mark}{query}") }
+    }
+
+    /// The `Host` header.
+    pub fn host(&self) -> &str {
+        self.uri.authority().map_or("", |authority| authority.as_str())
+    }
+
+    /// What goes in front of the body; the connection adds its length.
+    pub fn head(&self, request: &testing::Request) -> request::Builder {
+        let head = Request::builder()
+            .method(request.method)
+            .uri(self.path(&request.query))
+            .header(HOST, self.host())
+            .header(USER_AGENT, "Mozilla/4.0");
+        if request.content_type.is_empty() { head } else { head.header(CONTENT_TYPE, request.content_type) }
+    }
+
+    /// Sends a request over a connection of its own, and hangs up after `patience`.
+    pub async fn send(&self, request: &testing::Request, patience: Duration) -> Result<Answered, Silence> {
+        let begun = Instant::now();
+        let exchange = async {
+            let mut sender = self.open().await?;
+            self.exchange(&mut sender, request).await
+        };
+        let answered = timeout_at(begun + patience, exchange).await.map_err(|_| Silence::TimedOut)??;
+        Ok(Answered { after: begun.elapsed(), ..answered })
+    }
+
+    /// Sends a request over a connection that is open already.
+    pub async fn exchange(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        request: &testing::Request,
+    ) -> Result<Answered, Silence> {
+        let begun = Instant::now();
+        let request = self.head(request).body(Full::from(request.body.clone())).map_err(broken)?;
+        sender.ready().await.map_err(broken)?;
+        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(broken)?.to_bytes().to_vec();
+        Ok(Answered { status: head.status.as_u16(), headers: head.headers, body, after: begun.elapsed() })
+    }
+}
+
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
+    Silence::Broken(error.into().to_string())
+}

@@ -1,0 +1,239 @@
+//! `wechat-simulator check` against a good receiver, and against one for each fault.
+
+mod faults;
+mod receiver;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
+use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
+
+/// What the program says, and how it ends.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+async fn simulator(arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+async fn check(url: &str, mode: Mode, arguments: &[&str]) -> Ran {
+    let (mode, settings) = match mode {
+        Mode::Plain => ("plain", &[][..]),
+        Mode::Compatible => ("compatible", &["--app-id", APP_ID, "--aes-key", AES_KEY][..]),
+        Mode::Safe => ("safe", &["--app-id", APP_ID, "--aes-key", AES_KEY][..]),
+    };
+    simulator(&[&["check", url, "--token", TOKEN, "--mode", mode], settings, arguments].concat()).await
+}
+
+/// The rows with a result, by their id.
+fn rows(ran: &Ran) -> BTreeMap<String, (String, String)> {
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let rows = summary["checks"].as_array().unwrap().iter();
+    rows.map(|row| (text(row, "id"), (text(row, "result"), text(row, "seen")))).collect()
+}
+
+/// The ids that did not pass, but for those that were skipped.
+fn found(rows: &BTreeMap<String, (String, String)>) -> BTreeSet<&str> {
+    let bad = rows.iter().filter(|(_, (result, _))| matches!(&**result, "failed" | "warned"));
+    bad.map(|(id, _)| &**id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 16)]
+async fn a_good_receiver_passes_every_check_of_its_mode() {
+    let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| async move {
+        let receiver = start(mode, receiver::good).await;
+        let mut ran = check(&receiver.url, mode, &["--json"]).await;
+        if ran.code != Some(0) {
+            // On a machine that is busy elsewhere five seconds are short.
+            ran = check(&receiver.url, mode, &["--json"]).await;
+        }
+        let rows = rows(&ran);
+        let not_passed: Vec<_> = rows.iter().filter(|(_, (result, _))| result != "passed").collect();
+        assert_eq!(not_passed, Vec::<(&String, &(String, String))>::new(), "{mode:?}");
+        assert_eq!(ran.code, Some(0));
+        rows.into_keys().collect::<BTreeSet<_>>()
+    });
+    let [plain, compatible, safe] = futures_util::future::join_all(modes).await.try_into().unwrap();
+    let names = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>().join("\n");
+    assert_eq!(compatible, safe);
+    assert_eq!(
+        names(&plain.difference(&safe).cloned().collect()),
+        "forged-empty-token\nforged-no-signature\nforged-other-parts\nforged-wrong-signature"
+    );
+    assert_eq!(
+        names(&safe.difference(&plain).cloned().collect()),
+        "answer-seal-fresh\nanswer-sealed\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\nsealed-empty-token\n\
+         sealed-no-signature\nsealed-oracle\nsealed-other-app-id\nsealed-other-key\nsealed-other-parts\n\
+         sealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
+    );
+    // A check that no fault fails proves nothing.
+    let known: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.fails).copied().collect();
+    let all: BTreeSet<&str> = plain.union(&safe).map(|id| &**id).collect();
+    assert_eq!(all.difference(&known).copied().collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// Many threads: some receivers compute, and must not stop the clocks of the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 16)]
+async fn each_fault_is_found_and_nothing_else() {
+    let mut all_wrong = Vec::new();
+    // Where half a second decides nothing else runs, and where a receiver has to work only one other.
+    for (at_once, run) in [(5, QUICK), (5, FEW), (3, JOINS), (8, SLOW), (2, HOSTILE)] {
+        let at_once = Arc::new(Semaphore::new(at_once));
+        let mut running = JoinSet::new();
+        for fault in FAULTS.iter().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
+            let at_once = Arc::clone(&at_once);
+            running.spawn(async move {
+                let _permit = at_once.acquire_owned().await;
+                match wrong(fault).await {
+                    // On a machine that is busy elsewhere five seconds are short.
+                    Some(_) => wrong(fault).await,
+                    None => None,
+                }
+            });
+        }
+        all_wrong.extend(running.join_all().await.into_iter().flatten());
+    }
+    assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
+}
+
+/// What `check` does not say of a fault, or says and should not.
+async fn wrong(fault: &Fault) -> Option<String> {
+    let receiver = start(fault.mode, fault.serve).await;
+    let ran = check(&receiver.url, fault.mode, &[&["--json"], fault.run].concat()).await;
+    let rows = rows(&ran);
+    let (found, expected) = (found(&rows), fault.fails.iter().copied().collect::<BTreeSet<_>>());
+    let failed = rows.values().any(|(result, _)| result == "failed");
+    if found == expected && ran.code == Some(i32::from(failed)) {
+        return None;
+    }
+    let seen = |id: &&str| format!("  {id}: {:?}", rows.get(*id));
+    Some(format!(
+        "{} ({:?}), code {:?}, and this is wrong:\n{}",
+        fault.name,
+        fault.mode,
+        ran.code,
+        found.symmetric_difference(&expected).map(seen).collect::<Vec<_>>().join("\n")
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_said_and_ends_with_2() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ran = check(&format!("http://{free}/wechat"), Mode::Plain, &[]).await;
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.stdout, "");
+    let expected = format!("error: http://{free}/wechat cannot be reached: Connection refused");
+    assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
+    for option in ["--only", "--skip"] {
+        let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &[option, "address,adress-right"]).await;
+        assert_eq!(ran.code, Some(2));
+        assert_eq!(
+            ran.stderr,
+            "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_another_mode_says_so() {
+    let receiver = start(Mode::Plain, receiver::good).await;
+    let ran = check(&receiver.url, Mode::Plain, &["--only", "downgrade-plain,address-right", "--json"]).await;
+    let rows = rows(&ran);
+    assert_eq!(rows["downgrade-plain"], ("skipped".to_owned(), "not in plain mode".to_owned()));
+    assert_eq!(rows["address-right"].0, "passed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_says_what_was_sent_what_passes_what_was_seen_and_what_it_means() {
+    let quoting = FAULTS.iter().find(|fault| fault.name == "success in quotes").unwrap();
+    let receiver = start(Mode::Plain, quoting.serve).await;
+    let arguments = ["--only", "address-length,kinds-job,json-event,joins-others", "--skip", "joins"];
+    let ran = check(&receiver.url, Mode::Plain, &arguments).await;
+    let expected = "in plain mode; it knows echo, number, wait
+
+address
+  passed   address-length             a signed check of the address
+
+kinds
+  FAILED   kinds-job                  the outcome of template, mass and subscription messages
+             passes:    `success`, nothing, or a reply where WeChat takes one
+             seen:      TEMPLATESENDJOBFINISH, MASSSENDJOBFINISH, PUBLISHJOBFINISH, subscribe_msg_popup_event, \
+                    subscribe_msg_change_event, subscribe_msg_sent_event: status 200, `\\\"success\\\"`; WeChat shows its \
+                    fault line: the answer `\\\"success\\\"` is not `success`, not empty and not XML: unknown token at 1:1
+             in WeChat: WeChat counts the receiver as out of order: you get an alarm, and after many a pause of a minute
+
+json
+  warning  json-event                 an event in JSON, with a list and a number
+             passes:    `success` or nothing; skipped where JSON is not taken at all
+             seen:      status 200, `\\\"success\\\"`; WeChat shows its fault line: the answer `\\\"success\\\"` is not \
+                    `success`, not empty and not XML: unknown token at 1:1
+             in WeChat: an alarm, and the event is lost
+
+joins
+  skipped  joins-others               a text, while the handler waits 3 seconds for each of four other followers
+             why:       by request
+
+1 passed, 1 failed, 1 warned, 1 skipped, in ";
+    let (shown, _) = ran.stdout.rsplit_once(" s\n").unwrap();
+    let (shown, _) = shown.rsplit_once("in ").unwrap();
+    assert_eq!(format!("{shown}in "), format!("{} {expected}", receiver.url));
+    assert_eq!(ran.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            let answer = stand.good(&asked).await;
+            if asked.is_push() && answer.status == 200 { receiver::Answer::new(200, "success") } else { answer }
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json"]).await;
+    let rows = rows(&ran);
+    let skipped = rows.iter().filter(|(_, (result, _))| result == "skipped");
+    let skipped: Vec<String> = skipped.map(|(id, (_, why))| format!("{id}: {why}")).collect();
+    assert_eq!(
+        skipped.join("\n"),
+        "answer-content-type: the receiver does not reply to texts\n\
+         answer-time: the receiver does not reply to texts\n\
+         hostile-dtd: the receiver does not know `echo TEXT`\n\
+         joins-once: the receiver does not know `number`\n\
+         joins-others: the receiver does not know `wait SECONDS`\n\
+         retry-once: the receiver does not know `number`\n\
+         retry-same-id: the receiver does not know `echo TEXT`\n\
+         retry-same-second: the receiver does not reply to clicks with a text\n\
+         slow-kept: the receiver does not know `number`\n\
+         slow-late: the receiver does not know `wait SECONDS`\n\
+         slow-second: the receiver does not know `wait SECONDS`\n\
+         slow-third: the receiver does not know `wait SECONDS`"
+    );
+    assert_eq!(found(&rows), BTreeSet::new());
+    assert_eq!(ran.code, Some(0));
+}

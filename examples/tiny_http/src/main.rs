@@ -1,0 +1,45 @@
+//! An Official Account behind tiny_http: `WECHAT_TOKEN=… cargo run --release -p wechat-events-tiny_http -- 127.0.0.1:8080`.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tiny_http::{Header, Request, Response, Server};
+use wechat_events::ThreadedWebhook;
+
+const LIMIT: usize = 1 << 20;
+
+fn wechat(webhook: &ThreadedWebhook, mut request: Request) -> io::Result<()> {
+    let mut body = Vec::new();
+    request.as_reader().take(LIMIT as u64 + 1).read_to_end(&mut body)?;
+    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    if path != "/wechat" {
+        return request.respond(Response::empty(404));
+    }
+    if body.len() > LIMIT {
+        return request.respond(Response::empty(413));
+    }
+    let answer = webhook.call(request.method().as_str(), query, &body);
+    let content_type =
+        Header::from_bytes("Content-Type", answer.content_type).map_err(|()| io::ErrorKind::InvalidData)?;
+    let response = Response::from_data(answer.body).with_header(content_type).with_status_code(answer.status);
+    // From 32 KiB on it would be chunked, which WeChat refuses.
+    request.respond(response.with_chunked_threshold(usize::MAX))
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let webhook = ThreadedWebhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let server = Arc::new(Server::http(shop::address())?);
+    println!("http://{}/wechat waits for WeChat", server.server_addr());
+    let asked_to_end = Arc::clone(&server);
+    ctrlc::set_handler(move || asked_to_end.unblock())?;
+    thread::scope(|scope| {
+        for request in server.incoming_requests() {
+            // An error means that WeChat has hung up; it will ask again.
+            scope.spawn(|| drop(wechat(&webhook, request)));
+        }
+    });
+    webhook.shutdown(Duration::from_secs(10));
+    Ok(())
+}

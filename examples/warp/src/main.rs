@@ -1,0 +1,44 @@
+//! An Official Account behind warp: `WECHAT_TOKEN=… cargo run --release -p wechat-events-warp -- 127.0.0.1:8080`.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut};
+use futures_util::{Stream, StreamExt};
+use warp::Filter;
+use warp::http::{Method, Response, StatusCode};
+use wechat_events::Webhook;
+
+async fn wechat(
+    webhook: Webhook,
+    method: Method,
+    query: String,
+    chunks: impl Stream<Item = Result<impl Buf, warp::Error>>,
+) -> Result<Response<Vec<u8>>, StatusCode> {
+    // Not `warp::body::content_length_limit`, which refuses the address check: a GET has no `Content-Length`.
+    let (mut chunks, mut body) = (pin!(chunks), Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        body.put(chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
+        if body.len() > 1 << 20 {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+    Ok(webhook.call(method.as_str(), &query, &body).await.into())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let state = webhook.clone();
+    let route = warp::path!("wechat")
+        .map(move || state.clone())
+        .and(warp::method())
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .and(warp::body::stream())
+        .then(wechat);
+    let listener = tokio::net::TcpListener::bind(shop::address()).await?;
+    println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
+    warp::serve(route).incoming(listener).graceful(shop::asked_to_end()).run().await;
+    webhook.shutdown(Duration::from_secs(10)).await;
+    Ok(())
+}

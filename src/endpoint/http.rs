@@ -1,0 +1,40 @@
+//! The response as most HTTP stacks take it.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Response as HttpResponse, StatusCode};
+
+use super::Response;
+
+/// With `Content-Type` and the exact `Content-Length`, for any body that is made of bytes.
+///
+/// Fields that HTTP does not know, which only a caller can have written, become 500 and no `Content-Type`.
+///
+/// ```
+/// use wechat_events::{Endpoint, Handler};
+///
+/// struct Silent;
+/// impl Handler for Silent {}
+///
+/// let response = Endpoint::plain("token")?.respond("PUT", "", b"", 1714037060, &Silent);
+/// let response = http::Response::<Vec<u8>>::from(response);
+/// assert_eq!(response.status(), http::StatusCode::METHOD_NOT_ALLOWED);
+/// assert_eq!(response.headers()[http::header::CONTENT_LENGTH], "0");
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+impl<B: From<Vec<u8>>> From<Response> for HttpResponse<B> {
+    fn from(response: Response) -> HttpResponse<B> {
+        let length = HeaderValue::from(response.body.len());
+        let mut converted = HttpResponse::new(B::from(response.body));
+        *converted.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        converted.headers_mut().insert(CONTENT_LENGTH, length);
+        let content_type = match response.content_type {
+            "text/plain" => Ok(HeaderValue::from_static("text/plain")),
+            "text/xml" => Ok(HeaderValue::from_static("text/xml")),
+            other => HeaderValue::from_str(other),
+        };
+        if let Ok(content_type) = content_type {
+            converted.headers_mut().insert(CONTENT_TYPE, content_type);
+        }
+        converted
+    }
+}
