@@ -2,6 +2,11 @@
 //!
 //! A heap block for each would lie anywhere; with a full store, where none of them was looked at for seconds, to give
 //! one back and to take another cost more than all else that a store does.
+//!
+//! Where some are wanted much longer than their neighbours, segments are kept for little. When they are twice what is
+//! needed, the one of which the least is wanted is emptied into the newest: some microseconds for one push in many.
+
+use std::mem;
 
 /// Bytes of a segment, but for an answer that is longer.
 const SEGMENT: usize = 32 << 10;
@@ -32,12 +37,30 @@ pub(super) struct Answers {
 #[derive(Default)]
 struct Segment {
     bytes: Vec<u8>,
-    /// How many of its answers are wanted.
+    /// Of each answer in it, wanted or not, the slot of the push that it was written for.
+    slots: Vec<u32>,
+    /// How many of the bytes are wanted.
     live: usize,
 }
 
+impl Segment {
+    fn read(&self, place: Place) -> &[u8] {
+        self.bytes.get(place.start..place.start + place.length).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.slots.clear();
+        self.live = 0;
+        if self.bytes.capacity() > SEGMENT {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
 impl Answers {
-    pub(super) fn write(&mut self, answer: &[u8]) -> Place {
+    /// `slot` is that of its push.
+    pub(super) fn write(&mut self, answer: &[u8], slot: u32) -> Place {
         if answer.is_empty() {
             return Place::default();
         }
@@ -56,44 +79,66 @@ impl Answers {
             segment.bytes.reserve_exact(room - start);
         }
         segment.bytes.extend_from_slice(answer);
-        segment.live += 1;
+        segment.slots.push(slot);
+        segment.live += length;
         Place { segment: self.current, start, length }
     }
 
     pub(super) fn read(&self, place: Place) -> &[u8] {
-        let segment = self.segments.get(place.segment);
-        segment.and_then(|segment| segment.bytes.get(place.start..place.start + place.length)).unwrap_or_default()
+        self.segments.get(place.segment).map_or(&[], |segment| segment.read(place))
     }
 
     /// An answer that is wanted no longer.
     pub(super) fn forget(&mut self, place: Place) {
         let Some(segment) = self.segments.get_mut(place.segment).filter(|_| place.length > 0) else { return };
-        segment.live = segment.live.saturating_sub(1);
+        segment.live = segment.live.saturating_sub(place.length);
         if segment.live > 0 {
             return;
         }
-        segment.bytes.clear();
-        if segment.bytes.capacity() > SEGMENT {
-            segment.bytes = Vec::new();
-        }
+        segment.clear();
         if place.segment != self.current {
             self.empty.push(place.segment);
         }
     }
 
-    /// Whether so few answers are wanted of so many segments that all should be [moved](Answers::moved). `bytes` is the
-    /// most that they may come to.
+    /// Whether there are more than twice the segments that answers of so many bytes need.
     pub(super) fn is_sparse(&self, bytes: usize) -> bool {
         self.segments.len() - self.empty.len() > 2 * (bytes / SEGMENT + 1)
     }
 
-    /// The wanted answers in segments of their own.
-    pub(super) fn moved<'p>(&self, places: impl Iterator<Item = &'p mut Place>) -> Answers {
-        let mut moved = Answers::default();
-        for place in places {
-            *place = moved.write(self.read(*place));
+    /// Takes out the segment of which the least is wanted. That is to be written anew, before the segment is
+    /// [given back](Answers::give_back).
+    pub(super) fn take_sparsest(&mut self) -> Option<Taken> {
+        let full =
+            self.segments.iter().enumerate().filter(|(number, segment)| segment.live > 0 && *number != self.current);
+        let (number, _) = full.min_by_key(|(_, segment)| segment.live)?;
+        self.segments.get_mut(number).map(|segment| Taken { number, segment: mem::take(segment) })
+    }
+
+    pub(super) fn give_back(&mut self, taken: Taken) {
+        let Taken { number, segment: mut given } = taken;
+        given.clear();
+        if let Some(segment) = self.segments.get_mut(number) {
+            *segment = given;
+            self.empty.push(number);
         }
-        moved
+    }
+}
+
+/// A segment on its way out.
+pub(super) struct Taken {
+    number: usize,
+    segment: Segment,
+}
+
+impl Taken {
+    /// The slots of the pushes whose answers may be in it, some of them several times.
+    pub(super) fn slots(&self) -> &[u32] {
+        &self.segment.slots
+    }
+
+    pub(super) fn read(&self, place: Place) -> Option<&[u8]> {
+        (place.segment == self.number && place.length > 0).then(|| self.segment.read(place))
     }
 }
 
@@ -105,14 +150,14 @@ mod tests {
     fn what_is_written_is_read_until_it_is_forgotten_and_its_room_is_used_again() {
         let mut answers = Answers::default();
         let texts: Vec<Vec<u8>> = (0..300).map(|n| vec![u8::try_from(n % 251).unwrap(); n * 7]).collect();
-        let places: Vec<Place> = texts.iter().map(|text| answers.write(text)).collect();
+        let places: Vec<Place> = texts.iter().map(|text| answers.write(text, 0)).collect();
         assert!(places.iter().zip(&texts).all(|(place, text)| answers.read(*place) == text));
         let segments = answers.segments.len();
         assert!(segments > 9 && answers.segments.iter().all(|segment| segment.bytes.capacity() == SEGMENT));
 
         places.iter().for_each(|place| answers.forget(*place));
         assert_eq!(answers.empty.len(), segments - 1);
-        let places: Vec<Place> = texts.iter().map(|text| answers.write(text)).collect();
+        let places: Vec<Place> = texts.iter().map(|text| answers.write(text, 0)).collect();
         assert!(places.iter().zip(&texts).all(|(place, text)| answers.read(*place) == text));
         assert_eq!((answers.segments.len(), answers.empty.len()), (segments, 0));
     }
@@ -120,29 +165,28 @@ mod tests {
     #[test]
     fn one_longer_than_a_segment_has_its_own_which_is_given_back() {
         let mut answers = Answers::default();
-        let long = answers.write(&[7; 3 * SEGMENT]);
-        let short = answers.write(b"success");
+        let long = answers.write(&[7; 3 * SEGMENT], 0);
+        let short = answers.write(b"success", 1);
         assert_eq!((answers.read(long), answers.read(short)), (&[7; 3 * SEGMENT][..], &b"success"[..]));
         answers.forget(long);
         assert_eq!((answers.segments[0].bytes.capacity(), &*answers.empty), (0, &[0][..]));
     }
 
     #[test]
-    fn few_that_are_wanted_among_many_move_together() {
+    fn the_segment_of_which_the_least_is_wanted_is_taken_out_and_used_again() {
         let mut answers = Answers::default();
-        let places: Vec<Place> = (0u8..100).map(|n| answers.write(&[n; SEGMENT / 4])).collect();
-        for (n, place) in places.iter().enumerate() {
-            if n % 4 != 0 {
-                answers.forget(*place);
-            }
-        }
-        let mut wanted: Vec<Place> = places.into_iter().step_by(4).collect();
-        assert!(answers.is_sparse(25 * SEGMENT / 4));
-        let moved = answers.moved(wanted.iter_mut());
-        assert!(!moved.is_sparse(25 * SEGMENT / 4));
-        assert_eq!(moved.segments.len(), 7);
-        for (n, place) in (0u8..).zip(&wanted) {
-            assert_eq!(moved.read(*place), [4 * n; SEGMENT / 4]);
-        }
+        let places: Vec<Place> = (0u8..40).map(|n| answers.write(&[n; SEGMENT / 4], n.into())).collect();
+        let is_wanted = |n: usize| n.is_multiple_of(4) || n / 4 == 3;
+        (0..40).filter(|n| !is_wanted(*n) && *n != 20).for_each(|n| answers.forget(places[n]));
+        answers.forget(places[12]);
+        // Of the segments 0 to 9 number 3 has three answers, number 5 has two, the others one.
+        assert_eq!((answers.is_sparse(4 * SEGMENT), answers.is_sparse(4 * SEGMENT - 1)), (false, true));
+        let taken = answers.take_sparsest().unwrap();
+        assert_eq!((taken.number, taken.slots()), (0, &[0, 1, 2, 3][..]));
+        assert_eq!((taken.read(places[0]), taken.read(places[4])), (Some(&[0; SEGMENT / 4][..]), None));
+        let moved = answers.write(taken.read(places[0]).unwrap(), 0);
+        answers.give_back(taken);
+        assert_eq!((moved.segment, answers.read(moved), &*answers.empty), (10, &[0; SEGMENT / 4][..], &[0][..]));
+        assert_eq!(answers.write(&[1; SEGMENT], 1).segment, 0);
     }
 }

@@ -203,13 +203,14 @@ impl Table {
         carrier: Option<Carrier>,
         now: u64,
     ) -> Result<(), Lost> {
-        let standing = self.standing(claim, key, now)?;
-        let answer = self.write(answer);
-        let finish = |slot: &mut Slot| (slot.phase, slot.answer) = (Phase::Done { carrier }, answer);
-        match standing {
-            Standing::Owner(at) => self.change(at, now, finish),
-            Standing::Absent if self.restore(claim, key, now, finish).is_none() => self.answers.forget(answer),
-            Standing::Absent => {}
+        let run = |slot: &mut Slot| slot.phase = Phase::Running { waiters: Vec::new() };
+        let at = match self.standing(claim, key, now)? {
+            Standing::Owner(at) => Some(at),
+            Standing::Absent => self.restore(claim, key, now, run),
+        };
+        if let Some(at) = at {
+            let answer = self.write(answer, at);
+            self.change(at, now, |slot| (slot.phase, slot.answer) = (Phase::Done { carrier }, answer));
         }
         Ok(())
     }
@@ -309,12 +310,28 @@ impl Table {
         self.insert(key, claim.owner, claim.run, claim.first_seen, now, change)
     }
 
-    fn write(&mut self, answer: &[u8]) -> Place {
+    /// Keeps an answer for a slot.
+    fn write(&mut self, answer: &[u8], at: usize) -> Place {
         if self.answers.is_sparse(self.limits.bytes) {
-            let done = self.slots.iter_mut().filter(|slot| matches!(slot.phase, Phase::Done { .. }));
-            self.answers = self.answers.moved(done.map(|slot| &mut slot.answer));
+            self.make_room();
         }
-        self.answers.write(answer)
+        self.answers.write(answer, u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    /// Frees two segments, since it may take one to hold what is wanted of both.
+    #[cold]
+    fn make_room(&mut self) {
+        for _ in 0..2 {
+            let Some(taken) = self.answers.take_sparsest() else { return };
+            for number in taken.slots() {
+                let slot = usize::try_from(*number).ok().and_then(|at| self.slots.get_mut(at));
+                let Some(slot) = slot else { continue };
+                if let Some(answer) = taken.read(slot.answer) {
+                    slot.answer = self.answers.write(answer, *number);
+                }
+            }
+            self.answers.give_back(taken);
+        }
     }
 
     fn insert(
