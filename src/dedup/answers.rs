@@ -7,21 +7,41 @@
 //! needed, the one of which the least is wanted is emptied into the newest: some microseconds for one push in many.
 
 use std::mem;
+use std::ops::Range;
 
 /// Bytes of a segment, but for an answer that is longer.
 const SEGMENT: usize = 32 << 10;
 
+/// How many bytes to clear at a time before they are written to. A processor fetches all their lines at once; without
+/// this each answer would wait for its own.
+const BLOCK: usize = 1 << 10;
+
 /// Where an answer lies.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
-    segment: usize,
-    start: usize,
-    length: usize,
+    /// In which segment, and at which byte of it: in one word, for two halves would be written one by one and read as
+    /// one, for which a processor waits until they have reached its cache.
+    at: u64,
+    length: u32,
 }
 
 impl Place {
     pub(super) fn length(self) -> usize {
-        self.length
+        usize::try_from(self.length).unwrap_or(usize::MAX)
+    }
+
+    fn new(segment: usize, start: usize, length: u32) -> Place {
+        let word = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        Place { at: word(segment) << 32 | word(start), length }
+    }
+
+    fn segment(self) -> usize {
+        usize::try_from(self.at >> 32).unwrap_or(usize::MAX)
+    }
+
+    fn range(self) -> Range<usize> {
+        let start = usize::try_from(self.at & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        start..start.saturating_add(self.length())
     }
 }
 
@@ -37,34 +57,61 @@ pub(super) struct Answers {
 #[derive(Default)]
 struct Segment {
     bytes: Vec<u8>,
-    /// Of each answer in it, wanted or not, the slot of the push that it was written for.
-    slots: Vec<u32>,
+    /// How many of them are written.
+    used: usize,
+    /// How many of them are written or cleared.
+    ready: usize,
+    /// Of each answer in it, wanted or not, the number of the push that it was written for.
+    pushes: Vec<u32>,
     /// How many of the bytes are wanted.
     live: usize,
 }
 
 impl Segment {
     fn read(&self, place: Place) -> &[u8] {
-        self.bytes.get(place.start..place.start + place.length).unwrap_or_default()
+        self.bytes.get(place.range()).unwrap_or_default()
+    }
+
+    fn write(&mut self, answer: &[u8]) -> usize {
+        let (start, end) = (self.used, self.used + answer.len());
+        if end > self.ready {
+            let ready = end.next_multiple_of(BLOCK);
+            if ready > self.bytes.len() {
+                // Not beyond a segment, which is kept.
+                let room = end.next_power_of_two().clamp(BLOCK, SEGMENT).max(end);
+                self.bytes.reserve_exact(room - self.bytes.len());
+                self.bytes.resize(room, 0);
+            }
+            self.ready = ready.min(self.bytes.len());
+            if let Some(ahead) = self.bytes.get_mut(end..self.ready) {
+                ahead.fill(0);
+            }
+        }
+        if let Some(room) = self.bytes.get_mut(start..end) {
+            room.copy_from_slice(answer);
+        }
+        self.used = end;
+        self.live += answer.len();
+        start
     }
 
     fn clear(&mut self) {
-        self.bytes.clear();
-        self.slots.clear();
-        self.live = 0;
-        if self.bytes.capacity() > SEGMENT {
+        (self.used, self.ready, self.live) = (0, 0, 0);
+        self.pushes.clear();
+        if self.bytes.len() > SEGMENT {
             self.bytes = Vec::new();
         }
     }
 }
 
 impl Answers {
-    /// `slot` is that of its push.
-    pub(super) fn write(&mut self, answer: &[u8], slot: u32) -> Place {
-        if answer.is_empty() {
+    /// `push` is the number of its push.
+    pub(super) fn write(&mut self, answer: &[u8], push: u32) -> Place {
+        let length = u32::try_from(answer.len()).unwrap_or_default();
+        if length == 0 {
             return Place::default();
         }
-        let fits = |segment: &Segment| segment.bytes.is_empty() || segment.bytes.len() + answer.len() <= SEGMENT;
+        let fits = |segment: &Segment| segment.used == 0 || segment.used + answer.len() <= SEGMENT;
         if !self.segments.get(self.current).is_some_and(fits) {
             self.current = self.empty.pop().unwrap_or(self.segments.len());
         }
@@ -72,32 +119,26 @@ impl Answers {
             self.segments.push(Segment::default());
         }
         let Some(segment) = self.segments.get_mut(self.current) else { return Place::default() };
-        let (start, length) = (segment.bytes.len(), answer.len());
-        if start + length > segment.bytes.capacity() {
-            // Not beyond a segment, which is kept.
-            let room = (start + length).next_power_of_two().min(SEGMENT).max(start + length);
-            segment.bytes.reserve_exact(room - start);
-        }
-        segment.bytes.extend_from_slice(answer);
-        segment.slots.push(slot);
-        segment.live += length;
-        Place { segment: self.current, start, length }
+        let start = segment.write(answer);
+        segment.pushes.push(push);
+        Place::new(self.current, start, length)
     }
 
     pub(super) fn read(&self, place: Place) -> &[u8] {
-        self.segments.get(place.segment).map_or(&[], |segment| segment.read(place))
+        self.segments.get(place.segment()).map_or(&[], |segment| segment.read(place))
     }
 
     /// An answer that is wanted no longer.
     pub(super) fn forget(&mut self, place: Place) {
-        let Some(segment) = self.segments.get_mut(place.segment).filter(|_| place.length > 0) else { return };
-        segment.live = segment.live.saturating_sub(place.length);
+        let number = place.segment();
+        let Some(segment) = self.segments.get_mut(number).filter(|_| place.length > 0) else { return };
+        segment.live = segment.live.saturating_sub(place.length());
         if segment.live > 0 {
             return;
         }
         segment.clear();
-        if place.segment != self.current {
-            self.empty.push(place.segment);
+        if number != self.current {
+            self.empty.push(number);
         }
     }
 
@@ -132,13 +173,13 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// The slots of the pushes whose answers may be in it, some of them several times.
-    pub(super) fn slots(&self) -> &[u32] {
-        &self.segment.slots
+    /// The numbers of the pushes whose answers may be in it, some of them several times.
+    pub(super) fn pushes(&self) -> &[u32] {
+        &self.segment.pushes
     }
 
     pub(super) fn read(&self, place: Place) -> Option<&[u8]> {
-        (place.segment == self.number && place.length > 0).then(|| self.segment.read(place))
+        (place.segment() == self.number && place.length > 0).then(|| self.segment.read(place))
     }
 }
 
@@ -153,7 +194,7 @@ mod tests {
         let places: Vec<Place> = texts.iter().map(|text| answers.write(text, 0)).collect();
         assert!(places.iter().zip(&texts).all(|(place, text)| answers.read(*place) == text));
         let segments = answers.segments.len();
-        assert!(segments > 9 && answers.segments.iter().all(|segment| segment.bytes.capacity() == SEGMENT));
+        assert!(segments > 9 && answers.segments.iter().all(|segment| segment.bytes.len() == SEGMENT));
 
         places.iter().for_each(|place| answers.forget(*place));
         assert_eq!(answers.empty.len(), segments - 1);
@@ -182,11 +223,11 @@ mod tests {
         // Of the segments 0 to 9 number 3 has three answers, number 5 has two, the others one.
         assert_eq!((answers.is_sparse(4 * SEGMENT), answers.is_sparse(4 * SEGMENT - 1)), (false, true));
         let taken = answers.take_sparsest().unwrap();
-        assert_eq!((taken.number, taken.slots()), (0, &[0, 1, 2, 3][..]));
+        assert_eq!((taken.number, taken.pushes()), (0, &[0, 1, 2, 3][..]));
         assert_eq!((taken.read(places[0]), taken.read(places[4])), (Some(&[0; SEGMENT / 4][..]), None));
         let moved = answers.write(taken.read(places[0]).unwrap(), 0);
         answers.give_back(taken);
-        assert_eq!((moved.segment, answers.read(moved), &*answers.empty), (10, &[0; SEGMENT / 4][..], &[0][..]));
-        assert_eq!(answers.write(&[1; SEGMENT], 1).segment, 0);
+        assert_eq!((moved.segment(), answers.read(moved), &*answers.empty), (10, &[0; SEGMENT / 4][..], &[0][..]));
+        assert_eq!(answers.write(&[1; SEGMENT], 1).segment(), 0);
     }
 }

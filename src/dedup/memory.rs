@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::BuildHasher;
 use std::mem;
 use std::pin::Pin;
 use std::sync::PoisonError;
@@ -14,7 +13,7 @@ use super::DedupKey;
 use super::park::park_on;
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
 use super::sync::Mutex;
-use super::table::{Key, Limits, Salt, Table};
+use super::table::{Hashed, Limits, Salt, Table};
 
 /// A bounded [`Store`] in this process.
 ///
@@ -58,12 +57,12 @@ struct Shard(Mutex<Table>);
 ///
 /// # Arithmetic
 ///
-/// - A push takes 150 to 200 bytes beside its answer: at most 13 MB for the default 65,536. Room grows as it is needed
-///   and is not given back.
+/// - A push takes at most 80 bytes beside its answer, and twice that until it is settled: some 5 MB for the default
+///   65,536, if few of them run. Room grows as it is needed and is not given back.
 /// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
 ///   much longer than those that came with them.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
-///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
+///   Above it the oldest go sooner, a 256th of what a shard holds at a time. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
 ///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
 /// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
 ///   Most answers are `success`; a text reply has at most some 2.5 KB.
@@ -100,7 +99,8 @@ impl Default for MemoryBuilder {
 }
 
 impl MemoryBuilder {
-    /// How many pushes to hold at most, running ones included; 0 counts as 1. Default: 65,536.
+    /// How many pushes to hold at most, running ones included; 0 counts as 1, and a shard has at most 2<sup>24</sup>.
+    /// Default: 65,536.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -285,7 +285,7 @@ impl Memory {
     /// assert!(matches!(Memory::new().claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(_)));
     /// ```
     pub fn claim(&self, key: DedupKey, now: u64) -> Claimed {
-        self.locked(key, |table, place| table.claim(key, place, now))
+        self.locked(key, |table, hashed| table.claim(key, hashed, now))
     }
 
     /// [`Store::renew`], at once.
@@ -303,7 +303,7 @@ impl Memory {
     /// assert!(matches!(memory.claim(claim.key, 24_999), Claimed::Running { lease_left: 1, .. }));
     /// ```
     pub fn renew(&self, claim: &Claim, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, place| table.renew(claim, place, now))
+        self.locked(claim.key, |table, hashed| table.renew(claim, hashed, now))
     }
 
     /// [`Store::finish`], at once.
@@ -322,7 +322,7 @@ impl Memory {
     /// assert_eq!(memory.finish(&second, b"fresh", None, 20_002), Ok(()));
     /// ```
     pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, place| table.finish(claim, place, answer, carrier, now))
+        self.locked(claim.key, |table, hashed| table.finish(claim, hashed, answer, carrier, now))
     }
 
     /// [`Store::release`], at once.
@@ -344,7 +344,7 @@ impl Memory {
     /// assert_eq!(memory.claim(key, 10_081), Claimed::Exhausted { age: 10_081 });
     /// ```
     pub fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, place| table.release(claim, place, attempt, now))
+        self.locked(claim.key, |table, hashed| table.release(claim, hashed, attempt, now))
     }
 
     /// [`Store::carry`], at once.
@@ -360,7 +360,7 @@ impl Memory {
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
     /// ```
     pub fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> bool {
-        self.locked(key, |table, place| table.carry(place, by, now))
+        self.locked(key, |table, hashed| table.carry(hashed, by, now))
     }
 
     /// [`Store::wait`]: looks when first polled, and is woken by whatever ends the run.
@@ -385,10 +385,10 @@ impl Memory {
     }
 
     /// One step under the shard's lock. Wakers are strangers' code: they are called, and dropped, outside it.
-    fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Table, Key) -> T) -> T {
-        let key = Key::from(key);
+    fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Table, Hashed) -> T) -> T {
+        let key = Hashed::new(key, self.salt);
         // The map uses the lowest and the highest bits of the same hash.
-        let number = usize::try_from(self.salt.hash_one(key) >> 40).unwrap_or_default() & self.shards.len();
+        let number = usize::try_from(key.hash >> 40).unwrap_or_default() & self.shards.len();
         let shard = self.shards.get(number).unwrap_or(&self.last);
         let mut table = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
         let result = step(&mut table, key);
@@ -480,7 +480,7 @@ impl Future for Wait<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
         let Wait { memory, key, now, ref mut id } = *self;
         let mut waker = context.waker().clone();
-        let waited = memory.locked(key, |table, place| table.wait(place, now, id, &mut waker));
+        let waited = memory.locked(key, |table, hashed| table.wait(hashed, now, id, &mut waker));
         if waited.is_ready() {
             *id = None;
         }
@@ -491,7 +491,7 @@ impl Future for Wait<'_> {
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            drop(self.memory.locked(self.key, |table, place| table.leave(place, id)));
+            drop(self.memory.locked(self.key, |table, hashed| table.leave(hashed, id)));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
 mod answers;
+mod index;
+mod log;
 mod memory;
 mod park;
 #[cfg(feature = "redis")]

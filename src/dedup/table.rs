@@ -1,33 +1,38 @@
 //! One shard of a [`Memory`](super::Memory): the states of its pushes, without lock or clock.
 //!
-//! Pushes stand in slots that are reused, found by a hash map and linked into one of three queues. Each queue is in the
-//! order in which its pushes can be let go, so that eviction looks at heads only.
+//! A push whose affairs are open stands in a slot that is used again and again, linked into one of three queues. Once it
+//! is settled it moves to the [log](super::log). Queues and log are in the order in which their pushes can be let go, so
+//! that eviction looks at fronts only.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::mem;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use hashbrown::HashTable;
-
 use super::DedupKey;
 use super::answers::{Answers, Place};
+use super::index::Index;
+use super::log::{Log, Record};
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Refusal, Waited};
 
 /// No slot: an index that no `Vec` has.
 const NIL: usize = usize::MAX;
 
 pub(super) struct Table {
-    /// Numbers of slots, by the hash of their keys: four bytes each, so that all of it stays in the cache.
-    index: HashTable<u32>,
+    /// The numbers of their spots.
+    index: Index,
+    numbers: Numbers,
     salt: Salt,
     slots: Vec<Slot>,
+    settled: Log,
     answers: Answers,
+    /// How many slots are not vacant.
+    open: usize,
     /// The first vacant slot; the others follow by `next`.
     vacant: usize,
     running: Queue,
     owed: Queue,
-    settled: Queue,
+    released: Queue,
     /// The answers' bytes.
     bytes: usize,
     /// The last number given to an owner or a waiter.
@@ -55,17 +60,23 @@ struct Slot {
     owner: u128,
     run: u8,
     phase: Phase,
-    /// Of a push that is done.
-    answer: Place,
     prev: usize,
     next: usize,
 }
 
 enum Phase {
     Vacant,
-    Running { waiters: Vec<Waiter> },
-    Released,
-    Done { carrier: Option<Carrier> },
+    Running {
+        waiters: Vec<Waiter>,
+    },
+    Released {
+        /// Where it would stand in the log.
+        turn: u32,
+    },
+    /// Done, and nobody has carried the answer.
+    Owed {
+        answer: Place,
+    },
 }
 
 struct Waiter {
@@ -80,6 +91,10 @@ struct Queue {
 
 impl Queue {
     const EMPTY: Queue = Queue { head: NIL, tail: NIL };
+
+    fn head(&self) -> Option<Spot> {
+        (self.head != NIL).then_some(Spot::Open(self.head))
+    }
 }
 
 impl Slot {
@@ -96,19 +111,63 @@ impl Slot {
         now.saturating_sub(self.first_seen)
     }
 
-    fn bytes(&self) -> usize {
+    fn answer(&self) -> Place {
         match self.phase {
-            Phase::Done { .. } => self.answer.length(),
-            Phase::Vacant | Phase::Running { .. } | Phase::Released => 0,
+            Phase::Owed { answer } => answer,
+            Phase::Vacant | Phase::Running { .. } | Phase::Released { .. } => Place::default(),
         }
     }
 }
 
-/// A slot by its number in the index.
-fn slot_at(slots: &[Slot], number: u32) -> Option<(usize, &Slot)> {
-    let at = usize::try_from(number).ok()?;
-    slots.get(at).map(|slot| (at, slot))
+/// Where a push stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    /// In the slot with this index.
+    Open(usize),
+    /// In the log, with this number.
+    Settled(u32),
 }
+
+/// How many times a full table makes room until all that is in it has gone.
+const BATCHES: usize = 256;
+
+/// The numbers by which the index knows spots: those of slots, and above them those of the log.
+#[derive(Clone, Copy)]
+struct Numbers {
+    /// The last of a slot, and of the log by itself.
+    last: u32,
+}
+
+impl Numbers {
+    /// Of so many pushes. The log has four times their numbers: an entry in the index that is past is written over
+    /// before its number is given again, or else takes up its room for a while.
+    fn of(entries: usize) -> Numbers {
+        let entries = u32::try_from(entries).unwrap_or(u32::MAX).clamp(1, MOST);
+        Numbers { last: entries.next_power_of_two() * 4 - 1 }
+    }
+
+    fn mask(self) -> u32 {
+        self.last * 2 + 1
+    }
+
+    fn of_spot(self, spot: Spot) -> u32 {
+        match spot {
+            Spot::Open(at) => u32::try_from(at).unwrap_or(self.last),
+            Spot::Settled(number) => number | (self.last + 1),
+        }
+    }
+
+    fn spot(self, number: u32) -> Spot {
+        if number > self.last {
+            Spot::Settled(number & self.last)
+        } else {
+            Spot::Open(usize::try_from(number).unwrap_or(NIL))
+        }
+    }
+}
+
+/// How many pushes a table has at most, so that numbers leave some bits of an entry for the hash.
+const MOST: u32 = 1 << 24;
 
 /// What a claim is to the push that it names.
 enum Standing {
@@ -118,17 +177,21 @@ enum Standing {
 
 impl Table {
     pub(super) fn new(limits: Limits, salt: Salt) -> Table {
-        // The index counts in 32 bits.
-        let limits = Limits { entries: limits.entries.min(1 << 31), ..limits };
+        let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+        let limits = Limits { entries: limits.entries.min(most), ..limits };
+        let numbers = Numbers::of(limits.entries);
         Table {
-            index: HashTable::new(),
+            index: Index::new(numbers.mask()),
+            numbers,
             salt,
             slots: Vec::new(),
+            settled: Log::new(numbers.last),
             answers: Answers::default(),
+            open: 0,
             vacant: NIL,
             running: Queue::EMPTY,
             owed: Queue::EMPTY,
-            settled: Queue::EMPTY,
+            released: Queue::EMPTY,
             bytes: 0,
             tokens: 0,
             limits,
@@ -137,35 +200,43 @@ impl Table {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.index.len()
+        self.open + self.settled.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn claim(&mut self, id: DedupKey, key: Key, now: u64) -> Claimed {
+    pub(super) fn claim(&mut self, id: DedupKey, key: Hashed, now: u64) -> Claimed {
         self.sweep(now);
-        let Some(at) = self.find(key, now) else {
-            let owner = self.token().into();
-            let run = |slot: &mut Slot| slot.phase = Phase::Running { waiters: Vec::new() };
-            return match self.insert(key, owner, 1, now, now, run) {
-                Some(_) => Claimed::New(Claim { key: id, owner, run: 1, first_seen: now, age: 0 }),
-                None => Claimed::Refused(Refusal::Full),
-            };
+        let spot = self.at(key);
+        let at = match spot.filter(|spot| self.is_known(*spot, now)) {
+            Some(Spot::Open(at)) => at,
+            Some(Spot::Settled(number)) => {
+                let Some((record, answer)) = self.done(number) else { return Claimed::Refused(Refusal::Full) };
+                let age = now.saturating_sub(record.first_seen);
+                return Claimed::Done { answer, carrier: Some(record.carrier), age };
+            }
+            None => {
+                let owner = self.token().into();
+                return match self.insert(key, spot, owner, 1, now, now) {
+                    Some(_) => Claimed::New(Claim { key: id, owner, run: 1, first_seen: now, age: 0 }),
+                    None => Claimed::Refused(Refusal::Full),
+                };
+            }
         };
         // The index names no slot that is not there; the same holds wherever this pattern returns below.
         let Some(slot) = self.slots.get(at) else { return Claimed::Refused(Refusal::Full) };
         let (age, run, first_seen) = (slot.age(now), slot.run, slot.first_seen);
         match &slot.phase {
-            Phase::Done { carrier } => {
-                return Claimed::Done { answer: Arc::from(self.answers.read(slot.answer)), carrier: *carrier, age };
+            Phase::Owed { answer } => {
+                return Claimed::Done { answer: Arc::from(self.answers.read(*answer)), carrier: None, age };
             }
             Phase::Running { waiters } if slot.until > now => {
                 let lease_left = slot.until.saturating_sub(now);
                 return Claimed::Running { age, lease_left, waiting: waiters.len() };
             }
-            Phase::Running { .. } | Phase::Released | Phase::Vacant => {}
+            Phase::Running { .. } | Phase::Released { .. } | Phase::Vacant => {}
         }
         if run >= MAX_RUNS {
             return Claimed::Exhausted { age };
@@ -181,7 +252,11 @@ impl Table {
         Claimed::New(Claim { key: id, owner, run, first_seen, age })
     }
 
-    pub(super) fn renew(&mut self, claim: &Claim, key: Key, now: u64) -> Result<(), Lost> {
+    fn done(&self, number: u32) -> Option<(&Record, Arc<[u8]>)> {
+        self.settled.get(number).map(|record| (record, Arc::from(self.answers.read(record.answer))))
+    }
+
+    pub(super) fn renew(&mut self, claim: &Claim, key: Hashed, now: u64) -> Result<(), Lost> {
         match self.standing(claim, key, now)? {
             // In front of a shared store a claim may learn from it how old the push is, and how often it was run.
             Standing::Owner(at) => self.change(at, now, |slot| {
@@ -189,7 +264,7 @@ impl Table {
                 slot.run = slot.run.max(claim.run);
             }),
             Standing::Absent => {
-                self.restore(claim, key, now, |slot| slot.phase = Phase::Running { waiters: Vec::new() });
+                self.restore(claim, key, now);
             }
         }
         Ok(())
@@ -198,48 +273,55 @@ impl Table {
     pub(super) fn finish(
         &mut self,
         claim: &Claim,
-        key: Key,
+        key: Hashed,
         answer: &[u8],
         carrier: Option<Carrier>,
         now: u64,
     ) -> Result<(), Lost> {
-        let run = |slot: &mut Slot| slot.phase = Phase::Running { waiters: Vec::new() };
         let at = match self.standing(claim, key, now)? {
             Standing::Owner(at) => Some(at),
-            Standing::Absent => self.restore(claim, key, now, run),
+            Standing::Absent => self.restore(claim, key, now),
         };
-        if let Some(at) = at {
-            let answer = self.write(answer, at);
-            self.change(at, now, |slot| (slot.phase, slot.answer) = (Phase::Done { carrier }, answer));
+        match (at, carrier) {
+            (Some(at), Some(carrier)) => self.settle(at, key, answer, carrier, now),
+            (Some(at), None) => {
+                let answer = self.write(answer, Spot::Open(at));
+                self.change(at, now, |slot| slot.phase = Phase::Owed { answer });
+            }
+            (None, _) => {}
         }
         Ok(())
     }
 
-    pub(super) fn release(&mut self, claim: &Claim, key: Key, attempt: Attempt, now: u64) -> Result<(), Lost> {
+    pub(super) fn release(&mut self, claim: &Claim, key: Hashed, attempt: Attempt, now: u64) -> Result<(), Lost> {
         let run = match attempt {
             Attempt::Failed => claim.run,
             Attempt::NotMade => claim.run.saturating_sub(1),
         };
-        match self.standing(claim, key, now)? {
-            Standing::Owner(at) => self.change(at, now, |slot| (slot.run, slot.phase) = (run, Phase::Released)),
-            Standing::Absent => {
-                self.restore(&Claim { run, ..*claim }, key, now, |slot| slot.phase = Phase::Released);
-            }
+        let at = match self.standing(claim, key, now)? {
+            Standing::Owner(at) => Some(at),
+            Standing::Absent => self.restore(claim, key, now),
+        };
+        if let Some(at) = at {
+            let turn = self.settled.next();
+            self.change(at, now, |slot| (slot.run, slot.phase) = (run, Phase::Released { turn }));
         }
         Ok(())
     }
 
-    pub(super) fn carry(&mut self, key: Key, by: Carrier, now: u64) -> bool {
-        let Some(at) = self.find(key, now) else { return true };
-        let Some(Slot { phase: Phase::Done { carrier }, .. }) = self.slots.get(at) else { return true };
-        match carrier {
-            Some(carrier) => *carrier == Carrier::Delivery && by == Carrier::Delivery,
-            None => {
-                self.change(at, now, |slot| {
-                    if let Phase::Done { carrier } = &mut slot.phase {
-                        *carrier = Some(by);
-                    }
-                });
+    pub(super) fn carry(&mut self, key: Hashed, by: Carrier, now: u64) -> bool {
+        match self.find(key, now) {
+            None => true,
+            Some(Spot::Settled(number)) => {
+                let carrier = self.settled.get(number).map(|record| record.carrier);
+                carrier.is_none_or(|carrier| carrier == Carrier::Delivery && by == Carrier::Delivery)
+            }
+            Some(Spot::Open(at)) => {
+                if let Some(&Slot { phase: Phase::Owed { answer }, .. }) = self.slots.get(at) {
+                    // It is written anew, since its segment knows the push by the number that it gives up.
+                    let written = self.answers.read(answer).to_vec();
+                    self.settle(at, key, &written, by, now);
+                }
                 true
             }
         }
@@ -247,9 +329,16 @@ impl Table {
 
     /// Looks, and registers `waker` while the push runs. A waker that is no longer needed is left in `waker`, to be
     /// dropped outside the lock.
-    pub(super) fn wait(&mut self, key: Key, now: u64, id: &mut Option<u64>, waker: &mut Waker) -> Poll<Waited> {
+    pub(super) fn wait(&mut self, key: Hashed, now: u64, id: &mut Option<u64>, waker: &mut Waker) -> Poll<Waited> {
         let next = self.tokens.saturating_add(1);
-        let Some(at) = self.find(key, now) else { return Poll::Ready(Waited::Lapsed) };
+        let at = match self.find(key, now) {
+            Some(Spot::Open(at)) => at,
+            Some(Spot::Settled(number)) => {
+                let Some((record, answer)) = self.done(number) else { return Poll::Ready(Waited::Lapsed) };
+                return Poll::Ready(Waited::Done { answer, carrier: Some(record.carrier) });
+            }
+            None => return Poll::Ready(Waited::Lapsed),
+        };
         let Some(slot) = self.slots.get_mut(at) else { return Poll::Ready(Waited::Lapsed) };
         match &mut slot.phase {
             Phase::Running { waiters } if slot.until > now => {
@@ -263,17 +352,17 @@ impl Table {
                 }
                 Poll::Pending
             }
-            Phase::Done { carrier } => {
-                Poll::Ready(Waited::Done { answer: Arc::from(self.answers.read(slot.answer)), carrier: *carrier })
+            Phase::Owed { answer } => {
+                Poll::Ready(Waited::Done { answer: Arc::from(self.answers.read(*answer)), carrier: None })
             }
-            Phase::Released => Poll::Ready(Waited::Released),
+            Phase::Released { .. } => Poll::Ready(Waited::Released),
             Phase::Running { .. } | Phase::Vacant => Poll::Ready(Waited::Lapsed),
         }
     }
 
     /// Takes a waiter off the list, and hands its waker back to be dropped outside the lock.
-    pub(super) fn leave(&mut self, key: Key, id: u64) -> Option<Waker> {
-        let at = self.at(key)?;
+    pub(super) fn leave(&mut self, key: Hashed, id: u64) -> Option<Waker> {
+        let Spot::Open(at) = self.at(key)? else { return None };
         let Phase::Running { waiters } = &mut self.slots.get_mut(at)?.phase else { return None };
         let place = waiters.iter().position(|waiter| waiter.id == id)?;
         Some(waiters.swap_remove(place).waker)
@@ -284,20 +373,36 @@ impl Table {
         self.tokens
     }
 
-    /// The slot of a push, be it forgotten or not.
-    fn at(&self, key: Key) -> Option<usize> {
-        let is_of = |number: &u32| slot_at(&self.slots, *number).is_some_and(|(_, slot)| slot.key == key);
-        let number = self.index.find(self.salt.hash_one(key), is_of)?;
-        slot_at(&self.slots, *number).map(|(at, _)| at)
+    fn key_of(&self, spot: Spot) -> Option<Key> {
+        match spot {
+            Spot::Open(at) => self.slots.get(at).map(|slot| slot.key),
+            Spot::Settled(number) => self.settled.get(number).map(|record| record.key),
+        }
     }
 
-    fn find(&self, key: Key, now: u64) -> Option<usize> {
-        let at = self.at(key)?;
-        self.slots.get(at).is_some_and(|slot| !slot.forgotten(now, self.limits.keep)).then_some(at)
+    /// Where a push stands, be it forgotten or not.
+    fn at(&self, key: Hashed) -> Option<Spot> {
+        let is_of = |number| self.key_of(self.numbers.spot(number)) == Some(key.key);
+        self.index.find(key.hash, is_of).map(|number| self.numbers.spot(number))
     }
 
-    fn standing(&self, claim: &Claim, key: Key, now: u64) -> Result<Standing, Lost> {
-        let Some(at) = self.find(key, now) else { return Ok(Standing::Absent) };
+    fn is_known(&self, spot: Spot, now: u64) -> bool {
+        match spot {
+            Spot::Open(at) => self.slots.get(at).is_some_and(|slot| !slot.forgotten(now, self.limits.keep)),
+            Spot::Settled(number) => self.settled.get(number).is_some_and(|record| record.until > now),
+        }
+    }
+
+    fn find(&self, key: Hashed, now: u64) -> Option<Spot> {
+        self.at(key).filter(|spot| self.is_known(*spot, now))
+    }
+
+    fn standing(&self, claim: &Claim, key: Hashed, now: u64) -> Result<Standing, Lost> {
+        let at = match self.find(key, now) {
+            Some(Spot::Open(at)) => at,
+            Some(Spot::Settled(_)) => return Err(Lost),
+            None => return Ok(Standing::Absent),
+        };
         match self.slots.get(at) {
             Some(Slot { owner, phase: Phase::Running { .. }, .. }) if *owner == claim.owner => Ok(Standing::Owner(at)),
             _ => Err(Lost),
@@ -306,16 +411,18 @@ impl Table {
 
     /// Makes a push anew that vanished under its owner. If there is no room it stays away: the owner is right all the
     /// same.
-    fn restore(&mut self, claim: &Claim, key: Key, now: u64, change: impl FnOnce(&mut Slot)) -> Option<usize> {
-        self.insert(key, claim.owner, claim.run, claim.first_seen, now, change)
+    fn restore(&mut self, claim: &Claim, key: Hashed, now: u64) -> Option<usize> {
+        self.insert(key, self.at(key), claim.owner, claim.run, claim.first_seen, now)
     }
 
-    /// Keeps an answer for a slot.
-    fn write(&mut self, answer: &[u8], at: usize) -> Place {
+    /// Keeps an answer for a push that is to stand there.
+    fn write(&mut self, answer: &[u8], spot: Spot) -> Place {
         if self.answers.is_sparse(self.limits.bytes) {
             self.make_room();
         }
-        self.answers.write(answer, u32::try_from(at).unwrap_or(u32::MAX))
+        let place = self.answers.write(answer, self.numbers.of_spot(spot));
+        self.bytes = self.bytes.saturating_add(place.length());
+        place
     }
 
     /// Frees two segments, since it may take one to hold what is wanted of both.
@@ -323,38 +430,43 @@ impl Table {
     fn make_room(&mut self) {
         for _ in 0..2 {
             let Some(taken) = self.answers.take_sparsest() else { return };
-            for number in taken.slots() {
-                let slot = usize::try_from(*number).ok().and_then(|at| self.slots.get_mut(at));
-                let Some(slot) = slot else { continue };
-                if let Some(answer) = taken.read(slot.answer) {
-                    slot.answer = self.answers.write(answer, *number);
+            for number in taken.pushes() {
+                let answer = match self.numbers.spot(*number) {
+                    Spot::Open(at) => match self.slots.get_mut(at) {
+                        Some(Slot { phase: Phase::Owed { answer }, .. }) => Some(answer),
+                        _ => None,
+                    },
+                    Spot::Settled(number) => self.settled.get_mut(number).map(|record| &mut record.answer),
+                };
+                if let Some(answer) = answer
+                    && let Some(bytes) = taken.read(*answer)
+                {
+                    *answer = self.answers.write(bytes, *number);
                 }
             }
             self.answers.give_back(taken);
         }
     }
 
+    /// Puts down a push that runs, in place of one that is forgotten.
     fn insert(
         &mut self,
-        key: Key,
+        key: Hashed,
+        forgotten: Option<Spot>,
         owner: u128,
         run: u8,
         first_seen: u64,
         now: u64,
-        change: impl FnOnce(&mut Slot),
     ) -> Option<usize> {
-        // One that stands here is forgotten, or `find` had found it.
-        if let Some(at) = self.at(key) {
-            self.remove(at);
+        if let Some(spot) = forgotten {
+            self.remove(spot);
         }
-        while self.index.len() >= self.limits.entries {
-            match self.victim(now) {
-                NIL => return None,
-                at => self.remove(at),
-            }
+        // With a clock that goes back gaps may stay behind what is never let go.
+        if self.len() >= self.limits.entries || self.settled.span() / 2 >= self.limits.entries {
+            self.make_way(now)?;
         }
-        let (phase, answer) = (Phase::Vacant, Place::default());
-        let slot = Slot { key, first_seen, until: 0, owner, run, phase, answer, prev: NIL, next: NIL };
+        let (phase, until) = (Phase::Running { waiters: Vec::new() }, now.saturating_add(self.limits.lease));
+        let slot = Slot { key: key.key, first_seen, until, owner, run, phase, prev: NIL, next: NIL };
         let at = match self.slots.get_mut(self.vacant) {
             Some(vacant) => {
                 let at = mem::replace(&mut self.vacant, vacant.next);
@@ -366,36 +478,69 @@ impl Table {
                 self.slots.len().saturating_sub(1)
             }
         };
-        let (slots, salt) = (&self.slots, self.salt);
-        let hash = |number: &u32| slot_at(slots, *number).map_or(0, |(_, slot)| salt.hash_one(slot.key));
-        self.index.insert_unique(salt.hash_one(key), u32::try_from(at).unwrap_or(u32::MAX), hash);
-        self.change(at, now, change);
+        self.open += 1;
+        if self.index.is_short(self.len(), self.limits.entries) {
+            self.grow_index();
+        } else {
+            self.note(key.hash, Spot::Open(at));
+        }
+        self.link(at);
+        self.keep_to_limit(Spot::Open(at), now);
         Some(at)
     }
 
-    /// The one way from state to state: keeps queue, time, bytes and waiters in step with the phase.
+    fn note(&mut self, hash: u64, spot: Spot) {
+        let Table { index, settled, numbers, .. } = self;
+        let is_past = |number| matches!(numbers.spot(number), Spot::Settled(number) if settled.is_past(number));
+        index.insert(hash, numbers.of_spot(spot), is_past);
+    }
+
+    #[cold]
+    fn grow_index(&mut self) {
+        self.index.grow(self.limits.entries);
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| !matches!(slot.phase, Phase::Vacant));
+        let open = open.map(|(at, slot)| (slot.key, Spot::Open(at)));
+        let settled = self.settled.iter().map(|(number, record)| (record.key, Spot::Settled(number)));
+        for (key, spot) in open.chain(settled).collect::<Vec<_>>() {
+            self.note(self.salt.hash_one(key), spot);
+        }
+    }
+
+    /// From state to state within the slots: keeps queue, time and waiters in step with the phase.
     fn change(&mut self, at: usize, now: u64, change: impl FnOnce(&mut Slot)) {
         self.unlink(at);
         let Limits { keep, lease, .. } = self.limits;
         let Some(slot) = self.slots.get_mut(at) else { return };
-        let before = slot.bytes();
         let waiters = match &mut slot.phase {
             Phase::Running { waiters } => mem::take(waiters),
             _ => Vec::new(),
         };
         change(slot);
         slot.until = now.saturating_add(if let Phase::Running { .. } = slot.phase { lease } else { keep });
-        let after = slot.bytes();
         match &mut slot.phase {
             Phase::Running { waiters: still } => *still = waiters,
             _ => self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker)),
         }
         self.link(at);
-        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        self.keep_to_limit(Spot::Open(at), now);
+    }
+
+    /// From its slot to the log.
+    fn settle(&mut self, at: usize, key: Hashed, answer: &[u8], carrier: Carrier, now: u64) {
+        let spot = Spot::Settled(self.settled.next());
+        self.index.replace(key.hash, self.numbers.of_spot(Spot::Open(at)), Some(self.numbers.of_spot(spot)));
+        let Some(first_seen) = self.vacate(at) else { return };
+        let answer = self.write(answer, spot);
+        let until = now.saturating_add(self.limits.keep);
+        self.settled.push(Record { key: key.key, first_seen, until, answer, carrier });
+        self.keep_to_limit(spot, now);
+    }
+
+    fn keep_to_limit(&mut self, newest: Spot, now: u64) {
         while self.bytes > self.limits.bytes {
             // The newest answer stays, even where it alone is too large.
-            let heads = [self.forgotten(now), self.settled.head, self.owed.head];
-            match heads.into_iter().find(|head| ![NIL, at].contains(head)) {
+            let heads = [self.forgotten(now), self.oldest_settled(), self.owed.head()];
+            match heads.into_iter().flatten().find(|head| *head != newest) {
                 Some(oldest) => self.remove(oldest),
                 None => break,
             }
@@ -406,49 +551,94 @@ impl Table {
     fn sweep(&mut self, now: u64) {
         for _ in 0..2 {
             match self.forgotten(now) {
-                NIL => break,
-                at => self.remove(at),
+                Some(spot) => self.remove(spot),
+                None => break,
             }
         }
     }
 
-    fn forgotten(&self, now: u64) -> usize {
-        let heads = [self.settled.head, self.owed.head, self.running.head];
-        let keep = self.limits.keep;
-        heads.into_iter().find(|at| self.slots.get(*at).is_some_and(|slot| slot.forgotten(now, keep))).unwrap_or(NIL)
+    fn oldest_settled(&self) -> Option<Spot> {
+        let front = self.settled.front().map(|(number, _)| Spot::Settled(number));
+        match self.slots.get(self.released.head) {
+            Some(&Slot { phase: Phase::Released { turn }, .. }) if self.settled.are_after(turn) => self.released.head(),
+            _ => front,
+        }
+    }
+
+    fn forgotten(&self, now: u64) -> Option<Spot> {
+        if let Some((number, record)) = self.settled.front()
+            && record.until <= now
+        {
+            return Some(Spot::Settled(number));
+        }
+        let (heads, keep) = ([self.released.head, self.owed.head, self.running.head], self.limits.keep);
+        let is_so = |at: &usize| self.slots.get(*at).is_some_and(|slot| slot.forgotten(now, keep));
+        heads.into_iter().find(is_so).map(Spot::Open)
     }
 
     /// Whom to evict: the forgotten, the oldest settled, the oldest owed, the longest lapsed. Never who is running.
-    fn victim(&self, now: u64) -> usize {
-        let lapsed = self.slots.get(self.running.head).is_some_and(|slot| slot.until <= now);
-        let lapsed = if lapsed { self.running.head } else { NIL };
-        [self.forgotten(now), self.settled.head, self.owed.head, lapsed]
-            .into_iter()
-            .find(|at| *at != NIL)
-            .unwrap_or(NIL)
+    fn victim(&self, now: u64) -> Option<Spot> {
+        let lapsed = || self.slots.get(self.running.head).is_some_and(|slot| slot.until <= now);
+        self.forgotten(now)
+            .or_else(|| self.oldest_settled())
+            .or_else(|| self.owed.head())
+            .or_else(|| self.running.head().filter(|_| lapsed()))
     }
 
-    fn remove(&mut self, at: usize) {
+    /// Evicts one at least, if there is any to evict: in a large table many, of those that are settled. What little is
+    /// known of each lies far apart, and is fetched for all of them at once.
+    fn make_way(&mut self, now: u64) -> Option<()> {
+        self.victim(now).map(|spot| self.remove(spot))?;
+        for _ in 1..self.limits.entries / BATCHES {
+            match self.oldest_settled() {
+                Some(spot) => self.remove(spot),
+                None => break,
+            }
+        }
+        Some(())
+    }
+
+    fn remove(&mut self, spot: Spot) {
+        match spot {
+            Spot::Open(at) => {
+                if let Some(key) = self.key_of(spot) {
+                    self.index.replace(self.salt.hash_one(key), self.numbers.of_spot(spot), None);
+                }
+                self.vacate(at);
+            }
+            Spot::Settled(number) => {
+                if let Some(record) = self.settled.remove(number) {
+                    self.forget(record.answer);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, answer: Place) {
+        self.bytes = self.bytes.saturating_sub(answer.length());
+        self.answers.forget(answer);
+    }
+
+    /// Clears a slot, and says when its push was first seen.
+    fn vacate(&mut self, at: usize) -> Option<u64> {
         self.unlink(at);
-        let Some(slot) = self.slots.get_mut(at) else { return };
-        self.bytes = self.bytes.saturating_sub(slot.bytes());
+        let slot = self.slots.get_mut(at)?;
+        let (first_seen, answer) = (slot.first_seen, slot.answer());
         if let Phase::Running { waiters } = mem::replace(&mut slot.phase, Phase::Vacant) {
             self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker));
         }
-        self.answers.forget(mem::take(&mut slot.answer));
         slot.next = mem::replace(&mut self.vacant, at);
-        let (number, hash) = (u32::try_from(at).unwrap_or(u32::MAX), self.salt.hash_one(slot.key));
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == number) {
-            entry.remove();
-        }
+        self.open = self.open.saturating_sub(1);
+        self.forget(answer);
+        Some(first_seen)
     }
 
     fn queue(&mut self, at: usize) -> Option<&mut Queue> {
         match self.slots.get(at)?.phase {
             Phase::Vacant => None,
             Phase::Running { .. } => Some(&mut self.running),
-            Phase::Done { carrier: None } => Some(&mut self.owed),
-            Phase::Released | Phase::Done { .. } => Some(&mut self.settled),
+            Phase::Released { .. } => Some(&mut self.released),
+            Phase::Owed { .. } => Some(&mut self.owed),
         }
     }
 
@@ -481,6 +671,20 @@ impl Table {
         if let Some(slot) = self.slots.get_mut(at) {
             (slot.prev, slot.next) = (tail, NIL);
         }
+    }
+}
+
+/// A key, and where to look for it.
+#[derive(Clone, Copy)]
+pub(super) struct Hashed {
+    key: Key,
+    pub(super) hash: u64,
+}
+
+impl Hashed {
+    pub(super) fn new(key: DedupKey, salt: Salt) -> Hashed {
+        let key = Key::from(key);
+        Hashed { key, hash: salt.hash_one(key) }
     }
 }
 

@@ -68,7 +68,7 @@ impl Waiting<'_> {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
+    fn poll(&mut self, push: &Push<'_>, context: &mut Context<'_>) -> Poll<Woken> {
         match self {
             Waiting::Own { ended, .. } => Pin::new(ended).poll(context).map(|ended| match ended {
                 Ok(Ended::Done { written, carrier }) => Woken::Done { written, carrier },
@@ -76,7 +76,7 @@ impl Waiting<'_> {
                 Ok(Ended::Failed) | Err(_) => Woken::OwnFailed,
             }),
             Waiting::Joined { wait, .. } => Pin::new(wait).poll(context).map(|waited| match waited {
-                Waited::Done { answer, carrier } => Woken::Done { written: rules::written(&answer), carrier },
+                Waited::Done { answer, carrier } => Woken::Done { written: rules::written(&answer, push), carrier },
                 Waited::Released => Woken::OtherFailed,
                 Waited::Lapsed => Woken::Lapsed,
             }),
@@ -168,7 +168,7 @@ impl<'w> Delivery<'w> {
             }
             Claimed::Done { answer, carrier, age } => {
                 self.arrival.note_age(age, now);
-                Step::Carry(rules::written(&answer), carrier)
+                Step::Carry(rules::written(&answer, self.arrival.push), carrier)
             }
             Claimed::Exhausted { age } => {
                 self.arrival.note_age(age, now);
@@ -246,7 +246,7 @@ impl<'w> Delivery<'w> {
                 Waiting::Joined { lease_over, .. } => lease_over.min(deadline),
                 Waiting::Own { .. } => deadline,
             };
-            let woken = poll_fn(|context| waiting.poll(context));
+            let woken = poll_fn(|context| waiting.poll(self.arrival.push, context));
             match race(woken, sleep_until(self.shared.instant(until))).await {
                 Raced::First(Woken::Done { written, carrier }) => {
                     return Ok(self.carry(written, carrier, waiting.own()).await);

@@ -1,6 +1,7 @@
 //! What WeChat's schedule demands, and what the service chose: numbers, bounds, hooks.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::endpoint::{Endpoint, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::store::Refusal;
 
 // WeChat asks at 0, 5.07 and 10.08 s (seen), and hangs up 5 s after each. In milliseconds:
@@ -357,10 +358,24 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The text of an answer, as the store gives it back.
-pub(super) fn written(answer: &[u8]) -> String {
-    match simdutf8::basic::from_utf8(answer) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(answer).into_owned(),
+/// What of an answer a store has to keep: not its head, which the push says too. That is half of a usual one.
+pub(super) fn kept(written: &str, head: usize) -> &[u8] {
+    written.as_bytes().get(head..).unwrap_or_default()
+}
+
+/// The answer to a push of which a store has kept this.
+pub(super) fn written(kept: &[u8], push: &Push<'_>) -> String {
+    let kept = match simdutf8::basic::from_utf8(kept) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(kept),
+    };
+    // After the head come the digits of a time. All else has no head.
+    if let Some(b'0'..=b'9' | b'-') = kept.as_bytes().first()
+        && let Ok(event) = push.event()
+    {
+        let mut written = reply::head(&event);
+        written.push_str(&kept);
+        return written;
     }
+    kept.into_owned()
 }

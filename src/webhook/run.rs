@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::arrival::Clock;
-use super::rules::{Cause, quietly};
+use super::rules::{self, Cause, quietly};
 use super::span::Span;
 use super::tasks::{Shared, Typed};
 use crate::endpoint::{Endpoint, Report};
@@ -37,6 +37,8 @@ type Handling = Pin<Box<dyn Future<Output = Result<Handled, Cause>> + Send>>;
 pub(super) struct Handled {
     reply: Reply,
     written: String,
+    /// How much of it is its head.
+    head: usize,
 }
 
 impl Handled {
@@ -66,11 +68,11 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
                 polled
             });
             let reply = handled.await.map_err(Cause::Handler)?;
-            let written = reply.write(&event, if has_waited { self.shared.wall() } else { wall });
+            let (written, head) = reply.write_in_parts(&event, if has_waited { self.shared.wall() } else { wall });
             if let Some(refused) = &written.refused {
                 quietly(|| self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
             }
-            Ok(Handled { reply, written: written.body })
+            Ok(Handled { reply, written: written.body, head })
         })
     }
 }
@@ -204,7 +206,9 @@ impl Owner {
         let store = &self.shared().store;
         match (handled, outcome) {
             (_, Err(())) => store.release(&self.claim, Attempt::Failed, now),
-            (Ok(handled), Ok(carrier)) => store.finish(&self.claim, handled.written.as_bytes(), carrier, now),
+            (Ok(Handled { written, head, .. }), Ok(carrier)) => {
+                store.finish(&self.claim, rules::kept(written, *head), carrier, now)
+            }
             (Err(_), Ok(carrier)) => store.finish(&self.claim, b"success", carrier, now),
         }
     }
@@ -217,7 +221,7 @@ impl Owner {
     ) -> (Ended, After) {
         self.settled = true;
         match (handled, outcome, told) {
-            (Ok(Handled { reply, written }), Ok(carrier), Ok(())) => {
+            (Ok(Handled { reply, written, .. }), Ok(carrier), Ok(())) => {
                 let after = match carrier {
                     Some(Carrier::Delivery) => After::Nothing,
                     Some(Carrier::Late) => After::Late(reply),
@@ -316,6 +320,8 @@ impl Task {
     /// Spawns it, and says where its delivery learns of the end and tells that it was answered.
     ///
     /// `polled` is what the first poll, in the delivery, has come to.
+    // Kept apart: the room that it takes on the stack would be touched for every push.
+    #[inline(never)]
     pub(super) fn spawn(
         owner: Owner,
         running: Running,

@@ -1,7 +1,8 @@
 //! The webhook on tokio: tasks and timers.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -15,6 +16,7 @@ use super::arrival::Clock;
 use super::delivery::{Delivery, Step};
 use super::rules::{self, Rules, WIND_UP};
 use super::run::Account;
+use super::span::Span;
 use crate::endpoint::{Endpoint, Push, Received, Report, Response};
 use crate::handler::AsyncHandler;
 use crate::store::{Memory, Store};
@@ -224,8 +226,7 @@ impl Webhook {
         let span = delivery.span();
         match poll_fn(|context| Poll::Ready(span.in_scope(|| delivery.begin(context)))).await {
             Step::Answer(response) => response,
-            // Elsewhere, so that a server carries no room for it around with every request.
-            step => Box::pin(span.instrument(delivery.go_on(step))).await,
+            step => boxed(span, delivery, step).await,
         }
     }
 
@@ -259,6 +260,12 @@ impl Webhook {
         shared.stop.send_replace(true);
         let _ = timeout(WIND_UP, shared.stop.closed()).await;
     }
+}
+
+/// What waits, elsewhere: a server carries no room for it around with every request, nor does the stack.
+#[inline(never)]
+fn boxed<'w>(span: Span, delivery: Delivery<'w>, step: Step<'w>) -> Pin<Box<impl Future<Output = Response>>> {
+    Box::pin(span.instrument(delivery.go_on(step)))
 }
 
 impl fmt::Debug for Webhook {

@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
 use wechat_events::event::Text;
+use wechat_events::store::{Carrier, Claimed, Memory};
 use wechat_events::{Dedup, DedupKey, Endpoint, Event, Handler, HandlerResult, Limits, Reply, parse_event, readers};
 
 use crate::{files, wire};
@@ -70,4 +71,18 @@ fn a_million_keys_cost_at_most_40_bytes_each() {
     for number in 0..1_000_000_u64 {
         assert!(!dedup.first(&DedupKey::of_body(&number.to_le_bytes()), 59), "{number} is remembered");
     }
+}
+
+#[test]
+fn a_settled_push_costs_the_memory_store_at_most_80_bytes_beside_its_answer() {
+    let memory = Memory::builder().shards(8).build();
+    let counted = allocations(|| {
+        for number in 0..200_000_u64 {
+            let key = DedupKey::of_body(&number.to_le_bytes());
+            let Claimed::New(claim) = memory.claim(key, 0) else { panic!("{number}") };
+            memory.finish(&claim, b"", Some(Carrier::Delivery), 0).unwrap();
+        }
+    });
+    let each = counted.bytes_current as f64 / 65_536.0;
+    assert!(each <= 80.0, "{each}");
 }

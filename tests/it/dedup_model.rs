@@ -378,3 +378,34 @@ fn answers_stay_their_pushes_own_and_in_bounded_room_while_others_come_and_go_ar
     let most = u64::try_from(2 * BYTES + 1_000_000).unwrap();
     assert!(room.bytes_max < most, "{room:?}");
 }
+
+#[test]
+fn a_full_store_knows_its_newest_pushes_and_lets_the_oldest_go_a_part_at_a_time() {
+    const ENTRIES: u128 = 5_000;
+    let memory = Memory::builder().shards(1).entries(5_000).build();
+    let key = |n: u128| DedupKey::from_bytes(n.to_be_bytes());
+    let look = |n: u128| memory.wait(key(n), 1).park(Duration::ZERO).unwrap();
+    let mut sizes = HashSet::new();
+    for n in 0..40_000 {
+        let Claimed::New(claim) = memory.claim(key(n), 0) else { panic!("{n}") };
+        memory.finish(&claim, n.to_string().as_bytes(), Some(Carrier::Delivery), 0).unwrap();
+        let held = u128::try_from(memory.entries()).unwrap();
+        if n >= ENTRIES {
+            sizes.insert(held);
+        }
+        let first = n + 1 - held;
+        if n % 997 == 0 {
+            for other in first.saturating_sub(9)..=n {
+                let expected = match other < first {
+                    true => Waited::Lapsed,
+                    false => {
+                        Waited::Done { answer: other.to_string().as_bytes().into(), carrier: Some(Carrier::Delivery) }
+                    }
+                };
+                assert_eq!(look(other), expected, "{other} of {first}..={n}");
+            }
+        }
+    }
+    // A 256th of 5,000 at a time.
+    assert_eq!(sizes, (ENTRIES - 18..=ENTRIES).collect());
+}

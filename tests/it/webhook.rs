@@ -1034,3 +1034,52 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
         ]
     );
 }
+
+#[test]
+fn what_the_push_says_of_its_reply_is_not_kept_and_a_retry_gets_every_byte_of_it() {
+    const XML: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1&lt;]]&gt;</FromUserName>\
+                       <CreateTime>1</CreateTime><MsgType>text</MsgType><Content>NAME</Content></xml>";
+    #[cfg(feature = "json")]
+    const JSON: &str =
+        r#"{"ToUserName":"gh_1","FromUserName":"o\"1","CreateTime":1,"MsgType":"text","Content":"NAME"}"#;
+
+    /// Answers with the reply that the text names.
+    struct Names;
+    impl Handler for Names {
+        fn text(&self, _: &Event<'_>, text: &wechat_events::event::Text<'_>) -> HandlerResult {
+            Ok(match &*text.content {
+                "text" => Reply::text("-1 <b> ]]> 你好"),
+                "image" => Reply::image("7")?,
+                "transfer" => Reply::transfer_customer_service(),
+                "success" => Reply::Success,
+                _ => Reply::Empty,
+            })
+        }
+    }
+
+    paused(async {
+        for wall in [EPOCH, 0, -1_700_000_000] {
+            for name in ["text", "image", "transfer", "success", "empty"] {
+                #[cfg(feature = "json")]
+                let pushes = [XML, JSON];
+                #[cfg(not(feature = "json"))]
+                let pushes = [XML];
+                for push in pushes {
+                    let memory = Arc::new(Memory::new());
+                    let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), Blocking(Names));
+                    let webhook = webhook.store(Arc::clone(&memory)).wall_clock(move || wall).build();
+                    let body = push.replace("NAME", name);
+                    let first = call(&webhook, &body).await;
+                    assert_eq!(call(&webhook, &body).await, first);
+
+                    let text = str::from_utf8(&first.body).unwrap();
+                    let head = match name {
+                        "success" | "empty" => 0,
+                        _ => text.find(&wall.to_string()).unwrap(),
+                    };
+                    assert_eq!(memory.bytes(), text.len() - head, "{text}");
+                }
+            }
+        }
+    });
+}

@@ -819,6 +819,35 @@ fn ctrl_c_ends_early_with_the_figures_so_far() {
     assert!((20..500).contains(&sent), "{found}");
 }
 
+/// Stopped meanwhile, each of them finds the signal and its next look at the figures due at once.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_not_missed_by_who_is_busy_with_the_figures() {
+    let receiver = Receiver::new(|_| Some(http(200, "success")));
+    let start = |_| {
+        let mut command = simulator();
+        command.args(["load", &receiver.url(), "--rate", "20", "--seconds", "60", "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..8).map(start).collect();
+    while receiver.arrived().len() < 8 * 20 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let kill = |signal: &str| {
+        let numbers = children.iter().map(|child| child.id().to_string());
+        assert!(Command::new("kill").arg(signal).args(numbers).status().unwrap().success());
+    };
+    kill("-STOP");
+    std::thread::sleep(Duration::from_millis(300));
+    kill("-INT");
+    kill("-CONT");
+    let begun = Instant::now();
+    for child in children {
+        assert_eq!(Run::of(child.wait_with_output().unwrap()).code, 0);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn a_load_that_makes_no_sense_is_refused() {
     let cases = [

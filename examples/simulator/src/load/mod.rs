@@ -12,12 +12,14 @@ mod judge;
 mod plan;
 mod report;
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::ctrl_c;
 use tokio::time::{interval, timeout};
 use wechat_events::testing::PATIENCE;
 
@@ -151,6 +153,8 @@ async fn watch<T>(
     bar.set_style(style);
     let mut ticks = interval(Duration::from_millis(200));
     let mut ended = false;
+    // One and the same until it has come: what comes between two of them is lost.
+    let mut interrupt = pin!(interrupted());
     loop {
         tokio::select! {
             driven = &mut drive => {
@@ -161,7 +165,8 @@ async fn watch<T>(
                 bar.set_position(u64::try_from(progress.elapsed().as_millis()).unwrap_or(u64::MAX));
                 bar.set_message(progress.to_string());
             }
-            Ok(()) = tokio::signal::ctrl_c() => {
+            () = &mut interrupt => {
+                interrupt.set(interrupted());
                 // What is under way is waited for, unless that was asked before.
                 if ended {
                     bar.finish_and_clear();
@@ -171,6 +176,13 @@ async fn watch<T>(
                 progress.end();
             }
         }
+    }
+}
+
+/// Ctrl-C; never, where the system does not tell of it.
+async fn interrupted() {
+    if ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 
