@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::answers::Place;
+use super::hashed::Key;
 use super::store::Carrier;
-use super::table::Key;
 
 #[derive(Clone, Copy)]
 pub(super) struct Record {

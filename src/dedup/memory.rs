@@ -10,10 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::DedupKey;
+use super::hashed::{Hashed, Salt};
 use super::park::park_on;
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
 use super::sync::Mutex;
-use super::table::{Hashed, Limits, Salt, Table};
+use super::table::{Limits, Table};
 
 /// A bounded [`Store`] in this process.
 ///

@@ -1,6 +1,7 @@
 //! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
 mod answers;
+mod hashed;
 mod index;
 mod log;
 mod memory;
