@@ -21,9 +21,10 @@ use super::table::{Limits, Table};
 /// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
 /// restart is run again by its retry, which is the right thing to do.
 ///
-/// Each operation takes the lock of one shard for some 50 ns, and never waits for anything else. It allocates nothing
-/// but room for more, and the copy of an answer that it hands out. Its own methods are those of [`Store`] without the
-/// [`Outcome`], for callers without a runtime; [`Wait::park`] is their waiting.
+/// Each operation takes the lock of one shard for some 50 ns, and never waits for anything else; where it makes room, for
+/// some microseconds, and longer while the shard is still growing. It allocates nothing but room for more, and the copy
+/// of an answer that it hands out. Its own methods are those of [`Store`] without the [`Outcome`], for callers without a
+/// runtime; [`Wait::park`] is their waiting.
 ///
 /// # Bounds
 ///
@@ -63,8 +64,9 @@ struct Shard(Mutex<Table>);
 /// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
 ///   much longer than those that came with them.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
-///   Above it the oldest go sooner, a 256th of what a shard holds at a time. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
-///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
+///   Above it the oldest go sooner, a 256th of what a shard holds at a time. `entries / 15 s` ≈ 4,360 a second is the
+///   rate up to which every retry of WeChat's still meets its push; beyond it retries count as new. So use at least 15 ×
+///   the pushes a second at peak.
 /// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
 ///   Most answers are `success`; a text reply has at most some 2.5 KB.
 /// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
@@ -388,7 +390,7 @@ impl Memory {
     /// One step under the shard's lock. Wakers are strangers' code: they are called, and dropped, outside it.
     fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Table, Hashed) -> T) -> T {
         let key = Hashed::new(key, self.salt);
-        // The map uses the lowest and the highest bits of the same hash.
+        // The index uses the lower half of the same hash, and its highest bits.
         let number = usize::try_from(key.hash >> 40).unwrap_or_default() & self.shards.len();
         let shard = self.shards.get(number).unwrap_or(&self.last);
         let mut table = shard.0.lock().unwrap_or_else(PoisonError::into_inner);

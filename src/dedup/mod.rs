@@ -28,8 +28,8 @@ pub use seen::Dedup;
 ///
 /// XXH3-128 of the whole body with seed 0, as 16 bytes with the highest first: the same on every machine and in every
 /// version of this crate, so that machines may share a store. Less the text of the root's `Encrypt`, which compatible
-/// mode has in a body that is in the clear, and which is sealed anew for each delivery. MsgId alone is not unique over users, and FromUserName
-/// with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
+/// mode has in a body that is in the clear, and which is sealed anew for each delivery. MsgId alone is not unique over
+/// users, and FromUserName with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
 ///
 /// The digest is no secret and no proof. Who can make WeChat push chosen bytes could find two bodies with one key, and
 /// would make WeChat's own retry rule drop his own message.

@@ -498,12 +498,13 @@ impl Table {
 
     #[cold]
     fn grow_index(&mut self) {
-        self.index.grow(self.limits.entries);
-        let open = self.slots.iter().enumerate().filter(|(_, slot)| !matches!(slot.phase, Phase::Vacant));
+        let Table { index, slots, settled, numbers, salt, limits, .. } = self;
+        index.grow(limits.entries);
+        let open = slots.iter().enumerate().filter(|(_, slot)| !matches!(slot.phase, Phase::Vacant));
         let open = open.map(|(at, slot)| (slot.key, Spot::Open(at)));
-        let settled = self.settled.iter().map(|(number, record)| (record.key, Spot::Settled(number)));
-        for (key, spot) in open.chain(settled).collect::<Vec<_>>() {
-            self.note(self.salt.hash_one(key), spot);
+        let settled = settled.iter().map(|(number, record)| (record.key, Spot::Settled(number)));
+        for (key, spot) in open.chain(settled) {
+            index.insert(salt.hash_one(key), numbers.of_spot(spot), |_| false);
         }
     }
 
