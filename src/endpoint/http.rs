@@ -23,10 +23,12 @@ use super::Response;
 /// ```
 impl<B: From<Vec<u8>>> From<Response> for HttpResponse<B> {
     fn from(response: Response) -> HttpResponse<B> {
-        let length = HeaderValue::from(response.body.len());
+        let length = HeaderValue::try_from(response.body.len().to_string());
         let mut converted = HttpResponse::new(B::from(response.body));
         *converted.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        converted.headers_mut().insert(CONTENT_LENGTH, length);
+        if let Ok(length) = length {
+            converted.headers_mut().insert(CONTENT_LENGTH, length);
+        }
         let content_type = match response.content_type {
             "text/plain" => Ok(HeaderValue::from_static("text/plain")),
             "text/xml" => Ok(HeaderValue::from_static("text/xml")),
