@@ -170,6 +170,15 @@ impl Numbers {
 /// How many pushes a table has at most, so that numbers leave some bits of an entry for the hash.
 const MOST: u32 = 1 << 24;
 
+/// The owner with this token of the push in this slot: who ends its run need not look for it.
+fn owner(at: usize, token: u64) -> u128 {
+    u128::from(u64::try_from(at).unwrap_or(u64::MAX)) << 64 | u128::from(token)
+}
+
+fn slot_of(owner: u128) -> usize {
+    usize::try_from(owner >> 64).unwrap_or(NIL)
+}
+
 /// What a claim is to the push that it names.
 enum Standing {
     Owner(usize),
@@ -219,9 +228,12 @@ impl Table {
                 return Claimed::Done { answer, carrier: Some(record.carrier), age };
             }
             None => {
-                let owner = self.token().into();
-                return match self.insert(key, spot, owner, 1, now, now) {
-                    Some(_) => Claimed::New(Claim { key: id, owner, run: 1, first_seen: now, age: 0 }),
+                let token = self.token();
+                return match self.insert(key, spot, |at| owner(at, token), 1, now, now) {
+                    Some(at) => {
+                        let owner = owner(at, token);
+                        Claimed::New(Claim { key: id, owner, run: 1, first_seen: now, age: 0 })
+                    }
                     None => Claimed::Refused(Refusal::Full),
                 };
             }
@@ -242,7 +254,7 @@ impl Table {
         if run >= MAX_RUNS {
             return Claimed::Exhausted { age };
         }
-        let (owner, run) = (self.token().into(), run.saturating_add(1));
+        let (owner, run) = (owner(at, self.token()), run.saturating_add(1));
         self.change(at, now, |slot| {
             (slot.owner, slot.run) = (owner, run);
             // Who waits goes on waiting, for the new owner.
@@ -399,6 +411,16 @@ impl Table {
     }
 
     fn standing(&self, claim: &Claim, key: Hashed, now: u64) -> Result<Standing, Lost> {
+        let at = slot_of(claim.owner);
+        if let Some(slot) = self.slots.get(at)
+            && slot.key == key.key
+            && slot.owner == claim.owner
+            && matches!(slot.phase, Phase::Running { .. })
+            && !slot.forgotten(now, self.limits.keep)
+        {
+            return Ok(Standing::Owner(at));
+        }
+        // It was taken away, or is a claim on a shared store, of which this one is in front.
         let at = match self.find(key, now) {
             Some(Spot::Open(at)) => at,
             Some(Spot::Settled(_)) => return Err(Lost),
@@ -413,7 +435,7 @@ impl Table {
     /// Makes a push anew that vanished under its owner. If there is no room it stays away: the owner is right all the
     /// same.
     fn restore(&mut self, claim: &Claim, key: Hashed, now: u64) -> Option<usize> {
-        self.insert(key, self.at(key), claim.owner, claim.run, claim.first_seen, now)
+        self.insert(key, self.at(key), |_| claim.owner, claim.run, claim.first_seen, now)
     }
 
     /// Keeps an answer for a push that is to stand there.
@@ -454,7 +476,7 @@ impl Table {
         &mut self,
         key: Hashed,
         forgotten: Option<Spot>,
-        owner: u128,
+        owner: impl FnOnce(usize) -> u128,
         run: u8,
         first_seen: u64,
         now: u64,
@@ -467,16 +489,17 @@ impl Table {
             self.make_way(now)?;
         }
         let (phase, until) = (Phase::Running { waiters: Vec::new() }, now.saturating_add(self.limits.lease));
-        let slot = Slot { key: key.key, first_seen, until, owner, run, phase, prev: NIL, next: NIL };
+        let slot = |at| Slot { key: key.key, first_seen, until, owner: owner(at), run, phase, prev: NIL, next: NIL };
         let at = match self.slots.get_mut(self.vacant) {
             Some(vacant) => {
                 let at = mem::replace(&mut self.vacant, vacant.next);
-                *vacant = slot;
+                *vacant = slot(at);
                 at
             }
             None => {
-                self.slots.push(slot);
-                self.slots.len().saturating_sub(1)
+                let at = self.slots.len();
+                self.slots.push(slot(at));
+                at
             }
         };
         self.open += 1;
