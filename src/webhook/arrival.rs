@@ -93,9 +93,13 @@ impl<'w, C: Clock> Arrival<'w, C> {
         self.came.saturating_add(GIVE_UP)
     }
 
-    /// Whether WeChat has, so that what is answered now arrives nowhere.
+    /// From when on WeChat has, so that what is answered arrives nowhere.
+    pub(super) fn hung_up_at(&self) -> u64 {
+        self.came.saturating_add(HUNG_UP)
+    }
+
     pub(super) fn has_hung_up(&self, now: u64) -> bool {
-        now >= self.came.saturating_add(HUNG_UP)
+        now >= self.hung_up_at()
     }
 
     /// Every way out, but for [`End::Gone`].

@@ -1,37 +1,36 @@
 //! One delivery: whether it runs the push, joins a run or repeats an answer, and for how long it waits.
 
+use std::borrow::Cow;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until};
 
 use super::arrival::{Arrival, Clock, End};
-use super::rules::{self, Cause, Held, OnError, Which};
-use super::run::{Account, Answered, Ended, Handled, Owner, Raced, Running, Settled, Task, race};
+use super::rules::{self, Cause, Held, OnError, Policy, Which};
+use super::run::{Account, Ended, Heir, Owner, Raced, Running, SECOND_LOOK, Settled, Task, race};
 use super::span::Span;
 use super::tasks::{Shared, Webhook};
 use crate::endpoint::{Push, Response};
 use crate::store::{Attempt, Awaited, Carrier, Claim, Claimed, Outcome, Waited};
-
-/// Between two looks at a lease of which store and clock think differently.
-const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 pub(super) struct Delivery<'w> {
     account: &'w Arc<dyn Account>,
     shared: &'w Shared,
     arrival: Arrival<'w, Shared>,
     held: Option<Held<'w>>,
+    /// Of the run that it waits for, if that is another delivery's, in milliseconds on the webhook's clock.
+    lease_over: Option<u64>,
     /// The clocks have gone on since it came.
     has_waited: bool,
 }
 
 pub(super) enum Waiting<'w> {
     /// For its own run.
-    Own { ended: oneshot::Receiver<Ended>, answered: Arc<Answered> },
+    Own { ended: oneshot::Receiver<Ended> },
     /// For another delivery's; milliseconds on the webhook's clock.
     Joined { wait: Awaited<'w, Waited>, lease_over: u64 },
 }
@@ -52,25 +51,15 @@ pub(super) enum Step<'w> {
     Claiming(Pin<Box<dyn Future<Output = Claimed> + Send + 'w>>),
     /// Nobody may run it now.
     GiveBack(Claim),
-    /// Its run has ended at the first poll.
-    Settle(Owner, Result<Handled, Cause>),
     Wait(Waiting<'w>),
     Carry(String, Option<Carrier>),
     Fail,
 }
 
 impl Waiting<'_> {
-    /// Where its own run learns that there is nothing to wait for any more.
-    fn own(&self) -> Option<&Answered> {
-        match self {
-            Waiting::Own { answered, .. } => Some(answered),
-            Waiting::Joined { .. } => None,
-        }
-    }
-
     fn poll(&mut self, push: &Push<'_>, context: &mut Context<'_>) -> Poll<Woken> {
         match self {
-            Waiting::Own { ended, .. } => Pin::new(ended).poll(context).map(|ended| match ended {
+            Waiting::Own { ended } => Pin::new(ended).poll(context).map(|ended| match ended {
                 Ok(Ended::Done { written, carrier }) => Woken::Done { written, carrier },
                 Ok(Ended::Lost) => Woken::Lapsed,
                 Ok(Ended::Failed) | Err(_) => Woken::OwnFailed,
@@ -88,7 +77,7 @@ impl<'w> Delivery<'w> {
     pub(super) fn new(webhook: &'w Webhook, push: &'w Push<'w>, wall: i64) -> Delivery<'w> {
         let shared = &**webhook.0.shared();
         let arrival = Arrival::new(push, shared, wall);
-        Delivery { account: &webhook.0, shared, arrival, held: None, has_waited: false }
+        Delivery { account: &webhook.0, shared, arrival, held: None, lease_over: None, has_waited: false }
     }
 
     pub(super) fn span(&self) -> Span {
@@ -127,11 +116,6 @@ impl<'w> Delivery<'w> {
                     let _ = store.release(&claim, Attempt::NotMade, self.shared.now()).await;
                     Step::Answer(self.not_run())
                 }
-                Step::Settle(mut owner, handled) => {
-                    let (ended, after) = owner.settle(handled, true, false).await;
-                    owner.conclude(after);
-                    self.ended(ended)
-                }
                 Step::Wait(waiting) => match self.wait(waiting).await {
                     Ok(response) => Step::Answer(response),
                     Err(woken) => {
@@ -144,7 +128,7 @@ impl<'w> Delivery<'w> {
                         Step::Claim
                     }
                 },
-                Step::Carry(written, carrier) => Step::Answer(self.carry(written, carrier, None).await),
+                Step::Carry(written, carrier) => Step::Answer(self.carry(written, carrier).await),
                 Step::Fail => Step::Answer(self.failed().await),
             }
         }
@@ -186,31 +170,21 @@ impl<'w> Delivery<'w> {
             return Step::GiveBack(claim);
         }
         let body: Arc<[u8]> = Arc::from(self.arrival.push.body());
-        let mut owner = Owner {
-            account: Arc::clone(self.account),
-            claim,
-            body: Arc::clone(&body),
-            late_at: now.saturating_add(rules::LATE.saturating_sub(claim.age)),
-            local,
-            placed: false,
-            settled: false,
-        };
+        let (account, hung_up_at) = (Cow::Borrowed(self.account), self.arrival.hung_up_at());
+        let mut owner = Owner::new(account, claim, Arc::clone(&body), now, hung_up_at, local);
         let wall = if self.has_waited { self.shared.wall() } else { self.arrival.wall };
         let mut running = Running::new(Arc::clone(self.account).start(body, wall));
-        match Pin::new(&mut running).poll(context) {
+        let polled = match Pin::new(&mut running).poll(context) {
             Poll::Ready(handled) if local => match owner.settle_now(handled) {
                 Settled::Now(ended, after) => {
                     owner.conclude(after);
-                    self.ended(ended)
+                    return self.ended(ended);
                 }
-                Settled::NotYet(handled) => Step::Settle(owner, handled),
+                Settled::NotYet(handled) => Poll::Ready(handled),
             },
-            polled => {
-                owner.enter();
-                let (ended, answered) = Task::spawn(owner, running, polled);
-                Step::Wait(Waiting::Own { ended, answered })
-            }
-        }
+            polled => polled,
+        };
+        Step::Wait(Waiting::Own { ended: Task::spawn(owner, running, polled) })
     }
 
     /// A run that came to its end in this delivery's hands.
@@ -240,16 +214,21 @@ impl<'w> Delivery<'w> {
         if may_hold && self.held.is_none() {
             self.held = Held::take(&rules.held);
         }
+        self.lease_over = match waiting {
+            Waiting::Joined { lease_over, .. } => Some(lease_over),
+            Waiting::Own { .. } => None,
+        };
         loop {
             let deadline = if self.held.is_some() { self.arrival.give_up_at() } else { acknowledge_at };
-            let until = match waiting {
-                Waiting::Joined { lease_over, .. } => lease_over.min(deadline),
-                Waiting::Own { .. } => deadline,
-            };
+            let until = self.lease_over.map_or(deadline, |lease_over| lease_over.min(deadline));
             let woken = poll_fn(|context| waiting.poll(self.arrival.push, context));
-            match race(woken, sleep_until(self.shared.instant(until))).await {
+            let raced = race(woken, sleep_until(self.shared.instant(until))).await;
+            if matches!(raced, Raced::First(_)) || until < deadline {
+                self.lease_over = None;
+            }
+            match raced {
                 Raced::First(Woken::Done { written, carrier }) => {
-                    return Ok(self.carry(written, carrier, waiting.own()).await);
+                    return Ok(self.carry(written, carrier).await);
                 }
                 Raced::First(Woken::OwnFailed) => return Ok(self.failed().await),
                 Raced::First(woken) => return Err(woken),
@@ -261,7 +240,12 @@ impl<'w> Delivery<'w> {
                     if self.held.is_some() {
                         continue;
                     }
-                    waiting.own().inspect(|own| own.tell());
+                    // Another delivery of this moment may wait for the reply, unless none of them is held.
+                    let is_own = matches!(waiting, Waiting::Own { .. });
+                    if is_own || rules.policy == Policy::Acknowledge || facts.which == Which::Last {
+                        self.shared.tell(self.arrival.key);
+                    }
+                    self.leave_heir(true);
                     let response = rules.acknowledgement(self.account.endpoint(), self.arrival.push, facts);
                     return Ok(self.end(End::Acknowledged, response));
                 }
@@ -270,7 +254,7 @@ impl<'w> Delivery<'w> {
     }
 
     /// On the way out with an answer, which may be its own run's: asks whether it is this delivery's to carry.
-    async fn carry(&mut self, written: String, carrier: Option<Carrier>, own: Option<&Answered>) -> Response {
+    async fn carry(&mut self, written: String, carrier: Option<Carrier>) -> Response {
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
@@ -283,7 +267,9 @@ impl<'w> Delivery<'w> {
         if !carried {
             return self.end(End::Late, Response::success());
         }
-        own.inspect(|own| own.tell());
+        if carrier.is_none() {
+            self.shared.tell(self.arrival.key);
+        }
         self.answered(written)
     }
 
@@ -312,11 +298,28 @@ impl<'w> Delivery<'w> {
         self.end(End::Failed, Response::status(503))
     }
 
+    /// Sees to it that somebody waits on for another delivery's run.
+    fn leave_heir(&mut self, acknowledged: bool) {
+        if let Some(lease_over) = self.lease_over.take() {
+            let (account, body) = (Arc::clone(self.account), Arc::from(self.arrival.push.body()));
+            Heir { account, key: self.arrival.key, body, lease_over, acknowledged }.spawn();
+        }
+    }
+
     fn end(&mut self, end: End, response: Response) -> Response {
         self.arrival.end(end, response)
     }
 
     fn report(&self, cause: Cause) {
         self.shared.rules.failed(self.account.endpoint(), self.arrival.push.body(), 0, cause);
+    }
+}
+
+impl Drop for Delivery<'_> {
+    /// The last one may be dropped while it waits for a run: after it nobody asks for the push.
+    fn drop(&mut self) {
+        if self.lease_over.is_some() && self.arrival.facts().which == Which::Last {
+            self.leave_heir(false);
+        }
     }
 }

@@ -1,26 +1,27 @@
 //! A run of a push: the handler, what came of it, and what is owed afterwards.
 
-use std::future::{Future, poll_fn};
+use std::borrow::Cow;
+use std::future::{Future, IntoFuture, poll_fn};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::arrival::Clock;
 use super::rules::{self, Cause, quietly};
 use super::span::Span;
-use super::tasks::{Shared, Typed};
+use super::tasks::{Listed, Shared, Typed};
+use crate::dedup::DedupKey;
 use crate::endpoint::{Endpoint, Report};
 use crate::handler::AsyncHandler;
 use crate::reply::Reply;
-use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
+use crate::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Waited};
 
 /// An endpoint and its handler, whose type is forgotten.
 pub(super) trait Account: Send + Sync {
@@ -136,23 +137,50 @@ pub(super) enum Settled {
     NotYet(Result<Handled, Cause>),
 }
 
-/// Who owns a push while it runs.
+/// Who owns a push while it runs: as long as it does so in its delivery, with what is the delivery's.
 ///
-/// Dropped before it is settled, when its task dies, it gives the push back.
-pub(super) struct Owner {
-    pub(super) account: Arc<dyn Account>,
+/// Dropped before it is settled, when its task dies, it gives the push back; with a reply that is owed, it hands that
+/// over.
+pub(super) struct Owner<'d> {
+    pub(super) account: Cow<'d, Arc<dyn Account>>,
     pub(super) claim: Claim,
     pub(super) body: Arc<[u8]>,
-    /// Milliseconds on the webhook's clock.
-    pub(super) late_at: u64,
+    /// When WeChat hangs up on the delivery that runs it, in milliseconds on the webhook's clock.
+    pub(super) hung_up_at: u64,
+    /// The same clock.
+    late_at: u64,
     /// The store answers at once: nothing is lost by asking it in the delivery.
-    pub(super) local: bool,
+    local: bool,
     /// It has a place among the running.
-    pub(super) placed: bool,
-    pub(super) settled: bool,
+    placed: bool,
+    settled: bool,
+    /// What nobody has carried yet.
+    owed: Option<Reply>,
 }
 
-impl Owner {
+impl<'d> Owner<'d> {
+    /// `now` is when the push was claimed.
+    pub(super) fn new(
+        account: Cow<'d, Arc<dyn Account>>,
+        claim: Claim,
+        body: Arc<[u8]>,
+        now: u64,
+        hung_up_at: u64,
+        local: bool,
+    ) -> Owner<'d> {
+        let late_at = now.saturating_add(rules::LATE.saturating_sub(claim.age));
+        Owner { account, claim, body, hung_up_at, late_at, local, placed: false, settled: false, owed: None }
+    }
+
+    /// The same push, for a task of its own: with a place among the running.
+    fn enter(mut self) -> Owner<'static> {
+        self.shared().rules.running.enter();
+        self.settled = true;
+        let (account, body) = (Cow::Owned(Arc::clone(&self.account)), Arc::clone(&self.body));
+        let Owner { claim, hung_up_at, late_at, local, .. } = self;
+        Owner { account, claim, body, hung_up_at, late_at, local, placed: true, settled: false, owed: None }
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         self.account.shared()
     }
@@ -171,9 +199,12 @@ impl Owner {
         self.ended(handled, outcome, told)
     }
 
-    /// The same for its own delivery, if the store needs no time for it.
+    /// The same for its own delivery, if the store needs no time for it, and WeChat still listens.
     pub(super) fn settle_now(&mut self, handled: Result<Handled, Cause>) -> Settled {
         let now = self.shared().now();
+        if now >= self.hung_up_at {
+            return Settled::NotYet(handled);
+        }
         let outcome = self.outcome(&handled, true, false, now);
         let Outcome::Now(told) = self.tell(&handled, outcome, now) else { return Settled::NotYet(handled) };
         let (ended, after) = self.ended(handled, outcome, told);
@@ -257,12 +288,6 @@ impl Owner {
         self.shared().rules.late(self.account.endpoint(), &self.body, reply);
     }
 
-    /// Takes a place among the running.
-    pub(super) fn enter(&mut self) {
-        self.shared().rules.running.enter();
-        self.placed = true;
-    }
-
     /// Gives back the place among the running.
     fn leave(&mut self) {
         if mem::take(&mut self.placed) {
@@ -271,45 +296,39 @@ impl Owner {
     }
 }
 
-impl Drop for Owner {
+impl Drop for Owner<'_> {
     fn drop(&mut self) {
         self.leave();
-        if self.settled {
-            return;
-        }
-        let (account, claim) = (Arc::clone(&self.account), self.claim);
-        if self.local {
-            let shared = account.shared();
-            drop(shared.store.release(&claim, Attempt::Failed, shared.now()));
-        } else if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                let shared = account.shared();
-                shared.store.release(&claim, Attempt::Failed, shared.now()).await
-            });
+        let owed = self.owed.take();
+        let shared = self.shared();
+        match owed {
+            None if self.settled => return,
+            None if self.local => drop(shared.store.release(&self.claim, Attempt::Failed, shared.now())),
+            None => {
+                if let Ok(runtime) = Handle::try_current() {
+                    let (account, claim) = (Arc::clone(&self.account), self.claim);
+                    runtime.spawn(async move {
+                        let shared = account.shared();
+                        shared.store.release(&claim, Attempt::Failed, shared.now()).await
+                    });
+                }
+            }
+            // Where the store cannot be asked any more who has carried it, it is for whoever sees to failures.
+            Some(reply) => match shared.store.carry(self.claim.key, Carrier::Late, shared.now()) {
+                Outcome::Now(true) => return self.late(reply),
+                Outcome::Now(false) => return,
+                Outcome::Later(_) => {}
+            },
         }
         self.failed(Cause::Cancelled);
     }
 }
 
-/// What a delivery tells the task of its run: that it was answered. Without the reply, if there is none yet.
-#[derive(Default)]
-pub(super) struct Answered {
-    is_so: AtomicBool,
-    told: Notify,
-}
-
-impl Answered {
-    pub(super) fn tell(&self) {
-        self.is_so.store(true, Ordering::Release);
-        self.told.notify_one();
-    }
-}
-
 /// A run that goes on in a task of its own.
 pub(super) struct Task {
-    owner: Owner,
+    owner: Owner<'static>,
     ended: oneshot::Sender<Ended>,
-    answered: Arc<Answered>,
+    listed: Listed,
     /// Turns true when there is no more time.
     stop: watch::Receiver<bool>,
     /// There while the handler is.
@@ -317,58 +336,53 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Spawns it, and says where its delivery learns of the end and tells that it was answered.
+    /// Spawns it, and says where its delivery learns of the end.
     ///
     /// `polled` is what the first poll, in the delivery, has come to.
     // Kept apart: the room that it takes on the stack would be touched for every push.
     #[inline(never)]
     pub(super) fn spawn(
-        owner: Owner,
+        owner: Owner<'_>,
         running: Running,
         polled: Poll<Result<Handled, Cause>>,
-    ) -> (oneshot::Receiver<Ended>, Arc<Answered>) {
+    ) -> oneshot::Receiver<Ended> {
         let (sender, ended) = oneshot::channel();
-        let answered = Arc::new(Answered::default());
-        let shared = owner.shared();
-        let task = Task {
-            stop: shared.stop.subscribe(),
-            working: shared.working.subscribe(),
-            owner,
-            ended: sender,
-            answered: Arc::clone(&answered),
-        };
+        let task = Task::new(owner, sender);
         tokio::spawn(Span::current().instrument(task.drive(running, polled)));
-        (ended, answered)
+        ended
+    }
+
+    fn new(owner: Owner<'_>, ended: oneshot::Sender<Ended>) -> Task {
+        let owner = owner.enter();
+        let shared = owner.shared();
+        let listed = Listed::new(shared, owner.claim.key);
+        let (stop, working) = (shared.stop.subscribe(), shared.working.subscribe());
+        Task { owner, ended, listed, stop, working }
     }
 
     async fn drive(self, running: Running, polled: Poll<Result<Handled, Cause>>) {
-        let Task { mut owner, ended, answered, mut stop, working } = self;
+        let Task { mut owner, ended, listed, mut stop, working } = self;
         let shared = Arc::clone(owner.shared());
-        let at_once = polled.is_ready();
+        // A handler may have kept its thread, and so the delivery, until WeChat had hung up.
+        let at_once = polled.is_ready() && shared.now() < owner.hung_up_at;
         let handled = match polled {
             Poll::Ready(handled) => handled,
-            Poll::Pending => {
-                let ends = async {
-                    let _ = stop.wait_for(|stop| *stop).await;
-                };
-                match race(running, race(ends, renew(&shared, owner.claim))).await {
-                    Raced::First(handled) => handled,
-                    Raced::Second(_) => Err(Cause::Cancelled),
-                }
-            }
+            Poll::Pending => match race(running, race(stopped(&mut stop), renew(&shared, owner.claim))).await {
+                Raced::First(handled) => handled,
+                Raced::Second(_) => Err(Cause::Cancelled),
+            },
         };
         drop(working);
-        let was_answered = answered.is_so.load(Ordering::Acquire);
-        let (end, after) = owner.settle(handled, at_once, was_answered).await;
+        let (end, after) = owner.settle(handled, at_once, listed.was_answered()).await;
         // Nobody listens if WeChat has hung up.
         let _ = ended.send(end);
         match after {
             After::Owed(reply) => {
-                let hurry = async {
-                    let _ = stop.wait_for(|stop| *stop).await;
-                };
-                race(sleep_until(shared.instant(owner.late_at)), race(answered.told.notified(), hurry)).await;
-                if shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await {
+                owner.owed = Some(reply);
+                let hurry = race(listed.told(), stopped(&mut stop));
+                race(sleep_until(shared.instant(owner.late_at)), hurry).await;
+                let is_late = shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await;
+                if let Some(reply) = owner.owed.take().filter(|_| is_late) {
                     owner.late(reply);
                 }
             }
@@ -376,6 +390,86 @@ impl Task {
         }
     }
 }
+
+/// Who sees to a push that nobody may ask for again while another delivery's run is at it: should that die with its
+/// machine, this one takes its lease over.
+pub(super) struct Heir {
+    pub(super) account: Arc<dyn Account>,
+    pub(super) key: DedupKey,
+    pub(super) body: Arc<[u8]>,
+    /// Milliseconds on the webhook's clock.
+    pub(super) lease_over: u64,
+    /// The push was acknowledged: its reply is late.
+    pub(super) acknowledged: bool,
+}
+
+impl Heir {
+    #[inline(never)]
+    pub(super) fn spawn(self) {
+        // Without a runtime, which has ended then, there is nobody to run it.
+        if let Ok(runtime) = Handle::try_current() {
+            let stop = self.account.shared().stop.subscribe();
+            runtime.spawn(Span::current().instrument(self.watch(stop)));
+        }
+    }
+
+    async fn watch(mut self, mut stop: watch::Receiver<bool>) {
+        let (account, mut lapsed) = (Arc::clone(&self.account), false);
+        let shared = account.shared();
+        loop {
+            let wait = shared.store.wait(self.key, shared.now()).into_future();
+            let lease_over = sleep_until(shared.instant(self.lease_over));
+            match race(wait, race(lease_over, stopped(&mut stop))).await {
+                Raced::Second(Raced::First(())) => {}
+                Raced::First(Waited::Lapsed) if !mem::replace(&mut lapsed, true) => {}
+                Raced::First(Waited::Lapsed) => sleep(SECOND_LOOK).await,
+                Raced::First(Waited::Done { .. } | Waited::Released) | Raced::Second(Raced::Second(_)) => return,
+            }
+            let now = shared.now();
+            let (claimed, local) = match shared.store.claim(self.key, now) {
+                Outcome::Now(claimed) => (claimed, true),
+                Outcome::Later(claiming) => (claiming.await, false),
+            };
+            match claimed {
+                Claimed::New(claim) => return self.take_over(claim, now, local).await,
+                Claimed::Running { lease_left, .. } => {
+                    self.lease_over = now.saturating_add(lease_left.max(rules::millis(SECOND_LOOK)));
+                }
+                Claimed::Done { .. } | Claimed::Exhausted { .. } => return,
+                Claimed::Refused(refusal) => {
+                    return shared.rules.failed(account.endpoint(), &self.body, 0, Cause::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    async fn take_over(self, claim: Claim, now: u64, local: bool) {
+        let Heir { account, body, acknowledged, .. } = self;
+        let shared = Arc::clone(account.shared());
+        let busy = shared.rules.running.is_full().then_some(Cause::Busy { limit: shared.rules.running.limit });
+        if let Some(cause) = if shared.is_closing() { Some(Cause::Cancelled) } else { busy } {
+            // A store that fails here keeps the push until the lease is over.
+            let _ = shared.store.release(&claim, Attempt::NotMade, shared.now()).await;
+            return shared.rules.failed(account.endpoint(), &body, 0, cause);
+        }
+        let running = Running::new(Arc::clone(&account).start(Arc::clone(&body), shared.wall()));
+        let owner = Owner::new(Cow::Owned(account), claim, body, now, now, local);
+        let (ended, _) = oneshot::channel();
+        let task = Task::new(owner, ended);
+        if acknowledged {
+            task.listed.tell();
+        }
+        task.drive(running, Poll::Pending).await;
+    }
+}
+
+/// Ends when there is no more time.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Between two looks at a lease of which store and clock think differently.
+pub(super) const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// For a store with a lease that nobody could keep.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);

@@ -1,14 +1,15 @@
 //! The webhook on tokio: tasks and timers.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::WebhookBuilder;
@@ -17,6 +18,7 @@ use super::delivery::{Delivery, Step};
 use super::rules::{self, Rules, WIND_UP};
 use super::run::Account;
 use super::span::Span;
+use crate::dedup::DedupKey;
 use crate::endpoint::{Endpoint, Push, Received, Report, Response};
 use crate::handler::AsyncHandler;
 use crate::store::{Memory, Store};
@@ -73,7 +75,7 @@ use crate::store::{Memory, Store};
 /// | no delivery after the first, not ready when it ended | 1 | none; the reply goes to `on_late` 15.6 s after the push was first seen |
 /// | the handler fails or panics | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to [`on_failure`](WebhookBuilder::on_failure) |
 /// | authentic, but no push | 0 | `success`; it goes to `on_failure` |
-/// | the process dies | +1 | with a shared store the next delivery, or one that waits, runs it again |
+/// | the process dies | +1 | with a shared store a delivery that waits or comes runs it again; where the last one was acknowledged, whoever did that does so, and the reply goes to its `on_late` |
 /// | the process dies after the last delivery | 1 | the reply is lost |
 ///
 /// «Carried by a delivery» and «late» are one atomic step of the store: never both. WeChat may still have hung up in the
@@ -116,6 +118,9 @@ use crate::store::{Memory, Store};
 /// - **A runtime for each worker**, as some servers have: a run is a task of the runtime that its call was polled in,
 ///   and dies with it. At a shutdown that is before the run has ended: poll calls in a runtime that stays, as the
 ///   example for actix-web does.
+/// - **Handlers that keep their thread**, by file IO or long computations, belong into [`Blocking`](crate::Blocking)
+///   or `tokio::task::spawn_blocking`: a claim is not renewed meanwhile, so that on a shared store another machine takes
+///   the push over after 4 s.
 /// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
 #[derive(Clone)]
 pub struct Webhook(pub(super) Arc<dyn Account>);
@@ -130,6 +135,7 @@ pub(super) struct Typed<H> {
 pub(super) struct Shared {
     pub(super) store: Box<dyn Store>,
     pub(super) rules: Rules,
+    /// [`START`], which is [`ZERO`].
     start: Instant,
     /// No new pushes.
     closing: AtomicBool,
@@ -137,18 +143,32 @@ pub(super) struct Shared {
     pub(super) stop: watch::Sender<bool>,
     /// Every task has a receiver while its handler works.
     pub(super) working: watch::Sender<()>,
+    /// Of the runs that have a task, where these learn that a delivery was answered.
+    runs: Mutex<HashMap<DedupKey, Arc<Answered>>>,
 }
+
+/// From when webhooks count: all of a process alike, for they may have a store in common.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// That moment in milliseconds. Not 0: of two runtimes whose clocks are paused one may be behind it.
+const ZERO: u64 = 1 << 40;
 
 /// tokio's.
 impl Clock for Shared {
     fn now(&self) -> u64 {
-        rules::millis(self.start.elapsed())
+        let now = Instant::now();
+        match now.checked_duration_since(self.start) {
+            Some(since) => ZERO.saturating_add(rules::millis(since)),
+            None => ZERO.saturating_sub(rules::millis(self.start - now + Duration::from_nanos(999_999))),
+        }
     }
 }
 
 impl Shared {
     pub(super) fn instant(&self, at: u64) -> Instant {
-        self.start + Duration::from_millis(at)
+        let before = Duration::from_millis(ZERO.saturating_sub(at));
+        let moment = self.start + Duration::from_millis(at.saturating_sub(ZERO));
+        moment.checked_sub(before).unwrap_or(moment)
     }
 
     /// Seconds since 1970.
@@ -158,6 +178,69 @@ impl Shared {
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<DedupKey, Arc<Answered>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the task that runs a push, if this process has one, that a delivery was answered, with its reply or without.
+    pub(super) fn tell(&self, key: DedupKey) {
+        if let Some(answered) = self.runs().get(&key) {
+            answered.tell();
+        }
+    }
+}
+
+/// Where the task of a run learns that a delivery was answered. Without the reply, if there is none yet.
+#[derive(Default)]
+struct Answered {
+    is_so: AtomicBool,
+    told: Notify,
+}
+
+impl Answered {
+    fn tell(&self) {
+        self.is_so.store(true, Ordering::Release);
+        self.told.notify_one();
+    }
+}
+
+/// A run's place among those that deliveries can [tell](Shared::tell) something.
+pub(super) struct Listed {
+    shared: Arc<Shared>,
+    key: DedupKey,
+    answered: Arc<Answered>,
+}
+
+impl Listed {
+    pub(super) fn new(shared: &Arc<Shared>, key: DedupKey) -> Listed {
+        let answered = Arc::default();
+        shared.runs().insert(key, Arc::clone(&answered));
+        Listed { shared: Arc::clone(shared), key, answered }
+    }
+
+    pub(super) fn tell(&self) {
+        self.answered.tell();
+    }
+
+    pub(super) fn was_answered(&self) -> bool {
+        self.answered.is_so.load(Ordering::Acquire)
+    }
+
+    /// Ends once somebody has told it.
+    pub(super) async fn told(&self) {
+        self.answered.told.notified().await;
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut runs = self.shared.runs();
+        // Another run may stand there, which has taken the push over.
+        if runs.get(&self.key).is_some_and(|listed| Arc::ptr_eq(listed, &self.answered)) {
+            runs.remove(&self.key);
+        }
     }
 }
 
@@ -299,10 +382,11 @@ impl<H: AsyncHandler + 'static> WebhookBuilder<H, Box<dyn Store>> {
         let shared = Shared {
             store,
             rules,
-            start: Instant::now(),
+            start: *START,
             closing: AtomicBool::new(false),
             stop: watch::Sender::new(false),
             working: watch::Sender::new(()),
+            runs: Mutex::default(),
         };
         Webhook(Arc::new(Typed { endpoint, handler, shared: Arc::new(shared) }))
     }

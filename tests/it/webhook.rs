@@ -2,9 +2,11 @@
 //!
 //! A case is a line: what the handler does, when deliveries come, and all that happens, in order.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -69,8 +71,10 @@ enum Does {
     Panics(u64),
     /// Nothing that has to be carried.
     Succeeds(u64),
+    /// Answers, but keeps the thread until then.
+    Blocks(u64),
 }
-use Does::{Answers, Fails, Panics, Succeeds};
+use Does::{Answers, Blocks, Fails, Panics, Succeeds};
 
 /// Does one thing in each run, and the last of them from then on.
 struct Script {
@@ -84,12 +88,16 @@ impl AsyncHandler for Script {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         self.log.add("run");
         let does = self.does[run.min(self.does.len() - 1)];
-        let (Answers(takes) | Fails(takes) | Panics(takes) | Succeeds(takes)) = does;
-        if takes > 0 {
+        let (Answers(takes) | Fails(takes) | Panics(takes) | Succeeds(takes) | Blocks(takes)) = does;
+        if let Blocks(_) = does {
+            // The clock is moved in the first poll.
+            let mut advance = pin!(tokio::time::advance(Duration::from_millis(takes)));
+            poll_fn(|context| Poll::Ready(advance.as_mut().poll(context).is_ready())).await;
+        } else if takes > 0 {
             sleep(Duration::from_millis(takes)).await;
         }
         match does {
-            Answers(_) => Ok(Reply::text(format!("of run {} at {}", run + 1, self.log.now()))),
+            Answers(_) | Blocks(_) => Ok(Reply::text(format!("of run {} at {}", run + 1, self.log.now()))),
             Fails(_) => Err("out of stock".into()),
             Panics(_) => panic!("out of luck"),
             Succeeds(_) => Ok(Reply::Success),
@@ -329,7 +337,7 @@ fn held_pushes_are_run_once_and_the_delivery_that_waits_gets_the_reply() {
             (&[Answers(12_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 12000 #3 reply"),
             (&[Answers(14_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14000 #3 reply"),
             (&[Answers(14_579)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14579 #3 reply"),
-            (&[Answers(14_581)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 15600 late"),
+            (&[Answers(14_581)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 14581 late"),
             (&[Answers(20_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 20000 late"),
             (&[Succeeds(0)], USUAL, "0 #1 success, 0 run"),
             (&[Succeeds(6_000)], USUAL, "0 run, 5000 #1 gone, 6000 #2 success"),
@@ -433,6 +441,110 @@ fn acknowledged_pushes_are_answered_in_time_and_the_reply_comes_late() {
             (&[Answers(6_000)], &[(3_000, 8_000)], "3000 run, 7500 #1 success, 9000 late"),
         ],
     );
+    quiet_panics();
+    check(
+        "text",
+        |builder| builder.policy(Policy::Acknowledge),
+        &[
+            (&[Answers(1_000)], USUAL, "0 run, 1000 #1 reply"),
+            (&[Answers(6_000)], USUAL, "0 run, 4500 #1 success, 6000 late"),
+            (&[Answers(9_000)], USUAL, "0 run, 4500 #1 success, 9000 late"),
+            (&[Answers(12_000)], USUAL, "0 run, 4500 #1 success, 12000 late"),
+            (&[Fails(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
+            (&[Panics(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
+        ],
+    );
+}
+
+#[test]
+fn acknowledged_deliveries_may_be_lost_repeated_early_and_missing_too() {
+    const FIRST_LOST: Schedule = &[(5_070, 10_070), (10_080, 15_080)];
+    const ONLY_THE_LAST: Schedule = &[(10_080, 15_080)];
+    const GONE_AT_ONCE: Schedule = &[(0, 100)];
+    const REPEATED: Schedule = &[(0, 5_000), (20, 5_000)];
+    const EARLY: Schedule = &[(0, 4_400), (4_470, 8_870), (8_940, 13_340)];
+    check(
+        "text",
+        |builder| builder.policy(Policy::Acknowledge),
+        &[
+            (&[Answers(3_000)], FIRST_LOST, "5070 run, 8070 #1 reply"),
+            (&[Answers(6_000)], FIRST_LOST, "5070 run, 9570 #1 success, 11070 late"),
+            (&[Answers(6_000)], ONLY_THE_LAST, "10080 run, 14580 #1 success, 16080 late"),
+            (&[Answers(1_000)], GONE_AT_ONCE, "0 run, 100 #1 gone, 15600 late"),
+            (&[Answers(20_000)], GONE_AT_ONCE, "0 run, 100 #1 gone, 20000 late"),
+            (&[Answers(1_000)], REPEATED, "0 run, 1000 #1 reply, 1000 #2 reply"),
+            (&[Answers(6_000)], REPEATED, "0 run, 4500 #1 success, 4500 #2 success, 6000 late"),
+            // The second comes 0.03 s before the first would have been acknowledged.
+            (&[Answers(4_499)], EARLY, "0 run, 4400 #1 gone, 4499 #2 reply"),
+            (&[Answers(6_000)], EARLY, "0 run, 4400 #1 gone, 4500 #2 success, 6000 late"),
+        ],
+    );
+}
+
+#[test]
+fn a_handler_that_keeps_its_thread_until_wechat_has_hung_up_has_answered_nobody() {
+    const ONE: Schedule = &[(0, 60_000)];
+    check(
+        "text",
+        |builder| builder,
+        &[
+            // Replies are dated when the push came, if the handler never waits.
+            (&[Blocks(999)], ONE, "0 run, 999 #1 reply"),
+            (&[Blocks(5_000)], ONE, "0 run, 5000 #1 503, 15600 late"),
+            (&[Blocks(15_500)], ONE, "0 run, 15500 #1 503, 15600 late"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_seen_for_7_5_s_or_made_9_s_ago_is_not_held() {
+    const PROXY: u64 = 60_000;
+    check(
+        "text",
+        |builder| builder,
+        &[
+            (&[Answers(60_000)], &[(0, 5_000), (7_499, PROXY)], "0 run, 5000 #1 gone, 13499 #2 503, 60000 late"),
+            (&[Answers(60_000)], &[(0, 5_000), (7_500, PROXY)], "0 run, 5000 #1 gone, 12000 #2 success, 60000 late"),
+            // CreateTime is of the moment 0.
+            (&[Answers(30_000)], &[(8_999, PROXY)], "8999 run, 14999 #1 503, 38999 late"),
+            (&[Answers(30_000)], &[(9_000, PROXY)], "9000 run, 13500 #1 success, 39000 late"),
+        ],
+    );
+}
+
+#[test]
+fn webhooks_with_a_store_in_common_count_from_the_same_moment() {
+    paused(async {
+        let log = Log::new();
+        let store = Arc::new(Memory::builder().shards(1).build());
+        let webhook = || {
+            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
+            builder(&log, script).store(Arc::clone(&store)).build()
+        };
+        let old = webhook();
+        sleep(Duration::from_secs(61)).await;
+        let new = webhook();
+        let first = call(&new, &push("text")).await;
+        // One push more makes the store look for what is to be forgotten.
+        call(&old, &push("VIEW")).await;
+        assert_eq!(call(&new, &push("text")).await, first);
+        assert_eq!(call(&old, &push("text")).await, first);
+        assert_eq!(log.text().matches("61000 run").count(), 2, "{}", log.text());
+    });
+}
+
+#[test]
+fn a_clock_may_be_behind_that_of_the_first_webhook() {
+    // Whichever test made it, in these runtimes it is as good as now.
+    for seconds in [100_000, 0] {
+        paused(async {
+            sleep(Duration::from_secs(seconds)).await;
+            let log = Log::new();
+            let script = Script { does: &[Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            deliver(builder(&log, script).build(), log.clone(), push("text"), USUAL).await;
+            assert_eq!(log.text(), "0 run, 5000 #1 gone, 6000 #2 reply");
+        });
+    }
 }
 
 #[test]
@@ -741,6 +853,23 @@ fn retries_of_what_is_done_are_answered_during_a_shutdown() {
 }
 
 #[test]
+fn a_runtime_that_ends_hands_over_what_is_owed() {
+    for (remote, expected) in [(false, "late"), (true, "failed: the handler was cancelled")] {
+        let log = paused(async { Log::new() });
+        paused(async {
+            let script = Script { does: &[Answers(5_200)], runs: AtomicUsize::new(0), log: log.clone() };
+            let builder = builder(&log, script);
+            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
+            let webhook = builder.build();
+            assert!(timeout(Duration::from_secs(5), call(&webhook, &push("text"))).await.is_err());
+            sleep(Duration::from_secs(1)).await;
+        });
+        let text = log.text();
+        assert!(text.ends_with(expected) && text.matches(',').count() == 1, "{text}");
+    }
+}
+
+#[test]
 fn a_runtime_that_ends_gives_its_pushes_back() {
     let log = paused(async { Log::new() });
     let store = Arc::new(Memory::new());
@@ -800,21 +929,40 @@ impl Store for Node {
 
 #[test]
 fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
-    // When the first machine is killed, what the second one's handler does, and all that happens then.
-    let cases: [(u64, &'static [Does], &str); 5] = [
+    use Policy::{Acknowledge, Hold};
+    // How, when the first machine is killed, what the second one's handler does, and all that happens then.
+    let cases: [(Policy, u64, &'static [Does], &str); 11] = [
         // The lease, renewed at 0 s, was over at 4 s.
-        (500, &[Answers(1_000)], "0 run, 500 killed, 5070 run, 6070 #2 reply"),
+        (Hold, 500, &[Answers(1_000)], "0 run, 500 killed, 5070 run, 6070 #2 reply"),
         // Renewed at 3 s: the second delivery, which waits, takes it over at 7 s.
-        (3_500, &[Answers(1_000)], "0 run, 3500 killed, 7000 run, 8000 #2 reply"),
-        (3_500, &[Answers(6_000)], "0 run, 3500 killed, 7000 run, 10070 #2 gone, 13000 #3 reply"),
-        (8_500, &[Answers(1_000)], "0 run, 5000 #1 gone, 8500 killed, 10070 #2 gone, 12000 run, 13000 #3 reply"),
+        (Hold, 3_500, &[Answers(1_000)], "0 run, 3500 killed, 7000 run, 8000 #2 reply"),
+        (Hold, 3_500, &[Answers(6_000)], "0 run, 3500 killed, 7000 run, 10070 #2 gone, 13000 #3 reply"),
+        (Hold, 8_500, &[Answers(1_000)], "0 run, 5000 #1 gone, 8500 killed, 10070 #2 gone, 12000 run, 13000 #3 reply"),
         (
+            Hold,
             8_500,
             &[Answers(9_000)],
             "0 run, 5000 #1 gone, 8500 killed, 10070 #2 gone, 12000 run, 14580 #3 success, 21000 late",
         ),
+        // Renewed at 11 s: when it is over, at 15 s, the last delivery has been acknowledged.
+        (
+            Hold,
+            11_500,
+            &[Answers(1_000)],
+            "0 run, 5000 #1 gone, 10070 #2 gone, 11500 killed, 14580 #3 success, 15000 run, 16000 late",
+        ),
+        (
+            Hold,
+            11_500,
+            &[Fails(1_000)],
+            "0 run, 5000 #1 gone, 10070 #2 gone, 11500 killed, 14580 #3 success, 15000 run, 16000 failed",
+        ),
+        (Acknowledge, 500, &[Answers(1_000)], "0 run, 500 killed, 5070 #2 success, 5070 run, 6070 late"),
+        (Acknowledge, 500, &[Answers(0)], "0 run, 500 killed, 5070 #2 reply, 5070 run"),
+        (Acknowledge, 3_500, &[Answers(1_000)], "0 run, 3500 killed, 5070 #2 success, 7000 run, 8000 late"),
+        (Acknowledge, 3_500, &[Answers(0)], "0 run, 3500 killed, 5070 #2 success, 7000 late, 7000 run"),
     ];
-    for (killed_at, does, expected) in cases {
+    for (policy, killed_at, does, expected) in cases {
         let found = paused(async {
             let log = Log::new();
             let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
@@ -822,8 +970,8 @@ fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
             let (first, second) = (node(), node());
             let doomed = Script { does: &[Answers(40_000)], runs: AtomicUsize::new(0), log: log.clone() };
             let heir = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let one = builder(&log, doomed).on_failure(|_| {}).store(first.clone()).build();
-            let two = builder(&log, heir).store(second).build();
+            let one = builder(&log, doomed).policy(policy).on_failure(|_| {}).store(first.clone()).build();
+            let two = builder(&log, heir).policy(policy).store(second).build();
             let hang_up = Duration::from_millis(killed_at.min(5_000));
             let body = push("text");
             let delivered = timeout(hang_up, call(&one, &body)).await;
@@ -855,6 +1003,78 @@ fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
             };
             tokio::join!(kill, retry(2, 5_070), retry(3, 10_080));
             sleep(Duration::from_secs(15)).await;
+            log.text()
+        });
+        assert_eq!(found, expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn the_last_delivery_leaves_an_heir_also_when_it_is_dropped_and_no_other_does() {
+    // When the only delivery to the second machine comes, when WeChat hangs up on it, and what happens.
+    let cases = [
+        ((10_080, 13_340), "0 run, 11500 killed, 13340 gone, 15000 run, 16000 late"),
+        ((5_070, 8_000), "0 run, 8000 gone, 11500 killed"),
+    ];
+    for ((comes, hangs_up), expected) in cases {
+        let found = paused(async {
+            let log = Log::new();
+            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
+            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
+            let (first, second) = (node(), node());
+            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
+            let two = builder(&log, script(&[Answers(1_000)])).store(second).build();
+            let body = push("text");
+            assert!(timeout(Duration::from_secs(5), call(&one, &body)).await.is_err());
+            let kill = async {
+                sleep_until(log.start + Duration::from_millis(11_500)).await;
+                first.killed.store(true, Ordering::Relaxed);
+                log.add("killed");
+            };
+            let other = async {
+                sleep_until(log.start + Duration::from_millis(comes)).await;
+                assert!(timeout(Duration::from_millis(hangs_up - comes), call(&two, &body)).await.is_err());
+                log.add("gone");
+            };
+            tokio::join!(kill, other);
+            sleep(Duration::from_secs(30)).await;
+            log.text()
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn an_heir_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() {
+    for (settings, ends, expected) in [
+        (
+            (|builder| builder.max_running(0)) as Settings,
+            30_000,
+            "0 run, 3500 killed, 5070 #2 success, 7000 failed: 0 handlers run already",
+        ),
+        (|builder| builder, 6_000, "0 run, 3500 killed, 5070 #2 success, 6000 down"),
+    ] {
+        let found = paused(async {
+            let log = Log::new();
+            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
+            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
+            let (first, second) = (node(), node());
+            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
+            let two = settings(builder(&log, script(&[Answers(0)])).policy(Policy::Acknowledge)).store(second).build();
+            let body = push("text");
+            assert!(timeout(Duration::from_millis(3_500), call(&one, &body)).await.is_err());
+            first.killed.store(true, Ordering::Relaxed);
+            log.add("killed");
+            sleep_until(log.start + Duration::from_millis(5_070)).await;
+            log.add(format!("#2 {}", told(&log, &body, &call(&two, &body).await)));
+            sleep_until(log.start + Duration::from_millis(ends)).await;
+            two.shutdown(Duration::ZERO).await;
+            if ends < 30_000 {
+                log.add("down");
+                sleep(Duration::from_secs(30)).await;
+            }
             log.text()
         });
         assert_eq!(found, expected);
@@ -944,6 +1164,24 @@ fn no_task_outlives_a_run_whose_reply_its_delivery_has_carried() {
             sleep(Duration::from_millis(1)).await;
             // The handler has one, and so have its hooks.
             assert_eq!((log.now(), Arc::strong_count(&log.lines)), (1_001, 1));
+        });
+    }
+}
+
+#[test]
+fn no_task_outlives_a_run_whose_reply_another_delivery_of_its_process_has_carried() {
+    for remote in [false, true] {
+        paused(async {
+            let log = Log::new();
+            let script = Script { does: &[Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
+            let builder = builder(&log, script);
+            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
+            let webhook = builder.build();
+            assert!(timeout(Duration::from_secs(5), call(&webhook, &push("text"))).await.is_err());
+            assert!(call(&webhook, &push("text")).await.body.starts_with(b"<xml>"));
+            drop(webhook);
+            sleep(Duration::from_millis(1)).await;
+            assert_eq!((log.now(), Arc::strong_count(&log.lines)), (6_001, 1));
         });
     }
 }
