@@ -62,9 +62,11 @@ impl Log {
         self.records.iter().enumerate().filter_map(move |(at, record)| Some((number(at), record.as_ref()?)))
     }
 
-    /// Whether a number is none of theirs any more.
-    pub(super) fn is_past(&self, number: u32) -> bool {
-        self.offset(number) >= self.records.len()
+    /// Tells whether a number is none of theirs any more.
+    pub(super) fn past(&self) -> impl Fn(u32) -> bool + use<> {
+        let (first, last) = (self.first, self.last);
+        let records = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        move |number| number.wrapping_sub(first) & last >= records
     }
 
     /// The oldest, and its number.
@@ -142,7 +144,7 @@ mod tests {
             (log.len(), log.iter().map(|(number, record)| (number, record.first_seen)).collect()),
             (3, vec![(0, 2), (1, 3), (2, 4)])
         );
-        assert_eq!([LAST, 0, 2, 3].map(|number| log.is_past(number)), [true, false, false, true]);
+        assert_eq!([LAST, 0, 2, 3].map(log.past()), [true, false, false, true]);
     }
 
     #[test]

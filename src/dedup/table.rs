@@ -158,8 +158,12 @@ impl Numbers {
         }
     }
 
+    fn is_settled(self, number: u32) -> bool {
+        number > self.last
+    }
+
     fn spot(self, number: u32) -> Spot {
-        if number > self.last {
+        if self.is_settled(number) {
             Spot::Settled(number & self.last)
         } else {
             Spot::Open(usize::try_from(number).unwrap_or(NIL))
@@ -514,9 +518,8 @@ impl Table {
     }
 
     fn note(&mut self, hash: u64, spot: Spot) {
-        let Table { index, settled, numbers, .. } = self;
-        let is_past = |number| matches!(numbers.spot(number), Spot::Settled(number) if settled.is_past(number));
-        index.insert(hash, numbers.of_spot(spot), is_past);
+        let (numbers, is_past) = (self.numbers, self.settled.past());
+        self.index.insert(hash, numbers.of_spot(spot), |number| numbers.is_settled(number) & is_past(number));
     }
 
     #[cold]

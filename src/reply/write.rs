@@ -155,19 +155,19 @@ impl Reply {
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
-                    xml.text(tag!("MsgType"), "text");
+                    xml.msg_type("text");
                     xml.text(tag!("Content"), &cut(&text.content));
                 }
                 Reply::Image(image) => {
-                    xml.text(tag!("MsgType"), "image");
+                    xml.msg_type("image");
                     xml.within(tag!("Image"), |xml| xml.text(tag!("MediaId"), &image.media_id));
                 }
                 Reply::Voice(voice) => {
-                    xml.text(tag!("MsgType"), "voice");
+                    xml.msg_type("voice");
                     xml.within(tag!("Voice"), |xml| xml.text(tag!("MediaId"), &voice.media_id));
                 }
                 Reply::Video(video) => {
-                    xml.text(tag!("MsgType"), "video");
+                    xml.msg_type("video");
                     xml.within(tag!("Video"), |xml| {
                         xml.text(tag!("MediaId"), &video.media_id);
                         xml.option(tag!("Title"), video.title.as_deref());
@@ -175,7 +175,7 @@ impl Reply {
                     });
                 }
                 Reply::Music(music) => {
-                    xml.text(tag!("MsgType"), "music");
+                    xml.msg_type("music");
                     xml.within(tag!("Music"), |xml| {
                         xml.option(tag!("Title"), music.title.as_deref());
                         xml.option(tag!("Description"), music.description.as_deref());
@@ -185,7 +185,7 @@ impl Reply {
                     });
                 }
                 Reply::News(news) => {
-                    xml.text(tag!("MsgType"), "news");
+                    xml.msg_type("news");
                     let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
                     xml.number(tag!("ArticleCount"), articles.len());
                     xml.items(tag!("Articles"), &articles, |xml, article| {
@@ -196,7 +196,7 @@ impl Reply {
                     });
                 }
                 Reply::TransferCustomerService(transfer) => {
-                    xml.text(tag!("MsgType"), "transfer_customer_service");
+                    xml.msg_type("transfer_customer_service");
                     if let Some(account) = &transfer.kf_account {
                         xml.within(tag!("TransInfo"), |xml| xml.text(tag!("KfAccount"), account));
                     }
@@ -336,6 +336,15 @@ impl Writer {
         self.text.push_str(tag.open_text);
         self.escape(text);
         self.text.push_str(tag.close_text);
+    }
+
+    /// One of WeChat's words, in which there is nothing to escape.
+    fn msg_type(&mut self, word: &str) {
+        let tag = tag!("MsgType");
+        match self.json {
+            true => self.member(tag, |writer| writer.text.extend(["\"", word, "\""])),
+            false => self.text.extend([tag.open_text, word, tag.close_text]),
+        }
     }
 
     fn member(&mut self, tag: Tag, value: impl FnOnce(&mut Writer)) {

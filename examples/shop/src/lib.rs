@@ -85,6 +85,14 @@ impl<'t> Command<'t> {
 }
 
 impl Shop {
+    fn answer(&self, command: Option<Command<'_>>, text: &Text<'_>) -> HandlerResult {
+        Ok(match command {
+            Some(Command::Echo(rest)) => Reply::text(rest),
+            Some(Command::Number | Command::Wait(_)) => self.number(),
+            None => Reply::text(format!("You said: {}", text.content)),
+        })
+    }
+
     fn number(&self) -> Reply {
         Reply::text(format!("number {}", self.runs.fetch_add(1, Ordering::Relaxed) + 1))
     }
@@ -122,13 +130,11 @@ impl Handler for Shop {
 
     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
         match Command::read(&text.content) {
-            Some(Command::Echo(rest)) => Ok(Reply::text(rest)),
-            Some(Command::Number) => Ok(self.number()),
             Some(Command::Wait(time)) => {
                 std::thread::sleep(time);
                 Ok(self.number())
             }
-            None => Ok(Reply::text(format!("You said: {}", text.content))),
+            command => self.answer(command, text),
         }
     }
 }
@@ -141,7 +147,7 @@ impl AsyncHandler for Shop {
                 tokio::time::sleep(time).await;
                 Ok(self.number())
             }
-            _ => event.dispatch(self),
+            command => self.answer(command, text),
         }
     }
 
