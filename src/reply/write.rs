@@ -213,7 +213,8 @@ impl Reply {
             Reply::Text(text) => {
                 let digits = now.checked_ilog10().map_or(1, |tens| tens.saturating_add(1));
                 let names = event.from_user.len() + event.to_user.len();
-                TEXT_FRAME.len()
+                TEXT_HEAD.len()
+                    + TEXT_REST.len()
                     + names
                     + usize::try_from(digits).unwrap_or_default()
                     + text.content.len().min(TEXT_LIMIT)
@@ -223,16 +224,17 @@ impl Reply {
     }
 }
 
-/// The reply of a text with nothing filled in.
-const TEXT_FRAME: &str = "<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![CDATA[]]></FromUserName>\
-                          <CreateTime></CreateTime><MsgType><![CDATA[text]]></MsgType>\
-                          <Content><![CDATA[]]></Content></xml>";
+/// The reply of a text with nothing filled in, up to its time.
+const TEXT_HEAD: &str =
+    "<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![CDATA[]]></FromUserName><CreateTime>";
+const TEXT_REST: &str = "</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[]]></Content></xml>";
 
-/// What all replies to a push begin with, up to the digits of CreateTime: known to whoever has the push.
+/// What all replies to a push begin with, up to the digits of CreateTime: known to whoever has the push. With room for
+/// so many bytes more, and in XML with nothing to escape for no others.
 #[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) fn head(event: &Event<'_>) -> String {
-    let mut end = 0;
-    let mut head = Writer::document(is_json(event.body()), 512, |xml| end = names(xml, event, 0));
+pub(crate) fn head(event: &Event<'_>, more: usize) -> String {
+    let (room, mut end) = (TEXT_HEAD.len() + event.from_user.len() + event.to_user.len() + more, 0);
+    let mut head = Writer::document(is_json(event.body()), room, |xml| end = names(xml, event, 0));
     head.truncate(end);
     head
 }

@@ -373,7 +373,7 @@ pub(super) fn written(kept: &[u8], push: &Push<'_>) -> String {
     if let Some(b'0'..=b'9' | b'-') = kept.as_bytes().first()
         && let Ok(event) = push.event()
     {
-        let mut written = reply::head(&event);
+        let mut written = reply::head(&event, kept.len());
         written.push_str(&kept);
         return written;
     }

@@ -141,7 +141,7 @@ impl Handler for Shop {
 
 /// The same, but it waits without a thread.
 impl AsyncHandler for Shop {
-    async fn text(&self, event: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
         match Command::read(&text.content) {
             Some(Command::Wait(time)) => {
                 tokio::time::sleep(time).await;
