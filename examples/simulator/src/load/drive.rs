@@ -350,7 +350,10 @@ impl Sending {
                 tally.answered += 1;
                 record(&mut tally.latency, due.elapsed());
                 tally.last = tally.last.max(self.begun.elapsed());
-                if self.is_judged() || answered.status != 200 {
+                let is_judged = self.is_judged();
+                if answered.status != 200 {
+                    self.desk.borrow_mut().count(answered.status, job.name);
+                } else if is_judged {
                     let answer = Answer::new(answered.status, answered.body).after(begun.elapsed());
                     let answered = judge::Answered { request: job.request, name: job.name, answer };
                     self.desk.borrow_mut().hand_over(answered);
