@@ -698,7 +698,7 @@ fn what_finds_no_connection_free_is_not_sent() {
     let run = receiver.run("load URL --rate 100 --seconds 1 --connections 10 --json");
     let found = run.json();
     assert_sums(&found);
-    assert_eq!((run.code, &found["due"]), (0, &json!(100)));
+    assert_eq!((run.code, &found["content"], &found["due"]), (1, &json!(false), &json!(100)));
     // Ten connections carry 33 a second.
     let sent = found["sent"].as_u64().unwrap();
     assert!((10..=44).contains(&sent), "{found}");
