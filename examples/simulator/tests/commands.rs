@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use wechat_events::event::KINDS;
@@ -767,6 +767,43 @@ fn a_connection_closed_between_two_pushes_is_no_fault() {
     let found = run.json();
     assert_sums(&found);
     assert_eq!((run.code, &found["answered"], &found["silent"]), (0, &json!(30), &json!([])));
+}
+
+/// How many seconds a push is old when it arrives, by the time that it is signed with.
+fn age(arrived: &Arrived) -> u64 {
+    let timestamp = arrived.query.split('&').find_map(|part| part.strip_prefix("timestamp=")).unwrap();
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - timestamp.parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_push_is_signed_when_it_is_due_however_seldom_that_is() {
+    let ages = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&ages);
+    let receiver = Receiver::new(move |arrived| {
+        noted.lock().unwrap().push(age(arrived));
+        Some(http(200, "success"))
+    });
+    let run = receiver.run("load URL --rate 0.5 --seconds 4 --json");
+    let ages = ages.lock().unwrap();
+    assert_eq!((run.code, ages.len()), (0, 2));
+    // 1 where a second has begun meanwhile.
+    assert!(ages.iter().all(|age| *age <= 1), "{ages:?}");
+}
+
+#[test]
+fn a_push_that_had_to_wait_for_a_connection_is_signed_anew() {
+    let ages = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&ages);
+    let receiver = Receiver::new(move |arrived| {
+        noted.lock().unwrap().push(age(arrived));
+        std::thread::sleep(Duration::from_millis(if arrived.number == 0 { 3500 } else { 0 }));
+        Some(http(200, "success"))
+    });
+    let found = receiver.run("load URL --rate 1 --seconds 5 --connections 1 --json").json();
+    // Those due after 1, 2 and 3 s find the connection busy.
+    assert_eq!((&found["sent"], &found["not_sent"]["busy"]), (&json!(2), &json!(3)));
+    let ages = ages.lock().unwrap();
+    assert!(ages.iter().all(|age| *age <= 1), "{ages:?}");
 }
 
 #[test]

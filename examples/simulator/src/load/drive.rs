@@ -30,6 +30,8 @@ use crate::wire::{Answered, Silence, Target};
 const AHEAD: usize = 64;
 /// After the last push is due, how long it may still be sent; what is later yet is not sent in time.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long before it is due a push is prepared at the earliest: it is signed with the time at which it is prepared.
+const EARLY: Duration = Duration::from_millis(50);
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -229,13 +231,15 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
     let mut paced = Paced::default();
     let total = (rate * time.as_secs_f64()).round().max(1.0) as u64;
     let due = |number: u64| begun + Duration::from_secs_f64(number as f64 / rate);
-    // No more than are due within 50 ms: a push is signed with the time at which it was prepared.
-    let most = ((rate * NAP.as_secs_f64()) as usize).clamp(1, AHEAD);
-    let mut ahead = VecDeque::new();
+    let mut ahead: VecDeque<(Instant, Job)> = VecDeque::new();
     while paced.due < total && !progress.has_ended() {
         let at = due(paced.due);
-        while ahead.len() < most && (ahead.is_empty() || Instant::now() < at) {
-            ahead.push_back(plan.next(now()));
+        while ahead.len() < AHEAD && (ahead.is_empty() || Instant::now() < at) {
+            let begun = Instant::now();
+            if due(paced.due + ahead.len() as u64) > begun + EARLY {
+                break;
+            }
+            ahead.push_back((begun, plan.next(now())));
         }
         let left = at.saturating_duration_since(Instant::now());
         if !left.is_zero() {
@@ -251,14 +255,20 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
         let first = usize::try_from(paced.due).unwrap_or_default();
         let mut turns = (0..lanes.len()).map(|turn| &lanes[(first + turn) % lanes.len()]);
         let free = turns.find_map(|lane| Some((lane, Arc::clone(&lane.slots).try_acquire_owned().ok()?)));
-        match (free, ahead.pop_front()) {
-            // There is room for as many as have a slot.
-            (Some((lane, slot)), Some(job)) => drop(lane.jobs.try_send(vec![Due { job, slot: Some((at, slot)) }])),
-            (_, job) => {
-                paced.busy += 1;
-                count(&progress.not_sent);
-                ahead.extend(job);
+        let Some((lane, slot)) = free else {
+            paced.busy += 1;
+            count(&progress.not_sent);
+            continue;
+        };
+        if ahead.front().is_some_and(|(prepared, _)| prepared.elapsed() > 2 * EARLY) {
+            // They found no connection free for so long.
+            for (prepared, job) in &mut ahead {
+                (*prepared, *job) = (Instant::now(), plan.anew(job, now()));
             }
+        }
+        if let Some((_, job)) = ahead.pop_front() {
+            // There is room for as many as have a slot.
+            drop(lane.jobs.try_send(vec![Due { job, slot: Some((at, slot)) }]));
         }
     }
     paced
