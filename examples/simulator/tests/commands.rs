@@ -748,25 +748,51 @@ fn answers_that_are_none_are_told_and_end_in_1() {
     assert_eq!((run.code, &found["content"]), (1, &json!(false)));
 }
 
-#[test]
-fn a_connection_closed_between_two_pushes_is_no_fault() {
-    // Hangs up after each answer, without a word of it.
-    let receiver = Receiver::new(|_| Some(http(200, "success")));
+/// A receiver that answers so many requests of each connection, and reads one more before it hangs up if it is to.
+fn hanging_up(answered: usize, reads_on: bool) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
-            if read(&mut stream).is_some() {
-                drop(stream.get_mut().write_all(&http(200, "success")));
+            for _ in 0..answered {
+                if read(&mut stream).is_some() {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    drop(stream.get_mut().write_all(&http(200, "success")));
+                }
+            }
+            if reads_on && read(&mut stream).is_some() {
+                counted.fetch_add(1, Ordering::SeqCst);
             }
         }
     });
-    drop(receiver);
-    let run = run(&format!("load http://127.0.0.1:{port} --rate 100 --seconds 0.3 --json"), "");
+    (url, requests)
+}
+
+#[test]
+fn a_connection_closed_between_two_pushes_is_no_fault() {
+    let (url, requests) = hanging_up(1, false);
+    let run = run(&format!("load {url} --rate 20 --seconds 0.5 --connections 1 --json"), "");
     let found = run.json();
     assert_sums(&found);
-    assert_eq!((run.code, &found["answered"], &found["silent"]), (0, &json!(30), &json!([])));
+    assert_eq!((run.code, &found["answered"], &found["silent"]), (0, &json!(10), &json!([])));
+    assert_eq!((&found["reopened"], requests.load(Ordering::SeqCst)), (&json!(9), 10));
+}
+
+#[test]
+fn who_hangs_up_on_a_push_that_it_has_read_is_told_and_not_asked_again() {
+    let (url, requests) = hanging_up(1, true);
+    let run = run(&format!("load {url} --rate 100 --seconds 0.3 --connections 1 --json"), "");
+    let found = run.json();
+    assert_sums(&found);
+    let reason = "no answer: connection closed before message completed, on a connection kept open";
+    // Each connection carries two pushes: one that is answered, and one that is not.
+    let (sent, silent) = (found["sent"].as_u64().unwrap(), found["silent"][0]["count"].as_u64().unwrap());
+    assert_eq!((silent, &found["silent"][0]["reason"]), (sent / 2, &json!(reason)), "{found}");
+    assert_eq!(requests.load(Ordering::SeqCst), usize::try_from(sent).unwrap());
+    assert_eq!((run.code, &found["content"], &found["reopened"]), (1, &json!(false), &json!(0)));
 }
 
 /// How many seconds a push is old when it arrives, by the time that it is signed with.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,7 +24,7 @@ use super::plan::{Job, Plan};
 use super::{Options, Rate};
 use crate::Problem;
 use crate::account::now;
-use crate::wire::{Answered, Silence, Target};
+use crate::wire::{Silence, Target};
 
 /// Pushes that are prepared ahead, at most.
 const AHEAD: usize = 64;
@@ -32,6 +32,8 @@ const AHEAD: usize = 64;
 const GRACE: Duration = Duration::from_secs(1);
 /// How long before it is due a push is prepared at the earliest: it is signed with the time at which it is prepared.
 const EARLY: Duration = Duration::from_millis(50);
+/// Bytes of an answer that are read.
+const LARGEST_ANSWER: usize = 1 << 20;
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -112,7 +114,7 @@ pub struct Tally {
     pub sent: u64,
     pub again: u64,
     pub answered: u64,
-    /// Connections that the receiver had closed between two pushes, and the push went over another.
+    /// Connections that the receiver had closed between two pushes.
     pub reopened: u64,
     /// Microseconds from when a push was due to the end of its answer.
     pub latency: Histogram<u64>,
@@ -121,6 +123,12 @@ pub struct Tally {
     /// Why there was no answer, and how often.
     pub silent: BTreeMap<String, u64>,
     last: Duration,
+}
+
+/// What came back.
+struct Answered {
+    status: u16,
+    body: Vec<u8>,
 }
 
 impl Tally {
@@ -386,24 +394,59 @@ impl Sending {
 
     async fn exchange(&self, job: &Job) -> Result<Answered, Silence> {
         while let Some(mut connection) = self.take_idle() {
-            match self.target.exchange(&mut connection, &job.request).await {
-                // It was open too long for the receiver's taste; that is no fault.
-                Err(Silence::Broken(_)) => self.tally.borrow_mut().reopened += 1,
-                came => {
+            match self.exchange_over(&mut connection, job).await {
+                Some(Ok(answered)) => {
                     self.put_back(connection);
-                    return came;
+                    return Ok(answered);
                 }
+                Some(Err(Silence::Broken(reason))) => {
+                    return Err(Silence::Broken(format!("{reason}, on a connection kept open")));
+                }
+                Some(Err(silence)) => return Err(silence),
+                None => self.tally.borrow_mut().reopened += 1,
             }
         }
         let mut connection = self.target.open().await?;
-        let answered = self.target.exchange(&mut connection, &job.request).await?;
+        let answered = self.exchange_over(&mut connection, job).await;
+        let answered = answered.unwrap_or_else(|| Err(broken("the receiver closes the connection at once")))?;
         self.put_back(connection);
         Ok(answered)
     }
 
+    /// `None` where nothing was sent, since the receiver had closed the connection: open for too long for its taste,
+    /// which is no fault. What was sent may have been read, and is not sent again in silence.
+    async fn exchange_over(
+        &self,
+        connection: &mut SendRequest<Full<Bytes>>,
+        job: &Job,
+    ) -> Option<Result<Answered, Silence>> {
+        let body = Full::from(job.request.body.clone());
+        let request = match self.target.head(&job.request).body(body) {
+            Ok(request) => request,
+            Err(error) => return Some(Err(broken(error))),
+        };
+        connection.ready().await.ok()?;
+        let answer = match connection.try_send_request(request).await {
+            Ok(answer) => answer,
+            Err(mut error) => match error.take_message() {
+                Some(_) => return None,
+                None => return Some(Err(broken(error.into_error()))),
+            },
+        };
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(broken);
+        Some(body.map(|body| Answered { status, body: body.to_bytes().to_vec() }))
+    }
+
+    /// One that is open, as far as is known.
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
-        let mut idle = self.idle.borrow_mut();
-        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.is_closed())
+        while let Some(connection) = self.idle.borrow_mut().pop() {
+            if !connection.is_closed() {
+                return Some(connection);
+            }
+            self.tally.borrow_mut().reopened += 1;
+        }
+        None
     }
 
     fn put_back(&self, connection: SendRequest<Full<Bytes>>) {
@@ -411,4 +454,8 @@ impl Sending {
             self.idle.borrow_mut().push(connection);
         }
     }
+}
+
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
+    Silence::Broken(error.into().to_string())
 }
