@@ -18,6 +18,9 @@ struct Outline {
     rows: Vec<Vec<String>>,
     /// Where each link leads.
     links: Vec<String>,
+    /// Under each heading, the numbers of two digits or more that are in no table, sorted: a language may order them
+    /// otherwise, and spell the small ones.
+    figures: Vec<Vec<String>>,
 }
 
 fn read(name: &str) -> String {
@@ -25,7 +28,7 @@ fn read(name: &str) -> String {
 }
 
 fn outline(text: &str) -> Outline {
-    let mut outline = Outline::default();
+    let mut outline = Outline { figures: vec![Vec::new()], ..Outline::default() };
     let mut code: Option<String> = None;
     for line in text.lines() {
         if let Some(block) = &mut code {
@@ -37,15 +40,26 @@ fn outline(text: &str) -> Outline {
             code = Some(format!("{line}\n"));
         } else {
             match line.split(' ').next() {
-                Some(marks) if marks.starts_with('#') => outline.headings.push(marks.len()),
+                Some(marks) if marks.starts_with('#') => {
+                    outline.headings.push(marks.len());
+                    outline.figures.push(Vec::new());
+                }
                 Some("|") => outline.rows.push(line.split('|').map(numbers).collect()),
-                _ => {}
+                _ => outline.figures.last_mut().unwrap().extend(figures(line)),
             }
             outline.links.extend(line.split("](").skip(1).map(|link| link.split(')').next().unwrap().to_owned()));
         }
     }
     assert_eq!(code, None, "a block without its end");
+    outline.figures.iter_mut().for_each(|figures| figures.sort_unstable());
     outline
+}
+
+/// The numbers of a text outside its code, but for those of one digit.
+fn figures(text: &str) -> impl Iterator<Item = String> {
+    let parts = text.split('`').step_by(2).flat_map(|prose| prose.split(|c: char| !matches!(c, '0'..='9' | '.' | ',')));
+    let numbers = parts.map(|number| number.trim_matches(['.', ',']).to_owned());
+    numbers.filter(|number| number.chars().filter(char::is_ascii_digit).count() > 1)
 }
 
 /// The digits of a text with what stands between two of them, and its code.
@@ -63,6 +77,7 @@ fn both_readmes_have_the_same_headings_code_figures_and_links() {
     assert_eq!(english.headings, chinese.headings);
     assert_eq!(english.code, chinese.code);
     assert_eq!(english.rows, chinese.rows);
+    assert_eq!(english.figures, chinese.figures);
     let [to_chinese, english_links @ ..] = &*english.links else { panic!("no link") };
     let [to_english, chinese_links @ ..] = &*chinese.links else { panic!("no link") };
     assert_eq!((&**to_chinese, &**to_english), ("README.zh-CN.md", "README.md"));

@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             .app_data(runtime.clone())
             .service(resource("/wechat").to(wechat))
     });
-    let server = server.shutdown_signal(shop::asked_to_end()).bind(shop::address())?;
+    // Deliveries are held for up to 6 s; actix's own time is 30.
+    let server = server.shutdown_timeout(10).shutdown_signal(shop::asked_to_end()).bind(shop::address())?;
     println!("http://{}/wechat waits for WeChat", server.addrs()[0]);
     server.run().await?;
     webhook.shutdown(Duration::from_secs(10)).await;

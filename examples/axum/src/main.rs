@@ -9,6 +9,8 @@ use axum::http::{Method, Response};
 use axum::routing::any;
 use wechat_events::Webhook;
 
+const GRACE: Duration = Duration::from_secs(10);
+
 /// axum reads at most 2 MB into `Bytes` by default, and the endpoint takes 1 MiB of them.
 async fn wechat(State(webhook): State<Webhook>, method: Method, query: RawQuery, body: Bytes) -> Response<Body> {
     webhook.call(method.as_str(), query.0.as_deref().unwrap_or_default(), &body).await.into()
@@ -20,7 +22,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let app = Router::new().route("/wechat", any(wechat)).with_state(webhook.clone());
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(shop::asked_to_end()).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    tokio::select! {
+        served = axum::serve(listener, app).with_graceful_shutdown(shop::asked_to_end()) => served?,
+        // A client that announces a body and sends half of it would be waited for without end.
+        () = async { shop::asked_to_end().await; tokio::time::sleep(GRACE).await } => {}
+    }
+    webhook.shutdown(GRACE).await;
     Ok(())
 }

@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let server = HttpServer::new(async move || {
             App::new().state(PayloadConfig::new(1 << 20)).state(state.clone()).service(resource("/wechat").to(wechat))
         });
-        let server = server.disable_signals().listen(listener)?.run();
+        // Deliveries are held for up to 6 s; ntex's own time is 30.
+        let server = server.disable_signals().shutdown_timeout(ntex::time::Seconds(10)).listen(listener)?.run();
         let controller = server.clone();
         runtime.spawn(async move {
             shop::asked_to_end().await;

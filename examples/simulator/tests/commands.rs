@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use wechat_events::event::KINDS;
@@ -698,7 +698,7 @@ fn what_finds_no_connection_free_is_not_sent() {
     let run = receiver.run("load URL --rate 100 --seconds 1 --connections 10 --json");
     let found = run.json();
     assert_sums(&found);
-    assert_eq!((run.code, &found["due"]), (0, &json!(100)));
+    assert_eq!((run.code, &found["content"], &found["due"]), (1, &json!(false), &json!(100)));
     // Ten connections carry 33 a second.
     let sent = found["sent"].as_u64().unwrap();
     assert!((10..=44).contains(&sent), "{found}");
@@ -748,25 +748,88 @@ fn answers_that_are_none_are_told_and_end_in_1() {
     assert_eq!((run.code, &found["content"]), (1, &json!(false)));
 }
 
-#[test]
-fn a_connection_closed_between_two_pushes_is_no_fault() {
-    // Hangs up after each answer, without a word of it.
-    let receiver = Receiver::new(|_| Some(http(200, "success")));
+/// A receiver that answers so many requests of each connection, and reads one more before it hangs up if it is to.
+fn hanging_up(answered: usize, reads_on: bool) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
-            if read(&mut stream).is_some() {
-                drop(stream.get_mut().write_all(&http(200, "success")));
+            for _ in 0..answered {
+                if read(&mut stream).is_some() {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    drop(stream.get_mut().write_all(&http(200, "success")));
+                }
+            }
+            if reads_on && read(&mut stream).is_some() {
+                counted.fetch_add(1, Ordering::SeqCst);
             }
         }
     });
-    drop(receiver);
-    let run = run(&format!("load http://127.0.0.1:{port} --rate 100 --seconds 0.3 --json"), "");
+    (url, requests)
+}
+
+#[test]
+fn a_connection_closed_between_two_pushes_is_no_fault() {
+    let (url, requests) = hanging_up(1, false);
+    let run = run(&format!("load {url} --rate 20 --seconds 0.5 --connections 1 --json"), "");
     let found = run.json();
     assert_sums(&found);
-    assert_eq!((run.code, &found["answered"], &found["silent"]), (0, &json!(30), &json!([])));
+    assert_eq!((run.code, &found["answered"], &found["silent"]), (0, &json!(10), &json!([])));
+    assert_eq!((&found["reopened"], requests.load(Ordering::SeqCst)), (&json!(9), 10));
+}
+
+#[test]
+fn who_hangs_up_on_a_push_that_it_has_read_is_told_and_not_asked_again() {
+    let (url, requests) = hanging_up(1, true);
+    let run = run(&format!("load {url} --rate 100 --seconds 0.3 --connections 1 --json"), "");
+    let found = run.json();
+    assert_sums(&found);
+    let reason = "no answer: connection closed before message completed, on a connection kept open";
+    // Each connection carries two pushes: one that is answered, and one that is not.
+    let (sent, silent) = (found["sent"].as_u64().unwrap(), found["silent"][0]["count"].as_u64().unwrap());
+    assert_eq!((silent, &found["silent"][0]["reason"]), (sent / 2, &json!(reason)), "{found}");
+    assert_eq!(requests.load(Ordering::SeqCst), usize::try_from(sent).unwrap());
+    assert_eq!((run.code, &found["content"], &found["reopened"]), (1, &json!(false), &json!(0)));
+}
+
+/// How many seconds a push is old when it arrives, by the time that it is signed with.
+fn age(arrived: &Arrived) -> u64 {
+    let timestamp = arrived.query.split('&').find_map(|part| part.strip_prefix("timestamp=")).unwrap();
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - timestamp.parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_push_is_signed_when_it_is_due_however_seldom_that_is() {
+    let ages = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&ages);
+    let receiver = Receiver::new(move |arrived| {
+        noted.lock().unwrap().push(age(arrived));
+        Some(http(200, "success"))
+    });
+    let run = receiver.run("load URL --rate 0.5 --seconds 4 --json");
+    let ages = ages.lock().unwrap();
+    assert_eq!((run.code, ages.len()), (0, 2));
+    // 1 where a second has begun meanwhile.
+    assert!(ages.iter().all(|age| *age <= 1), "{ages:?}");
+}
+
+#[test]
+fn a_push_that_had_to_wait_for_a_connection_is_signed_anew() {
+    let ages = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&ages);
+    let receiver = Receiver::new(move |arrived| {
+        noted.lock().unwrap().push(age(arrived));
+        std::thread::sleep(Duration::from_millis(if arrived.number == 0 { 3500 } else { 0 }));
+        Some(http(200, "success"))
+    });
+    let found = receiver.run("load URL --rate 1 --seconds 5 --connections 1 --json").json();
+    // Those due after 1, 2 and 3 s find the connection busy.
+    assert_eq!((&found["sent"], &found["not_sent"]["busy"]), (&json!(2), &json!(3)));
+    let ages = ages.lock().unwrap();
+    assert!(ages.iter().all(|age| *age <= 1), "{ages:?}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use warp::Filter;
 use warp::http::{Method, Response, StatusCode};
 use wechat_events::Webhook;
 
+const GRACE: Duration = Duration::from_secs(10);
+
 async fn wechat(
     webhook: Webhook,
     method: Method,
@@ -38,7 +40,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         .then(wechat);
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
-    warp::serve(route).incoming(listener).graceful(shop::asked_to_end()).run().await;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    tokio::select! {
+        () = warp::serve(route).incoming(listener).graceful(shop::asked_to_end()).run() => {}
+        // A client that announces a body and sends half of it would be waited for without end.
+        () = async { shop::asked_to_end().await; tokio::time::sleep(GRACE).await } => {}
+    }
+    webhook.shutdown(GRACE).await;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,12 +24,16 @@ use super::plan::{Job, Plan};
 use super::{Options, Rate};
 use crate::Problem;
 use crate::account::now;
-use crate::wire::{Answered, Silence, Target};
+use crate::wire::{Silence, Target};
 
 /// Pushes that are prepared ahead, at most.
 const AHEAD: usize = 64;
 /// After the last push is due, how long it may still be sent; what is later yet is not sent in time.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long before it is due a push is prepared at the earliest: it is signed with the time at which it is prepared.
+const EARLY: Duration = Duration::from_millis(50);
+/// Bytes of an answer that are read.
+const LARGEST_ANSWER: usize = 1 << 20;
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -110,7 +114,7 @@ pub struct Tally {
     pub sent: u64,
     pub again: u64,
     pub answered: u64,
-    /// Connections that the receiver had closed between two pushes, and the push went over another.
+    /// Connections that the receiver had closed between two pushes.
     pub reopened: u64,
     /// Microseconds from when a push was due to the end of its answer.
     pub latency: Histogram<u64>,
@@ -119,6 +123,12 @@ pub struct Tally {
     /// Why there was no answer, and how often.
     pub silent: BTreeMap<String, u64>,
     last: Duration,
+}
+
+/// What came back.
+struct Answered {
+    status: u16,
+    body: Vec<u8>,
 }
 
 impl Tally {
@@ -229,13 +239,15 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
     let mut paced = Paced::default();
     let total = (rate * time.as_secs_f64()).round().max(1.0) as u64;
     let due = |number: u64| begun + Duration::from_secs_f64(number as f64 / rate);
-    // No more than are due within 50 ms: a push is signed with the time at which it was prepared.
-    let most = ((rate * NAP.as_secs_f64()) as usize).clamp(1, AHEAD);
-    let mut ahead = VecDeque::new();
+    let mut ahead: VecDeque<(Instant, Job)> = VecDeque::new();
     while paced.due < total && !progress.has_ended() {
         let at = due(paced.due);
-        while ahead.len() < most && (ahead.is_empty() || Instant::now() < at) {
-            ahead.push_back(plan.next(now()));
+        while ahead.len() < AHEAD && (ahead.is_empty() || Instant::now() < at) {
+            let begun = Instant::now();
+            if due(paced.due + ahead.len() as u64) > begun + EARLY {
+                break;
+            }
+            ahead.push_back((begun, plan.next(now())));
         }
         let left = at.saturating_duration_since(Instant::now());
         if !left.is_zero() {
@@ -251,14 +263,20 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
         let first = usize::try_from(paced.due).unwrap_or_default();
         let mut turns = (0..lanes.len()).map(|turn| &lanes[(first + turn) % lanes.len()]);
         let free = turns.find_map(|lane| Some((lane, Arc::clone(&lane.slots).try_acquire_owned().ok()?)));
-        match (free, ahead.pop_front()) {
-            // There is room for as many as have a slot.
-            (Some((lane, slot)), Some(job)) => drop(lane.jobs.try_send(vec![Due { job, slot: Some((at, slot)) }])),
-            (_, job) => {
-                paced.busy += 1;
-                count(&progress.not_sent);
-                ahead.extend(job);
+        let Some((lane, slot)) = free else {
+            paced.busy += 1;
+            count(&progress.not_sent);
+            continue;
+        };
+        if ahead.front().is_some_and(|(prepared, _)| prepared.elapsed() > 2 * EARLY) {
+            // They found no connection free for so long.
+            for (prepared, job) in &mut ahead {
+                (*prepared, *job) = (Instant::now(), plan.anew(job, now()));
             }
+        }
+        if let Some((_, job)) = ahead.pop_front() {
+            // There is room for as many as have a slot.
+            drop(lane.jobs.try_send(vec![Due { job, slot: Some((at, slot)) }]));
         }
     }
     paced
@@ -350,7 +368,10 @@ impl Sending {
                 tally.answered += 1;
                 record(&mut tally.latency, due.elapsed());
                 tally.last = tally.last.max(self.begun.elapsed());
-                if self.is_judged() || answered.status != 200 {
+                let is_judged = self.is_judged();
+                if answered.status != 200 {
+                    self.desk.borrow_mut().count(answered.status, job.name);
+                } else if is_judged {
                     let answer = Answer::new(answered.status, answered.body).after(begun.elapsed());
                     let answered = judge::Answered { request: job.request, name: job.name, answer };
                     self.desk.borrow_mut().hand_over(answered);
@@ -373,24 +394,59 @@ impl Sending {
 
     async fn exchange(&self, job: &Job) -> Result<Answered, Silence> {
         while let Some(mut connection) = self.take_idle() {
-            match self.target.exchange(&mut connection, &job.request).await {
-                // It was open too long for the receiver's taste; that is no fault.
-                Err(Silence::Broken(_)) => self.tally.borrow_mut().reopened += 1,
-                came => {
+            match self.exchange_over(&mut connection, job).await {
+                Some(Ok(answered)) => {
                     self.put_back(connection);
-                    return came;
+                    return Ok(answered);
                 }
+                Some(Err(Silence::Broken(reason))) => {
+                    return Err(Silence::Broken(format!("{reason}, on a connection kept open")));
+                }
+                Some(Err(silence)) => return Err(silence),
+                None => self.tally.borrow_mut().reopened += 1,
             }
         }
         let mut connection = self.target.open().await?;
-        let answered = self.target.exchange(&mut connection, &job.request).await?;
+        let answered = self.exchange_over(&mut connection, job).await;
+        let answered = answered.unwrap_or_else(|| Err(broken("the receiver closes the connection at once")))?;
         self.put_back(connection);
         Ok(answered)
     }
 
+    /// `None` where nothing was sent, since the receiver had closed the connection: open for too long for its taste,
+    /// which is no fault. What was sent may have been read, and is not sent again in silence.
+    async fn exchange_over(
+        &self,
+        connection: &mut SendRequest<Full<Bytes>>,
+        job: &Job,
+    ) -> Option<Result<Answered, Silence>> {
+        let body = Full::from(job.request.body.clone());
+        let request = match self.target.head(&job.request).body(body) {
+            Ok(request) => request,
+            Err(error) => return Some(Err(broken(error))),
+        };
+        connection.ready().await.ok()?;
+        let answer = match connection.try_send_request(request).await {
+            Ok(answer) => answer,
+            Err(mut error) => match error.take_message() {
+                Some(_) => return None,
+                None => return Some(Err(broken(error.into_error()))),
+            },
+        };
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(broken);
+        Some(body.map(|body| Answered { status, body: body.to_bytes().to_vec() }))
+    }
+
+    /// One that is open, as far as is known.
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
-        let mut idle = self.idle.borrow_mut();
-        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.is_closed())
+        while let Some(connection) = self.idle.borrow_mut().pop() {
+            if !connection.is_closed() {
+                return Some(connection);
+            }
+            self.tally.borrow_mut().reopened += 1;
+        }
+        None
     }
 
     fn put_back(&self, connection: SendRequest<Full<Bytes>>) {
@@ -398,4 +454,8 @@ impl Sending {
             self.idle.borrow_mut().push(connection);
         }
     }
+}
+
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
+    Silence::Broken(error.into().to_string())
 }

@@ -12,7 +12,7 @@ use crate::hint::hint;
 
 /// Answers that are handed over at once: a thread that is woken for each would cost more than it judges.
 const BATCH: usize = 64;
-/// Batches that wait. An answer that finds no room is not judged: sending must not wait for it.
+/// Batches that wait. What finds no room is not judged, and a status that is not 200 needs none: sending must not wait.
 const WAITING: usize = 256;
 /// Reasons that are told apart.
 const REASONS: usize = 16;
@@ -47,9 +47,16 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
+/// What a thread that sends hands over.
+enum Batch {
+    Answers(Vec<Answered>),
+    /// All that it got but 200, with the kind of the first push that was so answered.
+    Statuses(BTreeMap<u16, (u64, &'static str)>),
+}
+
 /// A thread that judges.
 pub struct Judge {
-    batches: SyncSender<Vec<Answered>>,
+    batches: SyncSender<Batch>,
     thread: JoinHandle<Verdicts>,
 }
 
@@ -61,7 +68,7 @@ impl Judge {
 
     /// Where a thread hands its answers over.
     pub fn desk(&self) -> Desk {
-        Desk { batches: self.batches.clone(), batch: Vec::new() }
+        Desk::new(self.batches.clone())
     }
 
     /// When all desks are gone.
@@ -73,47 +80,72 @@ impl Judge {
 
 /// Gathers answers until they are a batch.
 pub struct Desk {
-    batches: SyncSender<Vec<Answered>>,
+    batches: SyncSender<Batch>,
     batch: Vec<Answered>,
+    /// Counted here, so that none is lost: their bodies are not looked at.
+    statuses: BTreeMap<u16, (u64, &'static str)>,
 }
 
 impl Desk {
+    fn new(batches: SyncSender<Batch>) -> Desk {
+        Desk { batches, batch: Vec::new(), statuses: BTreeMap::new() }
+    }
+
     pub fn hand_over(&mut self, answered: Answered) {
         self.batch.push(answered);
         if self.batch.len() >= BATCH {
-            match self.batches.try_send(std::mem::take(&mut self.batch)) {
+            match self.batches.try_send(Batch::Answers(std::mem::take(&mut self.batch))) {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
             }
         }
+    }
+
+    /// Counts an answer whose status is not 200, of which nothing else matters.
+    pub fn count(&mut self, status: u16, name: &'static str) {
+        self.statuses.entry(status).or_insert((0, name)).0 += 1;
     }
 }
 
 /// What is left is judged in any case.
 impl Drop for Desk {
     fn drop(&mut self) {
-        drop(self.batches.send(std::mem::take(&mut self.batch)));
+        drop(self.batches.send(Batch::Answers(std::mem::take(&mut self.batch))));
+        drop(self.batches.send(Batch::Statuses(std::mem::take(&mut self.statuses))));
     }
 }
 
-fn judge(wechat: &WeChat, batches: &Receiver<Vec<Answered>>) -> Verdicts {
+fn judge(wechat: &WeChat, batches: &Receiver<Batch>) -> Verdicts {
     let mut verdicts = Verdicts::default();
-    let mut faults = BTreeMap::new();
-    for Answered { request, name, answer } in batches.iter().flatten() {
-        verdicts.judged += 1;
-        match wechat.judge(&request, answer) {
-            Verdict::FaultLine(reason) | Verdict::Ignored(reason) | Verdict::Refused(reason) => {
-                note(&mut faults, name, &reason);
+    // Statuses come last, and must not find all places for reasons taken.
+    let (mut faults, mut failed) = (BTreeMap::new(), BTreeMap::new());
+    for batch in batches {
+        match batch {
+            Batch::Answers(answers) => {
+                verdicts.judged += u64::try_from(answers.len()).unwrap_or_default();
+                for Answered { request, name, answer } in answers {
+                    match wechat.judge(&request, answer) {
+                        Verdict::FaultLine(reason) | Verdict::Ignored(reason) | Verdict::Refused(reason) => {
+                            note(&mut faults, 1, name, &reason);
+                        }
+                        Verdict::Accepted(_) => verdicts.replies += 1,
+                        _ => verdicts.nothing += 1,
+                    }
+                }
             }
-            Verdict::Accepted(_) => verdicts.replies += 1,
-            _ => verdicts.nothing += 1,
+            Batch::Statuses(statuses) => {
+                for (status, (count, name)) in statuses {
+                    verdicts.judged += count;
+                    note(&mut failed, count, name, &Reason::Status { status });
+                }
+            }
         }
     }
-    verdicts.faults = faults.into_values().collect();
+    verdicts.faults = faults.into_values().chain(failed.into_values()).collect();
     verdicts.faults.sort_by_key(|fault| std::cmp::Reverse(fault.count));
     verdicts
 }
 
-fn note(faults: &mut BTreeMap<String, Fault>, push: &'static str, reason: &Reason) {
+fn note(faults: &mut BTreeMap<String, Fault>, count: u64, push: &'static str, reason: &Reason) {
     let text = match reason {
         // The time is another each time.
         Reason::TooLate { .. } => "it came when WeChat had hung up".to_owned(),
@@ -125,7 +157,7 @@ fn note(faults: &mut BTreeMap<String, Fault>, push: &'static str, reason: &Reaso
         ("for other reasons".to_owned(), None)
     };
     let fault = faults.entry(text.clone()).or_insert(Fault { count: 0, push, reason: text, hint });
-    fault.count += 1;
+    fault.count += count;
 }
 
 #[cfg(test)]
@@ -141,7 +173,10 @@ mod tests {
         for index in 0..100_u16 {
             let answer = match index {
                 0..50 => Answer::new(200, "success"),
-                50..53 => Answer::new(500, ""),
+                50..53 => {
+                    desk.count(500, "VIEW");
+                    continue;
+                }
                 // Each with a reason of its own.
                 _ => Answer::new(200, format!("oops {index}")),
             };
@@ -150,10 +185,32 @@ mod tests {
         drop(desk);
         let found = judge.end();
         assert_eq!((found.judged, found.replies, found.nothing), (100, 0, 50));
-        assert_eq!(found.faults.len(), REASONS + 1);
+        assert_eq!(found.faults.len(), REASONS + 2);
         assert_eq!(found.faults.iter().map(|fault| fault.count).sum::<u64>(), 50);
-        let others = Fault { count: 32, push: "VIEW", reason: "for other reasons".to_owned(), hint: None };
+        let others = Fault { count: 31, push: "VIEW", reason: "for other reasons".to_owned(), hint: None };
         assert_eq!(found.faults[0], others);
         assert_eq!((found.faults[1].count, &*found.faults[1].reason), (3, "status 500, not 200"));
+    }
+    #[test]
+    fn a_status_is_counted_also_when_nobody_has_time_to_judge() {
+        let wechat = WeChat::plain("token").unwrap();
+        let (batches, judged) = sync_channel(1);
+        let mut desk = Desk::new(batches);
+        let request = Arc::new(wechat.push("VIEW").request(1_700_000_000));
+        for index in 0..10 * BATCH {
+            if index % 2 == 0 {
+                desk.count(500, "VIEW");
+            } else {
+                let answer = Answer::new(200, "success");
+                desk.hand_over(Answered { request: Arc::clone(&request), name: "VIEW", answer });
+            }
+        }
+        let judge = thread::spawn(move || judge(&wechat, &judged));
+        drop(desk);
+        let found = judge.join().unwrap();
+        let fault = &found.faults[0];
+        assert_eq!((fault.count, &*fault.reason), (5 * BATCH as u64, "status 500, not 200"));
+        // The one batch that had room.
+        assert_eq!((found.nothing, found.judged), (BATCH as u64, 6 * BATCH as u64));
     }
 }

@@ -39,8 +39,10 @@ use report::Report;
 ///
 /// Ctrl-C ends it early, with the figures so far.
 ///
-/// Exit codes: 0 when WeChat takes all answers, 1 when there was one that it does not take or a push without an answer,
-/// 2 when there is no connection at all or the command line is wrong.
+/// Exit codes: 0 when WeChat takes all answers, 1 when there was one that it does not take, a push without an answer, or
+/// more than 1 % of the pushes were not sent, since all connections were waiting for answers; 2 when that many were not
+/// sent, since this program is too slow for the rate here, when there is no connection at all or the command line is
+/// wrong.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The receiver's address, as it is entered in the console.
@@ -138,7 +140,7 @@ pub async fn run(options: Options) -> Verdict {
     } else {
         say(report.text());
     }
-    Ok(report.is_content())
+    report.outcome()
 }
 
 /// Waits for the end, with a bar where there is a terminal; Ctrl-C brings the end forward.

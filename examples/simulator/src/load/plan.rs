@@ -56,6 +56,10 @@ pub struct Job {
     pub name: &'static str,
     /// Whether it was sent before.
     pub again: bool,
+    /// Whose turn it was.
+    turn: usize,
+    /// Its place among the new ones; that of the first delivery where it was sent before.
+    number: u64,
 }
 
 /// An endless row of pushes, the same for the same seed but for their times.
@@ -70,7 +74,13 @@ pub struct Plan<'w> {
     made: u64,
     /// Those of them that are new.
     new: u64,
-    recent: Vec<(usize, Arc<Request>)>,
+    recent: Vec<Recent>,
+}
+
+struct Recent {
+    turn: usize,
+    number: u64,
+    request: Arc<Request>,
 }
 
 struct Turn<'w> {
@@ -102,10 +112,22 @@ impl<'w> Plan<'w> {
         {
             return job;
         }
-        let index = self.turn();
-        let number = self.new;
+        let (turn, number) = (self.turn(), self.new);
         self.new += 1;
-        let Turn { kind, draft, .. } = &self.kinds[index];
+        self.new_push(turn, number, now)
+    }
+
+    /// The same push, which was not sent in its time, signed as of `now`. One that was sent before comes after its first.
+    pub fn anew(&mut self, job: &Job, now: i64) -> Job {
+        if !job.again {
+            return self.new_push(job.turn, job.number, now);
+        }
+        let first = self.recent.iter().find(|first| first.number == job.number);
+        first.map_or_else(|| job.clone(), |first| self.copy(first, now))
+    }
+
+    fn new_push(&mut self, turn: usize, number: u64, now: i64) -> Job {
+        let Turn { kind, draft, .. } = &self.kinds[turn];
         let mut draft = draft.clone();
         if kind.named_by() != "InfoType" {
             // Followers differ, so that no two pushes are alike, whatever a receiver tells them apart by.
@@ -116,25 +138,30 @@ impl<'w> Plan<'w> {
             draft = draft.set("MsgId", &msg_id.to_string());
         }
         let request = Arc::new(draft.request(now));
-        let recent = (index, Arc::clone(&request));
-        match self.recent.len() {
-            RECENT => self.recent[usize::try_from(number).unwrap_or_default() % RECENT] = recent,
-            _ => self.recent.push(recent),
+        let recent = Recent { turn, number, request: Arc::clone(&request) };
+        let place = usize::try_from(number).unwrap_or_default() % RECENT;
+        match self.recent.get_mut(place) {
+            Some(there) => *there = recent,
+            None => self.recent.push(recent),
         }
-        Job { request, name: kind.name(), again: false }
+        Job { request, name: kind.name(), again: false, turn, number }
     }
 
-    /// A recent push once more: in plaintext mode its very request, else in another envelope.
+    /// A recent push once more.
     fn again(&self, now: i64) -> Option<Job> {
         // Multiples of the golden ratio are spread evenly.
         let spread = usize::try_from(self.made.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40).unwrap_or_default();
-        let (index, request) = self.recent.get(spread.checked_rem(self.recent.len())?)?;
-        let Turn { kind, wechat, .. } = self.kinds.get(*index)?;
+        Some(self.copy(self.recent.get(spread.checked_rem(self.recent.len())?)?, now))
+    }
+
+    /// In plaintext mode its very request, else in another envelope.
+    fn copy(&self, first: &Recent, now: i64) -> Job {
+        let Turn { kind, wechat, .. } = &self.kinds[first.turn];
         let request = match self.mode {
-            Mode::Plain => Arc::clone(request),
-            Mode::Compatible | Mode::Safe => Arc::new(wechat.raw(&*request.message).request(now)),
+            Mode::Plain => Arc::clone(&first.request),
+            Mode::Compatible | Mode::Safe => Arc::new(wechat.raw(&*first.request.message).request(now)),
         };
-        Some(Job { request, name: kind.name(), again: true })
+        Job { request, name: kind.name(), again: true, turn: first.turn, number: first.number }
     }
 
     /// Whose turn it is.
@@ -221,6 +248,18 @@ mod tests {
             assert_eq!(first.request.message, second.request.message);
             assert_eq!(first.request == second.request, mode == Mode::Plain);
         }
+    }
+
+    #[test]
+    fn what_is_signed_anew_is_the_same_push_at_another_time_and_so_is_its_retry() {
+        let wechat = WeChat::plain("token").unwrap();
+        let mut plan = Plan::new(&wechat, &wechat, Mode::Plain, 7, &"text".parse().unwrap(), 0.5);
+        let jobs = [plan.next(1_700_000_000), plan.next(1_700_000_000)];
+        let [first, again] = jobs.map(|job| plan.anew(&job, 1_700_000_009));
+        let mut other = Plan::new(&wechat, &wechat, Mode::Plain, 7, &"text".parse().unwrap(), 0.5);
+        assert_eq!(first.request.message, other.next(1_700_000_009).request.message);
+        assert_eq!((first.again, again.again), (false, true));
+        assert_eq!(again.request, first.request);
     }
 
     #[test]

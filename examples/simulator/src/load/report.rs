@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::drive::Driven;
 use super::judge::Verdicts;
 use super::{Options, Rate};
+use crate::Verdict;
 use crate::account::Mode;
 use crate::screen::{BAD, BOLD, DIM, printable};
 
@@ -18,6 +19,9 @@ const BAR: usize = 40;
 /// A delay of its own that the program warns of: a tenth of the latency, and this.
 const DELAY: Duration = Duration::from_millis(5);
 const LATE: &str = "  Many were begun late: this machine has no time for that rate.";
+/// The share of what was due that may be left out before the figures are of another rate than the one asked for.
+const LEFT_OUT: f64 = 0.01;
+const TOO_FEW: &str = "  More than 1 % was not sent: these figures are not of the rate asked for.";
 
 /// All figures; with `--json` as they stand here. Times are in milliseconds.
 #[derive(Debug, Serialize)]
@@ -49,7 +53,7 @@ pub struct Report {
     /// Connections that the receiver closed between two pushes.
     reopened: u64,
     verdicts: Verdicts,
-    /// Whether WeChat takes all of it: the exit code is 0.
+    /// Whether WeChat takes all of it, and it was the rate asked for: the exit code is 0.
     content: bool,
 }
 
@@ -97,7 +101,7 @@ impl Report {
         };
         let mut silent: Vec<_> = tally.silent.into_iter().map(|(reason, count)| Silent { reason, count }).collect();
         silent.sort_by_key(|silent| std::cmp::Reverse(silent.count));
-        Report {
+        let mut report = Report {
             to: options.target.to_string(),
             mode: options.account.mode(),
             mix: options.mix.to_string(),
@@ -113,15 +117,18 @@ impl Report {
             latency: Times::of(&tally.latency),
             delay: Times::of(&tally.delay),
             histogram: buckets(&tally.latency),
-            content: silent.is_empty() && verdicts.faults.is_empty(),
+            content: false,
             silent,
             reopened: tally.reopened,
             verdicts,
-        }
+        };
+        report.content = matches!(report.outcome(), Ok(true));
+        report
     }
 
-    pub fn is_content(&self) -> bool {
-        self.content
+    /// How the command ends.
+    pub fn outcome(&self) -> Verdict {
+        outcome(self.silent.is_empty() && self.verdicts.faults.is_empty(), self.due, &self.not_sent)
     }
 
     /// For a terminal.
@@ -159,7 +166,10 @@ impl Report {
             bad(text, *count, &printable(reason));
         }
         if self.reopened > 0 {
-            row(text, self.reopened, "sent over another connection, since the receiver had closed the first");
+            row(text, self.reopened, "connections closed by the receiver between two pushes");
+        }
+        if self.not_sent.is_much_of(self.due) {
+            line(text, format_args!("{BAD}{TOO_FEW}{BAD:#}"));
         }
         text.push('\n');
     }
@@ -205,6 +215,20 @@ impl Report {
                 line(text, format_args!("{DIM}            {hint}{DIM:#}"));
             }
         }
+    }
+}
+
+/// Where this program was too slow for the rate asked for, nothing was found out about it.
+fn outcome(is_taken: bool, due: u64, not_sent: &NotSent) -> Verdict {
+    if is_taken && not_sent.is_much_of(due) && not_sent.late > not_sent.busy {
+        return Err("the rate asked for was not reached: this machine has no time for it".into());
+    }
+    Ok(is_taken && !not_sent.is_much_of(due))
+}
+
+impl NotSent {
+    fn is_much_of(&self, due: u64) -> bool {
+        (self.busy + self.late) as f64 > due as f64 * LEFT_OUT
     }
 }
 
@@ -282,6 +306,24 @@ mod tests {
         assert_eq!(bar(5, 100), "██");
         assert_eq!(bar(1, 1_000_000), "▏");
         assert_eq!(bar(0, 100), "");
+    }
+
+    #[test]
+    fn a_load_of_another_rate_than_asked_is_told_and_told_whose_fault_it_is() {
+        let too_slow = Err("the rate asked for was not reached: this machine has no time for it".to_owned());
+        let cases = [
+            (true, 0, 0, Ok(true)),
+            (true, 5, 5, Ok(true)),
+            (true, 11, 0, Ok(false)),
+            (true, 6, 5, Ok(false)),
+            (true, 5, 6, too_slow),
+            (false, 0, 0, Ok(false)),
+            (false, 0, 1000, Ok(false)),
+        ];
+        for (is_taken, busy, late, expected) in cases {
+            let found = outcome(is_taken, 1000, &NotSent { busy, late }).map_err(|error| error.to_string());
+            assert_eq!(found, expected, "{is_taken} {busy} {late}");
+        }
     }
 
     #[test]

@@ -48,6 +48,17 @@ pub fn kept_open(address: &str) -> TcpStream {
     stream
 }
 
+/// A push that announces twice as much as it sends.
+pub fn half_sent(address: &str, query: &str, body: &[u8]) -> TcpStream {
+    let mut stream = connect(address);
+    // More than a server reads before it hands a request on.
+    let half = [body, &[b' '; 4096]].concat();
+    let length = 2 * half.len();
+    write!(stream, "POST /wechat?{query} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n").unwrap();
+    stream.write_all(&half).unwrap();
+    stream
+}
+
 #[derive(Debug)]
 pub struct Answered {
     pub status: u16,

@@ -187,6 +187,34 @@ fn every_stack_answers_what_is_in_flight_and_ends_when_handlers_are_done() {
     });
 }
 
+/// With a client that announces a body and sends half of it, and a handler that runs for longer than it is waited for.
+#[cfg(unix)]
+#[test]
+fn every_stack_ends_when_handlers_are_done_although_a_request_never_is() {
+    let wechat = WeChat::plain("AAAAA").unwrap().seed(3);
+    let stacks: Vec<_> = stacks().iter().filter(|stack| stack.name != LAMBDA).collect();
+    all(&stacks, |stack| {
+        let mut server = stack.start("plain");
+        let push = |text| wechat.push("text").set("Content", text).request(now());
+        let (slow, half, quick) = (push("wait 12"), push("number"), push("number"));
+        let begun = Instant::now();
+        let hung_up = Exchange::begin(&server.address, "POST", &slow.query, &slow.body);
+        let half = http::half_sent(&server.address, &half.query, &half.body);
+        let answered = server.exchange("POST", &quick.query, &quick.body).map(|answered| answered.status);
+        thread::sleep(Duration::from_millis(500));
+        drop(hung_up);
+        server.signal("TERM");
+        let ended = server.ended(Duration::from_secs(25));
+        let after = begun.elapsed();
+        drop(half);
+        if answered == Some(200) && ended.is_some_and(|status| status.success()) && after >= Duration::from_secs(12) {
+            return Ok(());
+        }
+        let said = server.said.lock().unwrap();
+        Err(format!("{}: answered {answered:?}, ended {ended:?} after {after:?}\n{said}", stack.name))
+    });
+}
+
 /// Seconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
