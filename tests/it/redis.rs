@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wechat_events::DedupKey;
 use wechat_events::store::{
-    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, Status, Store, Waited, WhenDown,
+    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, Refusal, Status, Store, Waited,
+    WhenDown,
 };
 
 use crate::dedup_policies::{Handler, Policy, Said, cases};
@@ -368,6 +369,64 @@ async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
             assert_eq!(node.carry(key(n), Carrier::Delivery, 1).await, delivery);
         }
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_another_machine_is_counted_and_told_the_age() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    let waits: Vec<_> = (0..8)
+        .map(|_| {
+            let b = b.clone();
+            tokio::spawn(async move { b.wait(key(1), 0).await })
+        })
+        .collect();
+    sleep(ms(300)).await;
+    // The first asks Redis. What the second is told must not be what the memory in front makes of that.
+    let (one, other) = tokio::join!(b.claim(key(1), 0).into_future(), b.claim(key(1), 0).into_future());
+    for claimed in [one, other] {
+        let Claimed::Running { age, lease_left, waiting } = claimed else { panic!("{claimed:?}") };
+        assert_eq!(waiting, 8);
+        assert!((300..600).contains(&age), "{age}");
+        assert!((3_400..=3_700).contains(&lease_left), "{lease_left}");
+    }
+    a.finish(&claim, &answer("reply"), None, 300).await.unwrap();
+    for wait in waits {
+        assert!(matches!(wait.await.unwrap(), Waited::Done { .. }));
+    }
+}
+
+#[tokio::test]
+async fn who_follows_a_claim_learns_what_came_of_it() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let both = async |node: &Redis, n| {
+        tokio::join!(node.claim(key(n), 1_000).into_future(), node.claim(key(n), 1_000).into_future())
+    };
+
+    let (one, other) = both(&a, 1).await;
+    let claim = new(one);
+    assert!(matches!(other, Claimed::Running { age: 0, lease_left: 4_000, waiting: 0 }), "{other:?}");
+    a.finish(&claim, &answer("reply"), None, 1_000).await.unwrap();
+    let (Claimed::Done { answer: one, .. }, Claimed::Done { answer: other, .. }) = both(&b, 1).await else { panic!() };
+    assert_eq!((&*one, &*other), (&b"reply"[..], &b"reply"[..]));
+
+    for run in 1..=MAX_RUNS {
+        let claim = new(a.claim(key(2), 0).await);
+        assert_eq!(claim.run, run);
+        a.release(&claim, Attempt::Failed, 0).await.unwrap();
+    }
+    assert!(matches!(both(&b, 2).await, (Claimed::Exhausted { .. }, Claimed::Exhausted { .. })));
+
+    // Nobody may come of it: then the one that follows asks.
+    let (first, second) = (a.claim(key(3), 0), a.claim(key(3), 0));
+    drop(first);
+    assert_eq!(new(second.await).run, 1);
+
+    let alone = Redis::builder("redis://127.0.0.1:1/", PREFIX).when_down(WhenDown::Refuse).connect().unwrap();
+    let refused = Claimed::Refused(Refusal::Down);
+    assert_eq!(both(&alone, 4).await, (refused.clone(), refused));
 }
 
 #[tokio::test]

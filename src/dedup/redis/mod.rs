@@ -2,6 +2,7 @@
 
 mod ask;
 mod link;
+mod turns;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -18,6 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Told, Wire};
 use self::link::{Ask, Away, Hints, Link};
+use self::turns::{Following, Turn, Turns};
 use super::DedupKey;
 use super::memory::{Memory, MemoryBuilder};
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Refusal, Store, Waited};
@@ -99,6 +101,7 @@ struct Shared {
     memory: Memory,
     link: Link,
     hints: Hints,
+    turns: Turns,
     wire: Arc<Wire>,
     when_down: WhenDown,
     /// The high half of every number that this process gives out.
@@ -327,6 +330,7 @@ impl RedisBuilder {
             memory: memory.lease(LEASE).keep(keep).build(),
             link: Link::new(client, limit, on_status),
             hints: Hints::default(),
+            turns: Turns::default(),
             wire: Arc::new(Wire::new(&prefix, keep)),
             when_down,
             // Random for each, by the standard library's own keys.
@@ -466,8 +470,51 @@ impl Shared {
         Settling { wire: Arc::clone(&self.wire), key: self.key(key), push: *key.as_bytes(), owner, to, run, age }
     }
 
+    fn begin(self: &Arc<Self>, key: DedupKey, now: u64) -> Begun<'_> {
+        let mut turn = match self.turns.take(key) {
+            Ok(turn) => turn,
+            Err(following) => return Begun::Following(following),
+        };
+        match self.memory.claim(key, now.saturating_add(EPOCH)) {
+            Claimed::New(local) => Begun::Asking(Held { shared: self, local, now, decided: false, turn }),
+            known => {
+                let known = self.counted(key, known);
+                turn.found = Some(known.clone());
+                Begun::Known(known)
+            }
+        }
+    }
+
+    /// With all who wait here: not all of them wait in the memory in front.
+    fn counted(&self, key: DedupKey, mut claimed: Claimed) -> Claimed {
+        if let Claimed::Running { waiting, .. } = &mut claimed {
+            *waiting = self.hints.waiting(key);
+        }
+        claimed
+    }
+
+    async fn follow(self: &Arc<Self>, key: DedupKey, now: u64, mut following: Following) -> Claimed {
+        loop {
+            if let Some(found) = following.found().await {
+                return self.counted(key, found);
+            }
+            match self.begin(key, now) {
+                Begun::Known(known) => return known,
+                Begun::Asking(held) => return self.claim(held).await,
+                Begun::Following(another) => following = another,
+            }
+        }
+    }
+
     async fn claim(self: &Arc<Self>, mut held: Held<'_>) -> Claimed {
-        let Held { local, now, .. } = held;
+        let claimed = self.ask(&mut held).await;
+        // Who follows a new claim is told by the memory in front, which knows now.
+        held.turn.found = Some(claimed.clone()).filter(|claimed| !matches!(claimed, Claimed::New(_)));
+        claimed
+    }
+
+    async fn ask(self: &Arc<Self>, held: &mut Held<'_>) -> Claimed {
+        let Held { local, now, .. } = *held;
         let (here, owner) = (now.saturating_add(EPOCH), local.owner | self.node);
         let Claim { key, run, age, .. } = local;
         let question = Claiming { wire: &self.wire, key: self.key(key), owner, run, age };
@@ -632,17 +679,26 @@ impl Shared {
     }
 }
 
+/// How a claim begins.
+enum Begun<'a> {
+    Known(Claimed),
+    Asking(Held<'a>),
+    Following(Following),
+}
+
 /// A push that is claimed in the memory in front, while Redis is asked. Whoever asks may be dropped any time.
 struct Held<'a> {
     shared: &'a Arc<Shared>,
     local: Claim,
     now: u64,
     decided: bool,
+    /// Over when all else is.
+    turn: Turn<'a>,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let Held { shared, local, now, decided } = self;
+        let Held { shared, local, now, decided, .. } = self;
         if !*decided {
             let _ = shared.memory.release(local, Attempt::NotMade, now.saturating_add(EPOCH));
             let first_seen = now.saturating_sub(local.age);
@@ -657,12 +713,10 @@ impl Store for Redis {
     }
 
     fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
-        match self.shared.memory.claim(key, now.saturating_add(EPOCH)) {
-            Claimed::New(local) => {
-                let held = Held { shared: &self.shared, local, now, decided: false };
-                Outcome::later(self.shared.claim(held))
-            }
-            known => Outcome::Now(known),
+        match self.shared.begin(key, now) {
+            Begun::Known(known) => Outcome::Now(known),
+            Begun::Asking(held) => Outcome::later(self.shared.claim(held)),
+            Begun::Following(following) => Outcome::later(self.shared.follow(key, now, following)),
         }
     }
 
