@@ -372,6 +372,65 @@ async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
 }
 
 #[tokio::test]
+async fn a_late_decision_outlasts_a_hiccup_of_redis() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    a.finish(&claim, &answer("reply"), None, 5_900).await.unwrap();
+    assert!(b.carry(key(1), Carrier::Delivery, 6_000).await);
+    server.signal("STOP");
+    let late = tokio::spawn(async move { a.carry(key(1), Carrier::Late, 15_600).await });
+    sleep(ms(1_000)).await;
+    server.signal("CONT");
+    assert!(!late.await.unwrap(), "it was carried, as only Redis knows");
+}
+
+#[tokio::test]
+async fn without_redis_a_delivery_decides_at_once_and_late_within_seconds() {
+    let Some(server) = Server::start() else { return };
+    let a = node(&server.url()).await;
+    for n in 1..=3 {
+        let claim = new(a.claim(key(n), 0).await);
+        a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+    }
+    server.signal("STOP");
+    let start = Instant::now();
+    let late = |n| {
+        let a = a.clone();
+        tokio::spawn(async move { (a.carry(key(n), Carrier::Late, 15_000).await, start.elapsed()) })
+    };
+    let (owed, overtaken) = (late(1), late(2));
+    assert!(a.carry(key(3), Carrier::Delivery, 10_000).await);
+    assert!(start.elapsed() < ms(400), "{:?}", start.elapsed());
+    // Of what is carried here meanwhile nobody else has to be asked.
+    sleep(ms(300)).await;
+    assert!(a.carry(key(2), Carrier::Delivery, 15_000).await);
+    let (carries, took) = owed.await.unwrap();
+    assert!(carries);
+    assert!((ms(4_900)..ms(5_600)).contains(&took), "{took:?}");
+    assert!(!overtaken.await.unwrap().0);
+}
+
+#[tokio::test]
+async fn what_redis_missed_of_a_push_is_told_in_the_order_in_which_it_was() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    // So that the server knows the script that carries, and not the one that finishes: it could overtake.
+    assert!(b.carry(key(2), Carrier::Delivery, 0).await);
+    server.signal("STOP");
+    a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+    assert!(a.carry(key(1), Carrier::Delivery, 0).await);
+    server.signal("CONT");
+    up(&a).await;
+    up(&b).await;
+    sleep(ms(300)).await;
+    let record: Vec<u8> = ask(&server, &[b"GET", &name(key(1))]).await;
+    assert_eq!(String::from_utf8_lossy(&record[..3]), "1d1");
+    assert!(!b.carry(key(1), Carrier::Late, 0).await);
+}
+
+#[tokio::test]
 async fn who_waits_for_another_machine_is_counted_and_told_the_age() {
     let Some(server) = Server::start() else { return };
     let (a, b) = (node(&server.url()).await, node(&server.url()).await);

@@ -2,6 +2,7 @@
 
 mod ask;
 mod link;
+mod missed;
 mod turns;
 
 use std::fmt;
@@ -13,12 +14,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Told, Wire};
-use self::link::{Ask, Away, Hints, Link};
+use self::link::{Away, Hints, Link};
+use self::missed::{Missed, Step};
 use self::turns::{Following, Turn, Turns};
 use super::DedupKey;
 use super::memory::{Memory, MemoryBuilder};
@@ -33,8 +34,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// For how long Redis is told what it missed: WeChat asks for a push no longer than this.
 const MEND: Duration = Duration::from_secs(16);
 
-/// How many pushes may be under way to be told so: each holds its answer.
-const MENDING: usize = 1024;
+/// Between two attempts to tell or ask what is not urgent.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// For how long to ask who carries an answer before it is given out as late: nobody waits for that, and a delivery to
+/// another machine may have carried it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The clock of the memory in front begins here, so that it can hold a push that is older than this process.
 const EPOCH: u64 = 1 << 40;
@@ -70,7 +75,8 @@ const EPOCH: u64 = 1 << 40;
 /// |---|---|
 /// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of |
 /// | a connection breaks | the question is put again on the next one, within its limit; one that had been understood is recognised |
-/// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of pushes that ended it is told later, for 16 s |
+/// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of the ends of pushes it is told later, in order, for 16 s. Of 1,024 steps: what is more it never learns, and a retry on another machine runs such a push again |
+/// | the same, when a reply becomes late | it is asked for 5 s, since a delivery to another machine may have carried the reply and nobody waits. Then it is late if no delivery to this machine carried it |
 /// | Redis is back, empty | running pushes are there again with the next renewal, within a second. One that is done is known where it was run: its retry on another machine runs it again, and a reply that another machine carried may be given out as late besides |
 /// | a replica takes over | it lacks the last writes: for those pushes the same. Ages are off by the difference of the clocks |
 /// | Redis's clock is set | forward: leases end early, and pushes are forgotten early. Back: both late |
@@ -102,13 +108,13 @@ struct Shared {
     link: Link,
     hints: Hints,
     turns: Turns,
+    missed: Missed,
     wire: Arc<Wire>,
     when_down: WhenDown,
     /// The high half of every number that this process gives out.
     node: u128,
     calls: AtomicU64,
     runtime: Handle,
-    mending: Arc<Semaphore>,
 }
 
 /// How a [`Redis`] is connected.
@@ -331,13 +337,13 @@ impl RedisBuilder {
             link: Link::new(client, limit, on_status),
             hints: Hints::default(),
             turns: Turns::default(),
+            missed: Missed::default(),
             wire: Arc::new(Wire::new(&prefix, keep)),
             when_down,
             // Random for each, by the standard library's own keys.
             node: u128::from(RandomState::new().hash_one(0)) << 64,
             calls: AtomicU64::new(1 << 63), // out of the way of the owners' numbers
             runtime,
-            mending: Arc::new(Semaphore::new(MENDING)),
         });
         let keeps_up = shared.runtime.spawn({
             let shared = Arc::clone(&shared);
@@ -566,7 +572,8 @@ impl Shared {
 
     /// For a claim that may have been made in Redis, and that nobody will run.
     fn give_back(self: &Arc<Self>, claim: &Claim, now: u64) {
-        self.mend(self.settling(claim, Settled::Released, claim.run.saturating_sub(1), now));
+        let released = self.settling(claim, Settled::Released, claim.run.saturating_sub(1), now);
+        self.mend(claim.key, Step::Settled(Arc::new(released)));
     }
 
     async fn settle(self: &Arc<Self>, claim: Claim, to: Settled, run: u8, now: u64) -> Result<(), Lost> {
@@ -595,7 +602,7 @@ impl Shared {
             Err(Away) => {
                 let settled = settle_here();
                 if ends && settled.is_ok() {
-                    self.mend(question);
+                    self.mend(claim.key, Step::Settled(Arc::new(question)));
                 }
                 settled
             }
@@ -606,22 +613,29 @@ impl Shared {
         settled
     }
 
-    /// Tells Redis what it has missed, as soon as it is there.
-    fn mend(self: &Arc<Self>, question: impl Ask + Send + Sync + 'static) {
-        let Ok(permit) = Arc::clone(&self.mending).try_acquire_owned() else { return };
+    /// Tells Redis what it has missed, as soon as it is there: of one push one after the other, since a step is void
+    /// before the one that leads to it.
+    fn mend(self: &Arc<Self>, key: DedupKey, step: Step) {
+        if !self.missed.add(key, step, Instant::now() + MEND) {
+            return;
+        }
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
-            let _permit = permit;
-            let told = async {
-                loop {
-                    shared.link.up().await;
-                    match shared.link.ask(&question, true).await {
-                        Ok(_) => return,
-                        Err(Away) => sleep(Duration::from_millis(20)).await,
+            while let Some((step, until)) = shared.missed.first(key) {
+                let told = async {
+                    loop {
+                        shared.link.up().await;
+                        match step.tell(&shared.link).await {
+                            Ok(()) => return,
+                            Err(Away) => sleep(PAUSE).await,
+                        }
                     }
+                };
+                let _ = timeout_at(until, told).await;
+                if !shared.missed.next(key) {
+                    return;
                 }
-            };
-            let _ = timeout(MEND, told).await;
+            }
         });
     }
 
@@ -662,18 +676,38 @@ impl Shared {
         let here = now.saturating_add(EPOCH);
         let (wire, number) = (Arc::clone(&self.wire), self.number());
         let question = Carrying { wire, key: self.key(key), by, number };
-        match self.link.ask(&question, false).await {
+        let told = match by {
+            Carrier::Delivery => self.link.ask(&question, false).await,
+            Carrier::Late => timeout(PATIENCE, self.insist(&question, key, here)).await.unwrap_or(Err(Away)),
+        };
+        match told {
             Ok((Some(carrier), carries)) => {
                 self.memory.carry(key, carrier, here);
                 carries
             }
-            Ok((None, _)) => self.memory.carry(key, by, here),
-            Err(Away) => {
+            Ok((None, _)) | Err(Away) => {
                 let carries = self.memory.carry(key, by, here);
-                if carries {
-                    self.mend(question);
+                // Redis may not know yet even that it is done.
+                if carries && (told.is_err() || self.missed.has(key)) {
+                    self.mend(key, Step::Carried(Arc::new(question)));
                 }
                 carries
+            }
+        }
+    }
+
+    /// Asks until there is an answer, or none is needed any more because it is known here.
+    async fn insist(&self, question: &Carrying, key: DedupKey, here: u64) -> Result<(Option<Carrier>, bool), Away> {
+        let mut again = false;
+        loop {
+            if let Ok(told) = self.link.ask(question, again).await {
+                return Ok(told);
+            }
+            again = true;
+            sleep(PAUSE).await;
+            self.link.up().await;
+            if let Some(Waited::Done { carrier: Some(_), .. }) = self.peek(key, here) {
+                return Err(Away);
             }
         }
     }
