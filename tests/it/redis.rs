@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wechat_events::DedupKey;
 use wechat_events::store::{
-    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, Refusal, Status, Store, Waited,
+    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, RedisError, Refusal, Status, Store, Waited,
     WhenDown,
 };
 
@@ -486,6 +486,60 @@ async fn who_follows_a_claim_learns_what_came_of_it() {
     let alone = Redis::builder("redis://127.0.0.1:1/", PREFIX).when_down(WhenDown::Refuse).connect().unwrap();
     let refused = Claimed::Refused(Refusal::Down);
     assert_eq!(both(&alone, 4).await, (refused.clone(), refused));
+}
+
+/// Two servers that are one cluster, each in charge of half of the keys.
+async fn cluster() -> Option<[Server; 2]> {
+    let [one, other] = [Server::start_in_cluster()?, Server::start_in_cluster()?];
+    for (server, from, to) in [(&one, "0", "8191"), (&other, "8192", "16383")] {
+        let (from, to) = (from.as_bytes(), to.as_bytes());
+        let _: () = ask(server, &[b"CLUSTER", b"ADDSLOTSRANGE", from, to]).await;
+    }
+    let (port, bus) = (other.port.to_string(), other.bus.to_string());
+    let _: () = ask(&one, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes(), bus.as_bytes()]).await;
+    for server in [&one, &other] {
+        while !ask::<String>(server, &[b"CLUSTER", b"INFO"]).await.contains("cluster_state:ok") {
+            sleep(ms(50)).await;
+        }
+    }
+    Some([one, other])
+}
+
+#[tokio::test]
+async fn one_node_of_a_cluster_says_moved_and_goes_on_saying_it() {
+    let Some(servers) = cluster().await else { return };
+    let moved = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes; see «Redis Cluster» in \
+                 the documentation of store::Redis";
+    for server in &servers {
+        let statuses = Arc::new(Mutex::new(vec![]));
+        let told = statuses.clone();
+        let redis = Redis::builder(&server.url(), PREFIX);
+        let redis = redis.on_status(move |status| told.lock().unwrap().push(status.clone())).connect().unwrap();
+        assert_eq!(redis.check().await, Err(RedisError::Away(moved.into())));
+        for n in 0..50 {
+            new(redis.claim(key(n), 0).await); // in this process
+            sleep(ms(10)).await;
+        }
+        assert_eq!(*statuses.lock().unwrap(), [Status::Down { reason: moved.into() }], "once, and never up");
+    }
+
+    // A hash tag brings all keys to one of them.
+    let mut refuse = 0;
+    for server in &servers {
+        let redis = Redis::connect(&server.url(), "{t}:").unwrap();
+        match redis.check().await {
+            Ok(()) => {
+                let claim = new(redis.claim(key(1), 0).await);
+                redis.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+                assert!(!ask::<Vec<u8>>(server, &[b"GET", format!("{{t}}:{}", key(1)).as_bytes()]).await.is_empty());
+            }
+            Err(error) => {
+                assert_eq!(error, RedisError::Away(moved.into()));
+                refuse += 1;
+            }
+        }
+    }
+    assert_eq!(refuse, 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Told, Wire};
+use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Testing, Told, Wire};
 use self::link::{Away, Hints, Link};
 use self::missed::{Missed, Step};
 use self::turns::{Following, Turn, Turns};
@@ -83,6 +83,16 @@ const EPOCH: u64 = 1 << 40;
 /// | Redis is full | by its `maxmemory-policy`. `noeviction` refuses writes: as if it were dead. `volatile-ttl` forgets what would be forgotten soonest, which is right. Not `allkeys-…`, which may forget a running push and keep others' caches |
 ///
 /// Persistence is not needed. About 200 bytes of Redis's memory per push: 12 MB for 1,000 a second.
+///
+/// # Redis Cluster
+///
+/// This store speaks to one server. A node of a cluster answers `MOVED` for what other nodes hold; to this store it is
+/// away, and [`Status::Down`] and [`check`](Redis::check) say `MOVED`. There are three ways out:
+/// - a server of its own, outside of the cluster: it has little to hold;
+/// - an address behind which a proxy or the provider finds the right node, if what is there speaks as one server does;
+/// - a prefix with a hash tag, such as `{shop}push:`, and the URL of the node that is in charge of its slot
+///   (`CLUSTER KEYSLOT {shop}push:`). All keys are there then. It is the wrong node again once the slot has moved or
+///   its replica has taken over.
 ///
 /// # Example: going on without Redis
 ///
@@ -411,8 +421,8 @@ impl Redis {
     /// # Errors
     ///
     /// [`RedisError::Away`] if it cannot be reached, does not answer within the limit, wants a (different) password, is
-    /// a read-only replica or a member of a cluster that is not in charge of the key, has no memory left, or forbids
-    /// `EVAL`.
+    /// a read-only replica or a node of a [cluster](Redis#redis-cluster) of which others hold some of the keys, has no
+    /// memory left, or forbids `EVAL`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -460,9 +470,9 @@ impl Shared {
     }
 
     /// A claim of its own on a key of its own: the scripts run, and what they write is accepted.
-    fn test(&self) -> Claiming<'_> {
+    fn test(&self) -> Testing<'_> {
         let key = self.wire.key(format_args!("test:{:016x}", self.node >> 64));
-        Claiming { wire: &self.wire, key, owner: self.number(), run: 0, age: 0 }
+        Testing(Claiming { wire: &self.wire, key, owner: self.number(), run: 0, age: 0 })
     }
 
     /// The claim as the memory in front knows it.
