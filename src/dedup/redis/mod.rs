@@ -84,6 +84,13 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// Persistence is not needed. About 200 bytes of Redis's memory per push: 12 MB for 1,000 a second.
 ///
+/// # Handlers that block
+///
+/// A claim is renewed by the task that runs its handler. **A handler that keeps its thread for longer than the lease of
+/// 4 s without an `.await`** (by the standard library's IO, or by computing) is taken for dead: another machine runs its
+/// push again, and what the first run answers is thrown away. Wrap such a handler in `Blocking` (feature `tokio`), or
+/// put what blocks into `tokio::task::spawn_blocking`.
+///
 /// # Redis Cluster
 ///
 /// This store speaks to one server. A node of a cluster answers `MOVED` for what other nodes hold; to this store it is
