@@ -134,7 +134,8 @@ pub trait Store: Send + Sync {
     /// # Errors
     ///
     /// [`Lost`] after a take-over, and for a claim that was finished or released. The answer was not kept and must not
-    /// be used: another owner's is or will be.
+    /// be used: another owner's is or will be. Once that one's lease is over too, a store had better take this answer
+    /// than none.
     ///
     /// # What a wrong answer costs
     ///

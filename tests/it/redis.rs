@@ -353,6 +353,38 @@ async fn a_dead_machines_push_is_taken_over_when_its_lease_is_over() {
 }
 
 #[tokio::test]
+async fn a_run_that_lives_counts_when_the_one_that_replaced_it_has_died() {
+    let Some(server) = Server::start() else { return };
+    let (a, b, c) = (node(&server.url()).await, node(&server.url()).await, node(&server.url()).await);
+    let mut runs = vec![];
+    for n in [1, 2, 3] {
+        let first = new(a.claim(key(n), 0).await);
+        a.release(&first, Attempt::Failed, 0).await.unwrap();
+        let second = new(a.claim(key(n), 0).await);
+        // Redis forgets it, and learns of another run before the next renewal.
+        let _: u64 = ask(&server, &[b"DEL", &name(key(n))]).await;
+        assert_eq!(new(b.claim(key(n), 0).await).run, 1);
+        assert_eq!(a.renew(&second, 1_000).await, Err(Lost));
+        runs.push(second);
+    }
+    drop(b);
+    assert_eq!(a.finish(&runs[0], &answer("reply"), None, 2_000).await, Err(Lost), "it may live");
+    sleep(ms(4_100)).await;
+    a.finish(&runs[0], &answer("reply"), None, 5_000).await.unwrap();
+    assert!(matches!(c.claim(key(1), 0).await, Claimed::Done { answer, carrier: None, .. } if *answer == *b"reply"));
+    assert!(a.carry(key(1), Carrier::Late, 5_000).await);
+
+    a.renew(&runs[1], 5_000).await.unwrap();
+    assert!(matches!(c.claim(key(2), 0).await, Claimed::Running { lease_left: 3_500.., .. }));
+    a.release(&runs[1], Attempt::Failed, 5_000).await.unwrap();
+    assert_eq!(new(c.claim(key(2), 0).await).run, MAX_RUNS, "two runs are known to have failed");
+
+    // To give back is no news of what another has.
+    assert_eq!(a.release(&runs[2], Attempt::Failed, 5_000).await, Err(Lost));
+    assert_eq!(new(c.claim(key(3), 0).await).run, 2);
+}
+
+#[tokio::test]
 async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
     let Some(server) = Server::start() else { return };
     let (a, b) = (node(&server.url()).await, node(&server.url()).await);

@@ -193,7 +193,7 @@ impl Ask for Settling {
         };
         let arguments = |command: &mut Cmd| {
             command.arg(&owner.to_be_bytes()).arg(state).arg(run).arg(age).arg(ttl).arg(u8::from(again));
-            command.arg(&*wire.channel).arg(push).arg(answer);
+            command.arg(&*wire.channel).arg(push).arg(answer).arg(millis(LEASE));
         };
         wire.settle.run(connection, key, arguments).await
     }

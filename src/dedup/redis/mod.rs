@@ -73,7 +73,7 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// | what | cost |
 /// |---|---|
-/// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of |
+/// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of; if meanwhile an earlier run of one ends elsewhere, that one's answer counts |
 /// | a connection breaks | the question is put again on the next one, within its limit; one that had been understood is recognised |
 /// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of the ends of pushes it is told later, in order, for 16 s. Of 1,024 steps: what is more it never learns, and a retry on another machine runs such a push again |
 /// | the same, when a reply becomes late | it is asked for 5 s, since a delivery to another machine may have carried the reply and nobody waits. Then it is late if no delivery to this machine carried it |
