@@ -37,6 +37,8 @@ const LONGEST: usize = 12_000;
 const LATE: u64 = 15_600;
 /// For a step of the store's with all that belongs to it, on a machine that is busy. Milliseconds.
 const STEP: u64 = 1_000;
+/// Of the store. Milliseconds.
+const LEASE: u64 = 4_000;
 /// For how long the store asks before it decides alone that a reply is late. Milliseconds.
 const PATIENCE: u64 = 5_000;
 
@@ -259,6 +261,11 @@ fn judge(delivered: &Delivered, logged: &Logged, harm: &Harm) -> [(&'static str,
         let due = (first + LATE).max(at + takes) + STEP;
         harm.killed(life, *last, due) || harm.killed(life, due, due + PATIENCE) && harm.away(life, due, due)
     }) || receiver.as_ref().is_some_and(|life| harm.killed(life, *last, last + 5_000));
+    // It ended, but another run had replaced it, whose machine was not yet known to be dead.
+    let lost_with_another_run = completed.iter().any(|(at, _)| {
+        let unheard_of = (*last).max(at - LEASE - STEP);
+        began.iter().any(|(_, life)| harm.killed(life, unheard_of, *at))
+    });
 
     // A run that other machines could not know of, be it that Redis forgot it or that it never knew.
     let last_began = began.iter().map(|(at, _)| *at).max().unwrap_or_default();
@@ -285,6 +292,9 @@ fn judge(delivered: &Delivered, logged: &Logged, harm: &Harm) -> [(&'static str,
         (Answer::Silence, 1) => ("3 no delivery answered, then late", true),
         (Answer::Success | Answer::Silence, 0) if lost_with_its_machine => {
             ("4 lost with its machine, killed after the last delivery", true)
+        }
+        (Answer::Success | Answer::Silence, 0) if lost_with_another_run => {
+            ("4 lost with the machine of another run, killed just before the end of this one", true)
         }
         (Answer::Success | Answer::Silence, 0) => ("5 lost otherwise", false),
         _ if unknown_carrier || unknown_run => ("6 answered twice, Redis was away", true),
@@ -463,6 +473,7 @@ fn harm_excuses_what_it_can_have_caused_and_nothing_else() {
 
     let taken_over = logged(&[(10_001, 1), (24_000, 3)], &[(30_000, 3)], &[]);
     assert_eq!(judged(Answer::Success, &taken_over, &killed(1, 20_100))[0], "5"); // it did not owe the reply any more
+    assert_eq!(judged(Answer::Success, &taken_over, &killed(1, 26_000))[0], "4"); // but may not have known it
     assert_eq!(judged(Answer::Success, &taken_over, &killed(3, 30_100))[0], "4");
     let lost = logged(&[(10_001, 1)], &[(16_001, 1)], &[]);
     for (harm, row) in [
