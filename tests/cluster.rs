@@ -39,6 +39,10 @@ const LATE: u64 = 15_600;
 const STEP: u64 = 1_000;
 /// Of the store. Milliseconds.
 const LEASE: u64 = 4_000;
+/// From the death of a machine to the next delivery, which may wait for the lease or not. Milliseconds.
+const UNHEARD: u64 = 5_070 + STEP;
+/// Until every machine has found a Redis that is back, and told it what runs there. Milliseconds.
+const UNKNOWN: u64 = 1_000 + 1_000 + STEP;
 /// For how long the store asks before it decides alone that a reply is late. Milliseconds.
 const PATIENCE: u64 = 5_000;
 
@@ -253,7 +257,6 @@ fn judge(delivered: &Delivered, logged: &Logged, harm: &Harm) -> [(&'static str,
     let Logged { began, completed, late } = logged;
     let takes: u64 = name.split_once(' ').unwrap().0.parse().unwrap();
     let (first, (last, receiver)) = (deliveries[0].0, deliveries.last().unwrap());
-    let over = completed.iter().chain(late).map(|(at, _)| *at).max().unwrap_or_default().max(*last);
 
     // Who ran it last, and so owes the reply, died before it was carried or late; or who was to take it over, while the
     // last delivery waited there.
@@ -261,26 +264,45 @@ fn judge(delivered: &Delivered, logged: &Logged, harm: &Harm) -> [(&'static str,
         let due = (first + LATE).max(at + takes) + STEP;
         harm.killed(life, *last, due) || harm.killed(life, due, due + PATIENCE) && harm.away(life, due, due)
     }) || receiver.as_ref().is_some_and(|life| harm.killed(life, *last, last + 5_000));
-    // It ended, but another run had replaced it, whose machine was not yet known to be dead.
-    let lost_with_another_run = completed.iter().any(|(at, _)| {
+    // There was another run besides the last, of which Redis knew. Its machine died when it owed its reply, or shortly
+    // before the last run ended, when it was not yet known to be dead.
+    let lost_with_another_run = completed.iter().any(|(at, life)| {
         let unheard_of = (*last).max(at - LEASE - STEP);
-        began.iter().any(|(_, life)| harm.killed(life, unheard_of, *at))
+        harm.killed(life, *last.max(at), (first + LATE).max(*at) + STEP)
+            || began.iter().any(|(_, life)| harm.killed(life, unheard_of, *at))
     });
-
-    // A run that other machines could not know of, be it that Redis forgot it or that it never knew.
-    let last_began = began.iter().map(|(at, _)| *at).max().unwrap_or_default();
-    let unknown_run = harm.emptied(first, last_began)
-        || began.iter().any(|(from, life)| {
-            let to = completed.iter().find(|(at, by)| by == life && at >= from).map_or(from + takes, |(at, _)| *at);
-            harm.away(life, *from, to)
-        });
-    // Its end could not be told.
-    let killed_at_its_end = completed.iter().any(|(at, life)| harm.killed(life, *at, at + STEP));
+    // All runs in the order in which they began, and when they came to their end.
+    let end =
+        |from: u64, by: &PathBuf| completed.iter().find(|(at, life)| life == by && *at >= from).map(|(at, _)| *at);
+    let mut runs: Vec<_> = began.iter().map(|(from, life)| (*from, life, end(*from, life))).collect();
+    runs.sort_unstable();
+    // Each but the first began because the machine of an earlier one had died before it could tell the end; or when
+    // Redis did not know of an earlier one, or knew no more that it had ended; or it or an earlier one was without Redis.
+    let took_over = |earlier: &[(u64, &PathBuf, Option<u64>)], from: u64| {
+        earlier.iter().any(|(began, life, ended)| {
+            let until = ended.map_or(from, |at| from.min(at + STEP));
+            harm.killed(life, *began.max(&(from - LEASE - UNHEARD)), until)
+        })
+    };
+    let unknown = |earlier: &[(u64, &PathBuf, Option<u64>)], from: u64, life| {
+        harm.emptied(from - UNKNOWN, from)
+            || harm.away(life, from, from)
+            || earlier.iter().any(|(_, life, ended)| {
+                harm.away(life, from - UNKNOWN, from)
+                    || ended.is_some_and(|at| at < from && harm.emptied(at - STEP, from))
+            })
+    };
+    let may_run_again = runs
+        .iter()
+        .enumerate()
+        .skip(1)
+        .all(|(n, (from, life, _))| took_over(&runs[..n], *from) || unknown(&runs[..n], *from, *life));
 
     // That a delivery carries the reply was forgotten, or could not be told in time to who decides that it is late.
-    let unknown_carrier = harm.emptied(first, over)
-        || receiver.as_ref().is_some_and(|life| harm.away(life, *last, last + 5_000))
-        || late.iter().any(|(at, life)| harm.away(life, at.saturating_sub(PATIENCE), *at));
+    let unknown_carrier =
+        completed.iter().min().zip(late.iter().max()).is_some_and(|((at, _), (late, _))| harm.emptied(*at, *late))
+            || receiver.as_ref().is_some_and(|life| harm.away(life, *last, last + 5_000))
+            || late.iter().any(|(at, life)| harm.away(life, at.saturating_sub(PATIENCE), *at));
 
     let answered = match (answer, late.len()) {
         (Answer::Reply, 0) => (
@@ -294,17 +316,17 @@ fn judge(delivered: &Delivered, logged: &Logged, harm: &Harm) -> [(&'static str,
             ("4 lost with its machine, killed after the last delivery", true)
         }
         (Answer::Success | Answer::Silence, 0) if lost_with_another_run => {
-            ("4 lost with the machine of another run, killed just before the end of this one", true)
+            ("4 lost with the machine of another run, killed after the last delivery", true)
         }
         (Answer::Success | Answer::Silence, 0) => ("5 lost otherwise", false),
-        _ if unknown_carrier || unknown_run => ("6 answered twice, Redis was away", true),
+        _ if completed.len() > 1 && may_run_again => ("6 answered twice, by runs of which Redis did not know", true),
+        _ if unknown_carrier => ("6 answered twice, Redis did not know who carried it", true),
         _ => ("7 answered twice otherwise", false),
     };
     let ran = match completed.len() {
         0 => ("8 completed: never", lost_with_its_machine),
         1 => ("8 completed: once", true),
-        _ if unknown_run => ("8 completed: more often, Redis was away", true),
-        _ if killed_at_its_end => ("8 completed: more often, killed at the end of its run", true),
+        _ if may_run_again => ("8 completed: more often, Redis did not know", true),
         _ => ("9 completed: more often, otherwise", false),
     };
     [answered, ran]
@@ -444,13 +466,13 @@ fn harm_excuses_what_it_can_have_caused_and_nothing_else() {
     let unharmed = Harm::default();
     for (harm, row) in [
         (unharmed, "9"),
-        (killed(1, 15_999), "9"), // it completed, so it was not that
-        (killed(1, 16_100), "8"),
-        (killed(1, 30_000), "9"), // long afterwards
-        (killed(3, 16_100), "9"), // another machine
+        (killed(1, 16_100), "9"), // the other run had begun by then
+        (killed(3, 14_000), "9"), // another machine
         (emptied(8_000, 9_999), "9"),
+        (emptied(11_000, 11_700), "9"), // its run was written down again before the other began
         (emptied(12_000, 12_700), "8"),
         (emptied(15_072, 15_700), "9"), // it had begun twice by then
+        (away(1, 10_000, 11_000), "9"),
         (away(1, 12_000, 12_700), "8"),
         (away(3, 12_000, 12_700), "9"),
         (away(2, 30_000, u64::MAX), "9"),
@@ -458,10 +480,22 @@ fn harm_excuses_what_it_can_have_caused_and_nothing_else() {
         assert_eq!(judged(Answer::Reply, &twice, &harm), ["1", row], "{:?}", (harm.killed, harm.emptied, harm.away));
     }
 
+    let again = logged(&[(10_001, 1), (20_081, 2)], &[(16_001, 1), (26_081, 2)], &[]);
+    assert_eq!(judged(Answer::Reply, &again, &killed(1, 16_100))[1], "8"); // it could not tell that it had completed
+    assert_eq!(judged(Answer::Reply, &again, &killed(1, 17_100))[1], "9");
+
+    let took_over = [(10_001, 1), (15_071, 2), (20_081, 3)];
+    let took_over = logged(&took_over, &[(16_001, 1), (26_081, 3)], &[]);
+    let mut harm = Harm { killed: [(life(2), 16_000)].into(), ..emptied(14_000, 14_700) };
+    assert_eq!(judged(Answer::Reply, &took_over, &harm)[1], "8"); // the second, of which Redis knew, died
+    harm.killed.clear();
+    assert_eq!(judged(Answer::Reply, &took_over, &harm)[1], "9");
+
     let both = logged(&[(10_001, 1)], &[(16_001, 1)], &[(25_601, 1)]);
     for (harm, row) in [
         (killed(1, 25_700), "7"), // no death makes two answers
         (killed(2, 20_100), "7"),
+        (emptied(15_000, 15_700), "7"), // it was not even completed
         (emptied(30_000, 31_000), "7"),
         (emptied(22_000, 23_000), "6"),
         (away(2, 20_100, 21_000), "6"),
@@ -475,6 +509,9 @@ fn harm_excuses_what_it_can_have_caused_and_nothing_else() {
     assert_eq!(judged(Answer::Success, &taken_over, &killed(1, 20_100))[0], "5"); // it did not owe the reply any more
     assert_eq!(judged(Answer::Success, &taken_over, &killed(1, 26_000))[0], "4"); // but may not have known it
     assert_eq!(judged(Answer::Success, &taken_over, &killed(3, 30_100))[0], "4");
+    let both_ended = logged(&[(10_001, 1), (24_000, 3)], &[(16_001, 1), (30_000, 3)], &[]);
+    assert_eq!(judged(Answer::Success, &both_ended, &killed(1, 24_500))[0], "4"); // it owed the reply, unknown to life 3
+    assert_eq!(judged(Answer::Success, &both_ended, &killed(1, 19_000))[0], "5");
     let lost = logged(&[(10_001, 1)], &[(16_001, 1)], &[]);
     for (harm, row) in [
         (killed(1, 20_000), "5"), // the last delivery was still to come
