@@ -57,6 +57,15 @@ pub const MAX_RUNS: u8 = 3;
 /// standstill) and is best monotonic. A store in this process takes it for its own clock. One that is shared by
 /// machines has to judge leases and ages by a clock that they share, and uses `now` only for what it keeps locally.
 ///
+/// # Futures that are dropped
+///
+/// WeChat hangs up whenever it likes, and a server then drops the delivery, with the future of an [`Outcome::Later`] in
+/// it. That is always permitted. Whoever drops it does not learn whether the step was taken, and for most steps need not
+/// know. **A claim that was made and has nobody to use it must be given back by the store itself**, as by
+/// [`release`](Self::release) with [`Attempt::NotMade`], be the future dropped before it is polled, while another server
+/// is asked, or while that one's answer is under way. Else the next delivery is held until the lease of an owner that
+/// does not exist is over.
+///
 /// # Errors
 ///
 /// There is none for «the store is down»: an implementation limits each operation, and decides by its configuration
@@ -97,6 +106,9 @@ pub trait Store: Send + Sync {
     /// - **New, though seen**: a second run. If the first is still going its [`finish`](Self::finish) gets [`Lost`].
     /// - **Running, though nobody runs it**: this delivery waits in vain, but no longer than `lease_left`; then it
     ///   claims again. So a store that cannot tell must report a short lease, never a long one.
+    /// - **Running, but since later, or waited for by fewer, than is so**: this delivery takes itself for an earlier one
+    ///   and is held too long, or waits where it should have been turned away. So a second claim must not be told what
+    ///   only stands there because a first one is still asking.
     /// - **Done, though the answer is another push's**: the one thing a store must never do. It compares all 128 bits
     ///   of the key.
     fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed>;
@@ -122,7 +134,8 @@ pub trait Store: Send + Sync {
     /// # Errors
     ///
     /// [`Lost`] after a take-over, and for a claim that was finished or released. The answer was not kept and must not
-    /// be used: another owner's is or will be.
+    /// be used: another owner's is or will be. Once that one's lease is over too, a store had better take this answer
+    /// than none.
     ///
     /// # What a wrong answer costs
     ///
@@ -171,6 +184,9 @@ pub trait Store: Send + Sync {
     ///
     /// Ask on the way out, with the response at hand: a delivery whose connection is known to be dead (WeChat hangs up
     /// after five seconds) must not ask, or the answer goes nowhere.
+    ///
+    /// A delivery is waiting for the answer. For [`Carrier::Late`] nobody is: a store that cannot reach what it shares
+    /// with other machines should ask there for some seconds before it decides alone.
     ///
     /// # What a wrong answer costs
     ///

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wechat_events::DedupKey;
 use wechat_events::store::{
-    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, Status, Store, Waited, WhenDown,
+    Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Outcome, Redis, RedisError, Refusal, Status, Store, Waited,
+    WhenDown,
 };
 
 use crate::dedup_policies::{Handler, Policy, Said, cases};
@@ -352,6 +353,38 @@ async fn a_dead_machines_push_is_taken_over_when_its_lease_is_over() {
 }
 
 #[tokio::test]
+async fn a_run_that_lives_counts_when_the_one_that_replaced_it_has_died() {
+    let Some(server) = Server::start() else { return };
+    let (a, b, c) = (node(&server.url()).await, node(&server.url()).await, node(&server.url()).await);
+    let mut runs = vec![];
+    for n in [1, 2, 3] {
+        let first = new(a.claim(key(n), 0).await);
+        a.release(&first, Attempt::Failed, 0).await.unwrap();
+        let second = new(a.claim(key(n), 0).await);
+        // Redis forgets it, and learns of another run before the next renewal.
+        let _: u64 = ask(&server, &[b"DEL", &name(key(n))]).await;
+        assert_eq!(new(b.claim(key(n), 0).await).run, 1);
+        assert_eq!(a.renew(&second, 1_000).await, Err(Lost));
+        runs.push(second);
+    }
+    drop(b);
+    assert_eq!(a.finish(&runs[0], &answer("reply"), None, 2_000).await, Err(Lost), "it may live");
+    sleep(ms(4_100)).await;
+    a.finish(&runs[0], &answer("reply"), None, 5_000).await.unwrap();
+    assert!(matches!(c.claim(key(1), 0).await, Claimed::Done { answer, carrier: None, .. } if *answer == *b"reply"));
+    assert!(a.carry(key(1), Carrier::Late, 5_000).await);
+
+    a.renew(&runs[1], 5_000).await.unwrap();
+    assert!(matches!(c.claim(key(2), 0).await, Claimed::Running { lease_left: 3_500.., .. }));
+    a.release(&runs[1], Attempt::Failed, 5_000).await.unwrap();
+    assert_eq!(new(c.claim(key(2), 0).await).run, MAX_RUNS, "two runs are known to have failed");
+
+    // To give back is no news of what another has.
+    assert_eq!(a.release(&runs[2], Attempt::Failed, 5_000).await, Err(Lost));
+    assert_eq!(new(c.claim(key(3), 0).await).run, 2);
+}
+
+#[tokio::test]
 async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
     let Some(server) = Server::start() else { return };
     let (a, b) = (node(&server.url()).await, node(&server.url()).await);
@@ -368,6 +401,177 @@ async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
             assert_eq!(node.carry(key(n), Carrier::Delivery, 1).await, delivery);
         }
     }
+}
+
+#[tokio::test]
+async fn a_late_decision_outlasts_a_hiccup_of_redis() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    a.finish(&claim, &answer("reply"), None, 5_900).await.unwrap();
+    assert!(b.carry(key(1), Carrier::Delivery, 6_000).await);
+    server.signal("STOP");
+    let late = tokio::spawn(async move { a.carry(key(1), Carrier::Late, 15_600).await });
+    sleep(ms(1_000)).await;
+    server.signal("CONT");
+    assert!(!late.await.unwrap(), "it was carried, as only Redis knows");
+}
+
+#[tokio::test]
+async fn without_redis_a_delivery_decides_at_once_and_late_within_seconds() {
+    let Some(server) = Server::start() else { return };
+    let a = node(&server.url()).await;
+    for n in 1..=3 {
+        let claim = new(a.claim(key(n), 0).await);
+        a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+    }
+    server.signal("STOP");
+    let start = Instant::now();
+    let late = |n| {
+        let a = a.clone();
+        tokio::spawn(async move { (a.carry(key(n), Carrier::Late, 15_000).await, start.elapsed()) })
+    };
+    let (owed, overtaken) = (late(1), late(2));
+    assert!(a.carry(key(3), Carrier::Delivery, 10_000).await);
+    assert!(start.elapsed() < ms(400), "{:?}", start.elapsed());
+    // Of what is carried here meanwhile nobody else has to be asked.
+    sleep(ms(300)).await;
+    assert!(a.carry(key(2), Carrier::Delivery, 15_000).await);
+    let (carries, took) = owed.await.unwrap();
+    assert!(carries);
+    assert!((ms(4_900)..ms(5_600)).contains(&took), "{took:?}");
+    assert!(!overtaken.await.unwrap().0);
+}
+
+#[tokio::test]
+async fn what_redis_missed_of_a_push_is_told_in_the_order_in_which_it_was() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    // So that the server knows the script that carries, and not the one that finishes: it could overtake.
+    assert!(b.carry(key(2), Carrier::Delivery, 0).await);
+    server.signal("STOP");
+    a.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+    assert!(a.carry(key(1), Carrier::Delivery, 0).await);
+    server.signal("CONT");
+    up(&a).await;
+    up(&b).await;
+    sleep(ms(300)).await;
+    let record: Vec<u8> = ask(&server, &[b"GET", &name(key(1))]).await;
+    assert_eq!(String::from_utf8_lossy(&record[..3]), "1d1");
+    assert!(!b.carry(key(1), Carrier::Late, 0).await);
+}
+
+#[tokio::test]
+async fn who_waits_for_another_machine_is_counted_and_told_the_age() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let claim = new(a.claim(key(1), 0).await);
+    let waits: Vec<_> = (0..8)
+        .map(|_| {
+            let b = b.clone();
+            tokio::spawn(async move { b.wait(key(1), 0).await })
+        })
+        .collect();
+    sleep(ms(300)).await;
+    // The first asks Redis. What the second is told must not be what the memory in front makes of that.
+    let (one, other) = tokio::join!(b.claim(key(1), 0).into_future(), b.claim(key(1), 0).into_future());
+    for claimed in [one, other] {
+        let Claimed::Running { age, lease_left, waiting } = claimed else { panic!("{claimed:?}") };
+        assert_eq!(waiting, 8);
+        assert!((300..600).contains(&age), "{age}");
+        assert!((3_400..=3_700).contains(&lease_left), "{lease_left}");
+    }
+    a.finish(&claim, &answer("reply"), None, 300).await.unwrap();
+    for wait in waits {
+        assert!(matches!(wait.await.unwrap(), Waited::Done { .. }));
+    }
+}
+
+#[tokio::test]
+async fn who_follows_a_claim_learns_what_came_of_it() {
+    let Some(server) = Server::start() else { return };
+    let (a, b) = (node(&server.url()).await, node(&server.url()).await);
+    let both = async |node: &Redis, n| {
+        tokio::join!(node.claim(key(n), 1_000).into_future(), node.claim(key(n), 1_000).into_future())
+    };
+
+    let (one, other) = both(&a, 1).await;
+    let claim = new(one);
+    assert!(matches!(other, Claimed::Running { age: 0, lease_left: 4_000, waiting: 0 }), "{other:?}");
+    a.finish(&claim, &answer("reply"), None, 1_000).await.unwrap();
+    let (Claimed::Done { answer: one, .. }, Claimed::Done { answer: other, .. }) = both(&b, 1).await else { panic!() };
+    assert_eq!((&*one, &*other), (&b"reply"[..], &b"reply"[..]));
+
+    for run in 1..=MAX_RUNS {
+        let claim = new(a.claim(key(2), 0).await);
+        assert_eq!(claim.run, run);
+        a.release(&claim, Attempt::Failed, 0).await.unwrap();
+    }
+    assert!(matches!(both(&b, 2).await, (Claimed::Exhausted { .. }, Claimed::Exhausted { .. })));
+
+    // Nobody may come of it: then the one that follows asks.
+    let (first, second) = (a.claim(key(3), 0), a.claim(key(3), 0));
+    drop(first);
+    assert_eq!(new(second.await).run, 1);
+
+    let alone = Redis::builder("redis://127.0.0.1:1/", PREFIX).when_down(WhenDown::Refuse).connect().unwrap();
+    let refused = Claimed::Refused(Refusal::Down);
+    assert_eq!(both(&alone, 4).await, (refused.clone(), refused));
+}
+
+/// Two servers that are one cluster, each in charge of half of the keys.
+async fn cluster() -> Option<[Server; 2]> {
+    let [one, other] = [Server::start_in_cluster()?, Server::start_in_cluster()?];
+    for (server, from, to) in [(&one, "0", "8191"), (&other, "8192", "16383")] {
+        let (from, to) = (from.as_bytes(), to.as_bytes());
+        let _: () = ask(server, &[b"CLUSTER", b"ADDSLOTSRANGE", from, to]).await;
+    }
+    let (port, bus) = (other.port.to_string(), other.bus.to_string());
+    let _: () = ask(&one, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes(), bus.as_bytes()]).await;
+    for server in [&one, &other] {
+        while !ask::<String>(server, &[b"CLUSTER", b"INFO"]).await.contains("cluster_state:ok") {
+            sleep(ms(50)).await;
+        }
+    }
+    Some([one, other])
+}
+
+#[tokio::test]
+async fn one_node_of_a_cluster_says_moved_and_goes_on_saying_it() {
+    let Some(servers) = cluster().await else { return };
+    let moved = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes; see «Redis Cluster» in \
+                 the documentation of store::Redis";
+    for server in &servers {
+        let statuses = Arc::new(Mutex::new(vec![]));
+        let told = statuses.clone();
+        let redis = Redis::builder(&server.url(), PREFIX);
+        let redis = redis.on_status(move |status| told.lock().unwrap().push(status.clone())).connect().unwrap();
+        assert_eq!(redis.check().await, Err(RedisError::Away(moved.into())));
+        for n in 0..50 {
+            new(redis.claim(key(n), 0).await); // in this process
+            sleep(ms(10)).await;
+        }
+        assert_eq!(*statuses.lock().unwrap(), [Status::Down { reason: moved.into() }], "once, and never up");
+    }
+
+    // A hash tag brings all keys to one of them.
+    let mut refuse = 0;
+    for server in &servers {
+        let redis = Redis::connect(&server.url(), "{t}:").unwrap();
+        match redis.check().await {
+            Ok(()) => {
+                let claim = new(redis.claim(key(1), 0).await);
+                redis.finish(&claim, &answer("reply"), None, 0).await.unwrap();
+                assert!(!ask::<Vec<u8>>(server, &[b"GET", format!("{{t}}:{}", key(1)).as_bytes()]).await.is_empty());
+            }
+            Err(error) => {
+                assert_eq!(error, RedisError::Away(moved.into()));
+                refuse += 1;
+            }
+        }
+    }
+    assert_eq!(refuse, 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, future, stream};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisResult};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisResult, ServerErrorKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +22,9 @@ use crate::dedup::DedupKey;
 const CONNECT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+const MOVED: &str = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes; see «Redis Cluster» \
+                     in the documentation of store::Redis";
 
 /// Redis has not answered, for a reason that the status hook is told.
 #[derive(Debug)]
@@ -214,7 +217,11 @@ fn refused(error: &redis::RedisError) -> bool {
 }
 
 fn reason(error: &redis::RedisError) -> Arc<str> {
-    error.to_string().into()
+    match error.kind() {
+        // The server's own words are a slot and an address.
+        ErrorKind::Server(ServerErrorKind::Moved) => MOVED.into(),
+        _ => error.to_string().into(),
+    }
 }
 
 /// Who waits in this process for which push.

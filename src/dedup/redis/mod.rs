@@ -2,6 +2,8 @@
 
 mod ask;
 mod link;
+mod missed;
+mod turns;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -12,12 +14,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Told, Wire};
-use self::link::{Ask, Away, Hints, Link};
+use self::ask::{Carrying, Claiming, Looking, Seen, Settled, Settling, Testing, Told, Wire};
+use self::link::{Away, Hints, Link};
+use self::missed::{Missed, Step};
+use self::turns::{Following, Turn, Turns};
 use super::DedupKey;
 use super::memory::{Memory, MemoryBuilder};
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Refusal, Store, Waited};
@@ -31,8 +34,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// For how long Redis is told what it missed: WeChat asks for a push no longer than this.
 const MEND: Duration = Duration::from_secs(16);
 
-/// How many pushes may be under way to be told so: each holds its answer.
-const MENDING: usize = 1024;
+/// Between two attempts to tell or ask what is not urgent.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// For how long to ask who carries an answer before it is given out as late: nobody waits for that, and a delivery to
+/// another machine may have carried it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The clock of the memory in front begins here, so that it can hold a push that is older than this process.
 const EPOCH: u64 = 1 << 40;
@@ -66,15 +73,33 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// | what | cost |
 /// |---|---|
-/// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of |
+/// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of; if meanwhile an earlier run of one ends elsewhere, that one's answer counts |
 /// | a connection breaks | the question is put again on the next one, within its limit; one that had been understood is recognised |
-/// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of pushes that ended it is told later, for 16 s |
+/// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test. See [`WhenDown`]. What it missed of the ends of pushes it is told later, in order, for 16 s. Of 1,024 steps: what is more it never learns, and a retry on another machine runs such a push again |
+/// | the same, when a reply becomes late | it is asked for 5 s, since a delivery to another machine may have carried the reply and nobody waits. Then it is late if no delivery to this machine carried it |
 /// | Redis is back, empty | running pushes are there again with the next renewal, within a second. One that is done is known where it was run: its retry on another machine runs it again, and a reply that another machine carried may be given out as late besides |
 /// | a replica takes over | it lacks the last writes: for those pushes the same. Ages are off by the difference of the clocks |
 /// | Redis's clock is set | forward: leases end early, and pushes are forgotten early. Back: both late |
 /// | Redis is full | by its `maxmemory-policy`. `noeviction` refuses writes: as if it were dead. `volatile-ttl` forgets what would be forgotten soonest, which is right. Not `allkeys-…`, which may forget a running push and keep others' caches |
 ///
 /// Persistence is not needed. About 200 bytes of Redis's memory per push: 12 MB for 1,000 a second.
+///
+/// # Handlers that block
+///
+/// A claim is renewed by the task that runs its handler. **A handler that keeps its thread for longer than the lease of
+/// 4 s without an `.await`** (by the standard library's IO, or by computing) is taken for dead: another machine runs its
+/// push again, and what the first run answers is thrown away. Wrap such a handler in `Blocking` (feature `tokio`), or
+/// put what blocks into `tokio::task::spawn_blocking`.
+///
+/// # Redis Cluster
+///
+/// This store speaks to one server. A node of a cluster answers `MOVED` for what other nodes hold; to this store it is
+/// away, and [`Status::Down`] and [`check`](Redis::check) say `MOVED`. There are three ways out:
+/// - a server of its own, outside of the cluster: it has little to hold;
+/// - an address behind which a proxy or the provider finds the right node, if what is there speaks as one server does;
+/// - a prefix with a hash tag, such as `{shop}push:`, and the URL of the node that is in charge of its slot
+///   (`CLUSTER KEYSLOT {shop}push:`). All keys are there then. It is the wrong node again once the slot has moved or
+///   its replica has taken over.
 ///
 /// # Example: going on without Redis
 ///
@@ -99,13 +124,14 @@ struct Shared {
     memory: Memory,
     link: Link,
     hints: Hints,
+    turns: Turns,
+    missed: Missed,
     wire: Arc<Wire>,
     when_down: WhenDown,
     /// The high half of every number that this process gives out.
     node: u128,
     calls: AtomicU64,
     runtime: Handle,
-    mending: Arc<Semaphore>,
 }
 
 /// How a [`Redis`] is connected.
@@ -327,13 +353,14 @@ impl RedisBuilder {
             memory: memory.lease(LEASE).keep(keep).build(),
             link: Link::new(client, limit, on_status),
             hints: Hints::default(),
+            turns: Turns::default(),
+            missed: Missed::default(),
             wire: Arc::new(Wire::new(&prefix, keep)),
             when_down,
             // Random for each, by the standard library's own keys.
             node: u128::from(RandomState::new().hash_one(0)) << 64,
             calls: AtomicU64::new(1 << 63), // out of the way of the owners' numbers
             runtime,
-            mending: Arc::new(Semaphore::new(MENDING)),
         });
         let keeps_up = shared.runtime.spawn({
             let shared = Arc::clone(&shared);
@@ -401,8 +428,8 @@ impl Redis {
     /// # Errors
     ///
     /// [`RedisError::Away`] if it cannot be reached, does not answer within the limit, wants a (different) password, is
-    /// a read-only replica or a member of a cluster that is not in charge of the key, has no memory left, or forbids
-    /// `EVAL`.
+    /// a read-only replica or a node of a [cluster](Redis#redis-cluster) of which others hold some of the keys, has no
+    /// memory left, or forbids `EVAL`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -450,9 +477,9 @@ impl Shared {
     }
 
     /// A claim of its own on a key of its own: the scripts run, and what they write is accepted.
-    fn test(&self) -> Claiming<'_> {
+    fn test(&self) -> Testing<'_> {
         let key = self.wire.key(format_args!("test:{:016x}", self.node >> 64));
-        Claiming { wire: &self.wire, key, owner: self.number(), run: 0, age: 0 }
+        Testing(Claiming { wire: &self.wire, key, owner: self.number(), run: 0, age: 0 })
     }
 
     /// The claim as the memory in front knows it.
@@ -466,8 +493,51 @@ impl Shared {
         Settling { wire: Arc::clone(&self.wire), key: self.key(key), push: *key.as_bytes(), owner, to, run, age }
     }
 
+    fn begin(self: &Arc<Self>, key: DedupKey, now: u64) -> Begun<'_> {
+        let mut turn = match self.turns.take(key) {
+            Ok(turn) => turn,
+            Err(following) => return Begun::Following(following),
+        };
+        match self.memory.claim(key, now.saturating_add(EPOCH)) {
+            Claimed::New(local) => Begun::Asking(Held { shared: self, local, now, decided: false, turn }),
+            known => {
+                let known = self.counted(key, known);
+                turn.found = Some(known.clone());
+                Begun::Known(known)
+            }
+        }
+    }
+
+    /// With all who wait here: not all of them wait in the memory in front.
+    fn counted(&self, key: DedupKey, mut claimed: Claimed) -> Claimed {
+        if let Claimed::Running { waiting, .. } = &mut claimed {
+            *waiting = self.hints.waiting(key);
+        }
+        claimed
+    }
+
+    async fn follow(self: &Arc<Self>, key: DedupKey, now: u64, mut following: Following) -> Claimed {
+        loop {
+            if let Some(found) = following.found().await {
+                return self.counted(key, found);
+            }
+            match self.begin(key, now) {
+                Begun::Known(known) => return known,
+                Begun::Asking(held) => return self.claim(held).await,
+                Begun::Following(another) => following = another,
+            }
+        }
+    }
+
     async fn claim(self: &Arc<Self>, mut held: Held<'_>) -> Claimed {
-        let Held { local, now, .. } = held;
+        let claimed = self.ask(&mut held).await;
+        // Who follows a new claim is told by the memory in front, which knows now.
+        held.turn.found = Some(claimed.clone()).filter(|claimed| !matches!(claimed, Claimed::New(_)));
+        claimed
+    }
+
+    async fn ask(self: &Arc<Self>, held: &mut Held<'_>) -> Claimed {
+        let Held { local, now, .. } = *held;
         let (here, owner) = (now.saturating_add(EPOCH), local.owner | self.node);
         let Claim { key, run, age, .. } = local;
         let question = Claiming { wire: &self.wire, key: self.key(key), owner, run, age };
@@ -519,7 +589,8 @@ impl Shared {
 
     /// For a claim that may have been made in Redis, and that nobody will run.
     fn give_back(self: &Arc<Self>, claim: &Claim, now: u64) {
-        self.mend(self.settling(claim, Settled::Released, claim.run.saturating_sub(1), now));
+        let released = self.settling(claim, Settled::Released, claim.run.saturating_sub(1), now);
+        self.mend(claim.key, Step::Settled(Arc::new(released)));
     }
 
     async fn settle(self: &Arc<Self>, claim: Claim, to: Settled, run: u8, now: u64) -> Result<(), Lost> {
@@ -548,7 +619,7 @@ impl Shared {
             Err(Away) => {
                 let settled = settle_here();
                 if ends && settled.is_ok() {
-                    self.mend(question);
+                    self.mend(claim.key, Step::Settled(Arc::new(question)));
                 }
                 settled
             }
@@ -559,22 +630,29 @@ impl Shared {
         settled
     }
 
-    /// Tells Redis what it has missed, as soon as it is there.
-    fn mend(self: &Arc<Self>, question: impl Ask + Send + Sync + 'static) {
-        let Ok(permit) = Arc::clone(&self.mending).try_acquire_owned() else { return };
+    /// Tells Redis what it has missed, as soon as it is there: of one push one after the other, since a step is void
+    /// before the one that leads to it.
+    fn mend(self: &Arc<Self>, key: DedupKey, step: Step) {
+        if !self.missed.add(key, step, Instant::now() + MEND) {
+            return;
+        }
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
-            let _permit = permit;
-            let told = async {
-                loop {
-                    shared.link.up().await;
-                    match shared.link.ask(&question, true).await {
-                        Ok(_) => return,
-                        Err(Away) => sleep(Duration::from_millis(20)).await,
+            while let Some((step, until)) = shared.missed.first(key) {
+                let told = async {
+                    loop {
+                        shared.link.up().await;
+                        match step.tell(&shared.link).await {
+                            Ok(()) => return,
+                            Err(Away) => sleep(PAUSE).await,
+                        }
                     }
+                };
+                let _ = timeout_at(until, told).await;
+                if !shared.missed.next(key) {
+                    return;
                 }
-            };
-            let _ = timeout(MEND, told).await;
+            }
         });
     }
 
@@ -615,21 +693,48 @@ impl Shared {
         let here = now.saturating_add(EPOCH);
         let (wire, number) = (Arc::clone(&self.wire), self.number());
         let question = Carrying { wire, key: self.key(key), by, number };
-        match self.link.ask(&question, false).await {
+        let told = match by {
+            Carrier::Delivery => self.link.ask(&question, false).await,
+            Carrier::Late => timeout(PATIENCE, self.insist(&question, key, here)).await.unwrap_or(Err(Away)),
+        };
+        match told {
             Ok((Some(carrier), carries)) => {
                 self.memory.carry(key, carrier, here);
                 carries
             }
-            Ok((None, _)) => self.memory.carry(key, by, here),
-            Err(Away) => {
+            Ok((None, _)) | Err(Away) => {
                 let carries = self.memory.carry(key, by, here);
-                if carries {
-                    self.mend(question);
+                // Redis may not know yet even that it is done.
+                if carries && (told.is_err() || self.missed.has(key)) {
+                    self.mend(key, Step::Carried(Arc::new(question)));
                 }
                 carries
             }
         }
     }
+
+    /// Asks until there is an answer, or none is needed any more because it is known here.
+    async fn insist(&self, question: &Carrying, key: DedupKey, here: u64) -> Result<(Option<Carrier>, bool), Away> {
+        let mut again = false;
+        loop {
+            if let Ok(told) = self.link.ask(question, again).await {
+                return Ok(told);
+            }
+            again = true;
+            sleep(PAUSE).await;
+            self.link.up().await;
+            if let Some(Waited::Done { carrier: Some(_), .. }) = self.peek(key, here) {
+                return Err(Away);
+            }
+        }
+    }
+}
+
+/// How a claim begins.
+enum Begun<'a> {
+    Known(Claimed),
+    Asking(Held<'a>),
+    Following(Following),
 }
 
 /// A push that is claimed in the memory in front, while Redis is asked. Whoever asks may be dropped any time.
@@ -638,11 +743,13 @@ struct Held<'a> {
     local: Claim,
     now: u64,
     decided: bool,
+    /// Over when all else is.
+    turn: Turn<'a>,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let Held { shared, local, now, decided } = self;
+        let Held { shared, local, now, decided, .. } = self;
         if !*decided {
             let _ = shared.memory.release(local, Attempt::NotMade, now.saturating_add(EPOCH));
             let first_seen = now.saturating_sub(local.age);
@@ -657,12 +764,10 @@ impl Store for Redis {
     }
 
     fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
-        match self.shared.memory.claim(key, now.saturating_add(EPOCH)) {
-            Claimed::New(local) => {
-                let held = Held { shared: &self.shared, local, now, decided: false };
-                Outcome::later(self.shared.claim(held))
-            }
-            known => Outcome::Now(known),
+        match self.shared.begin(key, now) {
+            Begun::Known(known) => Outcome::Now(known),
+            Begun::Asking(held) => Outcome::later(self.shared.claim(held)),
+            Begun::Following(following) => Outcome::later(self.shared.follow(key, now, following)),
         }
     }
 

@@ -1,9 +1,14 @@
 -- ARGV: owner, new state, run, age to write if the push is absent, time to live, whether this may be a repetition,
--- channel, what to publish there, answer.
-local state, run, age = ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- channel, what to publish there, answer, lease.
+local state, run, age = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local push = read()
 if push then
-  if push.owner ~= owner or not push.running then
+  local owned = push.running and push.owner == owner
+  -- Who took the push over has died, and a run that it replaced has not: that one counts.
+  local left_behind = push.running and not owned and push.since >= tonumber(ARGV[10]) and state ~= 'x'
+  if left_behind then
+    run = math.max(run, push.run)
+  elseif not owned then
     local done = push.owner == owner and not push.running and (push.state == 'x') == (state == 'x')
     return ARGV[6] == '1' and state ~= 'r' and done and 1 or 0
   end
