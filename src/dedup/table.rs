@@ -174,13 +174,21 @@ impl Numbers {
 /// How many pushes a table has at most, so that numbers leave some bits of an entry for the hash.
 const MOST: u32 = 1 << 24;
 
-/// The owner with this token of the push in this slot: who ends its run need not look for it.
+/// Bits of an owner that tell it from others of its push, within the time that this is kept.
+const TOKEN: u32 = 43;
+
+/// Bits of an owner that say in which slot its push is; of one in a slot beyond them they say nothing of use.
+const SLOT: u32 = 20;
+
+/// The owner with this token of the push in this slot: who ends its run need not look for it. In 63 bits, since a store
+/// in front of which this one is puts numbers of its own beside it.
 fn owner(at: usize, token: u64) -> u128 {
-    u128::from(u64::try_from(at).unwrap_or(u64::MAX)) << 64 | u128::from(token)
+    let slot = u64::try_from(at).unwrap_or(u64::MAX) & ((1 << SLOT) - 1);
+    u128::from(slot << TOKEN | token & ((1 << TOKEN) - 1))
 }
 
 fn slot_of(owner: u128) -> usize {
-    usize::try_from(owner >> 64).unwrap_or(NIL)
+    usize::try_from(owner >> TOKEN & ((1 << SLOT) - 1)).unwrap_or(NIL)
 }
 
 /// What a claim is to the push that it names.

@@ -474,15 +474,13 @@ pub(super) const SECOND_LOOK: Duration = Duration::from_millis(100);
 /// For a store with a lease that nobody could keep.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
 
-/// Renews a claim until it is lost, and never ends.
+/// Renews a claim, and never ends: one that is lost may come back, when who took the push over has died.
 async fn renew(shared: &Shared, claim: Claim) {
     let store = &shared.store;
     let pause = (store.lease() / 4).max(SHORTEST_RENEWAL);
     loop {
         sleep(pause).await;
-        if store.renew(&claim, shared.now()).await == Err(Lost) {
-            std::future::pending::<()>().await;
-        }
+        let _ = store.renew(&claim, shared.now()).await;
     }
 }
 
