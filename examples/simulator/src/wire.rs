@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +25,10 @@ use wechat_events::testing::{self, Answer};
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
 const LARGEST_ANSWER: usize = 1 << 20;
+/// How often it is looked whether this program runs, while an answer is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longer than a look is late on a machine that keeps up.
+const STALL: Duration = Duration::from_millis(500);
 
 /// The receiver's address, as entered in the console: `http://` or `https://`, perhaps with a query of its own.
 #[derive(Clone)]
@@ -31,6 +37,8 @@ pub struct Target {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Of all clones: requests during which this program stood still.
+    stalls: Arc<AtomicUsize>,
 }
 
 impl FromStr for Target {
@@ -51,7 +59,7 @@ impl FromStr for Target {
             let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
             Ok::<_, String>((TlsConnector::from(Arc::new(config)), name))
         });
-        Ok(Target { host, port, tls: tls.transpose()?, uri })
+        Ok(Target { host, port, tls: tls.transpose()?, uri, stalls: Arc::default() })
     }
 }
 
@@ -167,13 +175,47 @@ impl Target {
 
     /// Sends a request over a connection of its own, and hangs up after `patience`.
     pub async fn send(&self, request: &testing::Request, patience: Duration) -> Result<Answered, Silence> {
+        let (target, request, asked) = (self.clone(), request.clone(), Instant::now());
+        // A task of its own, so that the time that is measured is the receiver's, whatever the caller does meanwhile.
+        let exchange = tokio::spawn(async move { target.send_from(asked, &request, patience).await });
+        exchange.await.unwrap_or_else(|error| Err(broken(error)))
+    }
+
+    async fn send_from(
+        &self,
+        asked: Instant,
+        request: &testing::Request,
+        patience: Duration,
+    ) -> Result<Answered, Silence> {
         let begun = Instant::now();
-        let exchange = async {
+        let mut exchange = pin!(async {
             let mut sender = self.open().await?;
             self.exchange(&mut sender, request).await
+        });
+        let (mut looked, mut has_stalled) = (asked, false);
+        let came = loop {
+            let look = (Instant::now() + LOOK).min(begun + patience);
+            let came = timeout_at(look, exchange.as_mut()).await;
+            let now = Instant::now();
+            has_stalled |= now - looked > LOOK + STALL;
+            looked = now;
+            match came {
+                // An answer may be there too, if nobody looked in time; when it came nobody knows.
+                _ if now - begun >= patience => break Err(Silence::TimedOut),
+                Ok(came) => break came.map(|answered| Answered { after: now - begun, ..answered }),
+                Err(_) => {}
+            }
         };
-        let answered = timeout_at(begun + patience, exchange).await.map_err(|_| Silence::TimedOut)??;
-        Ok(Answered { after: begun.elapsed(), ..answered })
+        if has_stalled {
+            self.stalls.fetch_add(1, Ordering::Relaxed);
+        }
+        came
+    }
+
+    /// How many requests were under way when this program stood still for longer than half a second: what they say of
+    /// time is not the receiver's.
+    pub fn stalls(&self) -> usize {
+        self.stalls.load(Ordering::Relaxed)
     }
 
     /// Sends a request over a connection that is open already.
@@ -193,4 +235,57 @@ impl Target {
 
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
     Silence::Broken(error.into().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tokio::join;
+    use wechat_events::testing::WeChat;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(700);
+
+    /// One that answers soon.
+    fn soon() -> Target {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            thread::sleep(Duration::from_millis(200));
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        format!("http://{address}/").parse().unwrap()
+    }
+
+    /// Sends a request, and stops the thread for a second while the answer is on its way.
+    async fn sent_by_a_sluggard(target: &Target) -> Result<Answered, Silence> {
+        let request = WeChat::plain("token").unwrap().push("text").request(1_700_000_000);
+        let (came, ()) = join!(target.send(&request, PATIENCE), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            thread::sleep(Duration::from_secs(1));
+        });
+        came
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_the_caller_does_meanwhile_is_not_the_receivers_time() {
+        let target = soon();
+        let after = sent_by_a_sluggard(&target).await.unwrap().after;
+        assert!(after < PATIENCE, "{after:?}");
+        assert_eq!(target.stalls(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_seen_too_late_is_none_and_the_stall_is_counted() {
+        let target = soon();
+        let came = sent_by_a_sluggard(&target).await;
+        assert!(matches!(came, Err(Silence::TimedOut)), "{came:?}");
+        assert_eq!(target.stalls(), 1);
+    }
 }

@@ -125,7 +125,7 @@ async fn all_answered(receiver: &Receiver, requests: Vec<Request>) -> Result<Vec
     let exchanges = join_all(requests.into_iter().map(|request| receiver.exchange(request))).await;
     for exchange in &exchanges {
         match &exchange.came {
-            Err(Silence::TimedOut) => return fail("no answer within 5 seconds"),
+            _ if !exchange.is_in_time() => return fail("no answer within 5 seconds"),
             Err(Silence::Broken(reason)) if reason.contains("length limit") => {
                 return fail("an answer of more than a mebibyte");
             }

@@ -18,6 +18,8 @@ use crate::wire::{Answered, Silence, Target};
 
 /// Requests under way, but where a check is about more.
 const AT_ONCE: usize = 16;
+/// How often a request is sent, at most, before no answer in time is what the receiver has to say.
+const TRIES: usize = 3;
 
 pub struct Receiver {
     pub target: Target,
@@ -204,6 +206,18 @@ impl Receiver {
         Exchange { request, came, verdict }
     }
 
+    /// Sends what is made, and what is made anew, until the answer is enough; or what came at last.
+    pub async fn ask(&self, make: impl Fn() -> Request, is_enough: fn(&Exchange) -> bool) -> Exchange {
+        let mut exchange = self.exchange(make()).await;
+        for _ in 1..TRIES {
+            if is_enough(&exchange) {
+                break;
+            }
+            exchange = self.exchange(make()).await;
+        }
+        exchange
+    }
+
     /// Fails unless WeChat takes the answer.
     pub async fn takes(&self, request: Request) -> Result<Exchange, Miss> {
         let exchange = self.exchange(request).await;
@@ -262,6 +276,11 @@ impl Receiver {
 }
 
 impl Exchange {
+    /// Whether something came back in time, be it that the receiver hung up.
+    pub fn is_in_time(&self) -> bool {
+        !matches!(self.came, Err(Silence::TimedOut))
+    }
+
     /// Whether WeChat takes the answer, be it a reply or none.
     pub fn is_taken(&self) -> bool {
         matches!(self.verdict, Verdict::Accepted(_) | Verdict::Silent)

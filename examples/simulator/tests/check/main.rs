@@ -5,12 +5,15 @@ mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
 use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
@@ -146,6 +149,42 @@ async fn what_cannot_be_reached_is_said_and_ends_with_2() {
     assert_eq!(ran.stdout, "");
     let expected = format!("error: http://{free}/wechat cannot be reached: Connection refused");
     assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+}
+
+/// Stopped with its request under way, it finds the answer there when it goes on, and five seconds gone.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_the_simulator_slept_through_is_made_again() {
+    static SIMULATOR: OnceLock<u32> = OnceLock::new();
+    static SLEPT: AtomicBool = AtomicBool::new(false);
+    fn signal(name: &str) {
+        let pid = SIMULATOR.get().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if asked.query.contains("nonce=10000000000&") && !SLEPT.swap(true, Ordering::SeqCst) {
+                signal("STOP");
+                tokio::spawn(async move {
+                    sleep(Duration::from_secs(6)).await;
+                    signal("CONT");
+                });
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let simulator = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"))
+        .args(["check", &receiver.url, "--token", TOKEN, "--json", "--only", "address-sorting"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    SIMULATOR.set(simulator.id().unwrap()).unwrap();
+    let output = simulator.wait_with_output().await.unwrap();
+    let ran =
+        Ran { code: output.status.code(), stdout: String::from_utf8(output.stdout).unwrap(), stderr: String::new() };
+    assert!(SLEPT.load(Ordering::SeqCst));
+    assert_eq!(rows(&ran)["address-sorting"], ("passed".to_owned(), String::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
