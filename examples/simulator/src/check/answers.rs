@@ -2,11 +2,24 @@
 
 use wechat_events::testing::Verdict;
 
-use super::receiver::{Exchange, Receiver};
+use super::receiver::{Exchange, Genuine, Receiver};
 use super::{ALL, Check, Group, Level, Miss, Outcome, SEALED, address, fail, skip};
 use crate::account::now;
 
+/// The check without which most others tell nothing.
+pub const GENUINE: &str = "answer-text";
+
 pub const CHECKS: &[Check] = &[
+    Check {
+        id: GENUINE,
+        group: Group::Answers,
+        level: Level::Must,
+        modes: ALL,
+        sends: "a text, and again if need be, up to three times",
+        passes: "an answer that WeChat takes, in time, to one of them",
+        means: "followers see the fault line; and with no right answer, no wrong one can be told from it",
+        run: |receiver| Box::pin(async { genuine(receiver) }),
+    },
     Check {
         id: "answer-length",
         group: Group::Answers,
@@ -58,6 +71,14 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(sealed(receiver)),
     },
 ];
+
+fn genuine(receiver: &Receiver) -> Outcome {
+    match &receiver.genuine {
+        Genuine::Bad { seen, hint: Some(hint) } => fail(format!("{seen}\n{hint}")),
+        Genuine::Bad { seen, hint: None } => fail(seen),
+        Genuine::Reply | Genuine::Silent(_) => Ok(String::new()),
+    }
+}
 
 async fn length(receiver: &Receiver) -> Outcome {
     for name in ["text", "unsubscribe"] {

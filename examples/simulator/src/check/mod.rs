@@ -272,6 +272,19 @@ impl Options {
     }
 }
 
+/// Adds the check of a genuine text, if there is a check that says nothing without: else nothing would fail.
+fn add_genuine(chosen: &mut Vec<(Check, Option<String>)>) {
+    let is_there = chosen.iter().any(|(check, _)| check.id == answers::GENUINE);
+    let needs_it = |(check, not_run): &(Check, Option<String>)| {
+        not_run.is_none() && !matches!(check.group, Group::Address | Group::End)
+    };
+    if !is_there && chosen.iter().any(needs_it) {
+        let place = chosen.partition_point(|(check, _)| check.group < Group::Answers);
+        let genuine = answers::CHECKS.iter().filter(|check| check.id == answers::GENUINE);
+        chosen.splice(place..place, genuine.map(|check| (*check, None)));
+    }
+}
+
 /// Every check with what it sends, for the help.
 fn listing() -> String {
     let mut listing = "Checks, by group:".to_owned();
@@ -295,10 +308,13 @@ fn is_named(check: &Check, name: &str) -> bool {
 }
 
 pub async fn run(options: Options) -> Verdict {
-    let chosen = options.chosen()?;
+    let mut chosen = options.chosen()?;
     let slow = <[f64; 3]>::try_from(&*options.slow).map_err(|_| "--slow needs three numbers, such as 6,12,20")?;
     let begun = Instant::now();
     let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
+    if receiver.needs_genuine().is_err() {
+        add_genuine(&mut chosen);
+    }
     let mut screen = Screen::new(&receiver, chosen.iter().map(|(check, _)| *check).collect(), options.json);
     let mut phases = BTreeMap::<Phase, Vec<(usize, Check)>>::new();
     for (place, (check, not_run)) in chosen.into_iter().enumerate() {

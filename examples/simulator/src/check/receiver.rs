@@ -79,7 +79,13 @@ impl Receiver {
     pub async fn meet(target: Target, account: &Account, slow: [f64; 3]) -> Result<Receiver, Problem> {
         let wechat = account.wechat()?;
         let request = wechat.address_check(now());
-        let confirms = match target.send(&request, PATIENCE).await {
+        let mut came = target.send(&request, PATIENCE).await;
+        for _ in 1..TRIES {
+            if matches!(came, Err(Silence::TimedOut)) {
+                came = target.send(&request, PATIENCE).await;
+            }
+        }
+        let confirms = match came {
             Err(Silence::Unreachable(error)) => return Err(format!("{target} cannot be reached: {error}").into()),
             Err(silence @ Silence::TimedOut) => {
                 return Err(format!("{target} takes a connection, but: {silence}").into());
@@ -113,7 +119,7 @@ impl Receiver {
 
     async fn learn(&mut self) {
         let mark = self.mark();
-        let echo = self.exchange(self.text(&format!("echo {mark}")).request(now())).await;
+        let echo = self.reply_to(&format!("echo {mark}")).await;
         self.genuine = match &echo.verdict {
             Verdict::Accepted(_) => Genuine::Reply,
             Verdict::Silent => {
@@ -124,10 +130,13 @@ impl Receiver {
             }
             _ => Genuine::Bad { seen: echo.seen(), hint: None },
         };
+        if matches!(self.genuine, Genuine::Bad { .. }) {
+            return;
+        }
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
         let mut seen = Vec::new();
         for (text, least) in [("number", 0), ("number", 0), ("wait 0.3", 300), ("wait 0.3", 300)] {
-            let exchange = self.exchange(self.text(text).request(now())).await;
+            let exchange = self.reply_to(text).await;
             let waited = exchange.came.as_ref().is_ok_and(|answer| answer.after >= Duration::from_millis(least));
             match exchange.content() {
                 Some(content) if waited && !seen.contains(&content) => seen.push(content),
@@ -136,6 +145,12 @@ impl Receiver {
             self.knows.number = seen.len() >= 2;
             self.knows.wait = seen.len() >= 4;
         }
+    }
+
+    /// What a text is answered with; asked for again where WeChat does not take it, as what a receiver does first after
+    /// its start may be late.
+    async fn reply_to(&self, text: &str) -> Exchange {
+        self.ask(|| self.text(text).request(now()), Exchange::is_taken).await
     }
 
     /// A number of this run alone.

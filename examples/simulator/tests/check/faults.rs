@@ -105,7 +105,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a byte order mark before every answer",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -168,7 +168,7 @@ pub const FAULTS: &[Fault] = &[
         name: "status 201",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -195,7 +195,7 @@ pub const FAULTS: &[Fault] = &[
         name: "To and From are not exchanged",
         mode: Plain,
         run: FEW,
-        fails: &["kinds-account", "still-there"],
+        fails: &["kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -530,7 +530,7 @@ pub const FAULTS: &[Fault] = &[
         name: "replies in the clear, in safe mode",
         mode: Safe,
         run: FEW,
-        fails: &["kinds-account", "still-there"],
+        fails: &["answer-text", "kinds-account", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;

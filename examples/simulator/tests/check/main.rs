@@ -151,6 +151,57 @@ async fn what_cannot_be_reached_is_said_and_ends_with_2() {
     assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_at_first_is_asked_again() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            for late in ["[echo m", "[wait 0.3]"] {
+                let is_first = |text: &str| {
+                    text.contains(late) && stand.kept.lock().unwrap().insert(late.to_owned(), String::new()).is_none()
+                };
+                if asked.is_push() && is_first(&asked.text()) {
+                    sleep(Duration::from_secs(6)).await;
+                }
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "forged-no-signature,joins-others"]).await;
+    let passed = |id: &str| (id.to_owned(), ("passed".to_owned(), String::new()));
+    assert_eq!(rows(&ran), ["forged-no-signature", "joins-others"].map(passed).into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_genuine_text_without_a_right_answer_is_a_failure_whatever_was_asked_for() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if asked.is_push() { receiver::Answer::new(404, "not found") } else { stand.good(&asked).await }
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "address-right,forged-no-signature"]).await;
+    let expected = [
+        ("address-right", "passed", ""),
+        (
+            "answer-text",
+            "failed",
+            "status 404, `not found`; WeChat shows its fault line: status 404, not 200\n\
+             Is the path right? WeChat sends to exactly the address that it is given.",
+        ),
+        (
+            "forged-no-signature",
+            "skipped",
+            "WeChat does not take the answer to a genuine text, so that nothing can be told",
+        ),
+    ];
+    let expected = expected.map(|(id, result, seen)| (id.to_owned(), (result.to_owned(), seen.to_owned())));
+    assert_eq!((ran.code, rows(&ran)), (Some(1), expected.into()));
+    // Whoever is not there yet asks for less.
+    let ran = check(&receiver.url, Mode::Plain, &["--only", "address"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
 /// Stopped with its request under way, it finds the answer there when it goes on, and five seconds gone.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
