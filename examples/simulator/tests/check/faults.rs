@@ -756,6 +756,20 @@ pub const FAULTS: &[Fault] = &[
             })
         },
     },
+    Fault {
+        name: "silent on events",
+        mode: Plain,
+        run: &["--only", "address,kinds-missing-fields,kinds-empty-fields"],
+        fails: &["kinds-missing-fields", "kinds-empty-fields"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("<Event>") {
+                    sleep(FOR_EVER).await;
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
     // Texts and XML.
     Fault {
         name: "writes a text as it is",
