@@ -1190,6 +1190,18 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "remembers nothing, and takes one connection at a time",
+        mode: Plain,
+        run: &["--only", "joins-once"],
+        fails: &["joins-once"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                stand.one_by_one.store(true, Ordering::SeqCst);
+                stand.forgetful(&asked).await
+            })
+        },
+    },
+    Fault {
         name: "the first is marked when it is done",
         mode: Safe,
         run: JOINS,
