@@ -168,7 +168,7 @@ async fn not_confirmed(receiver: &Receiver, query: String) -> Outcome {
 async fn not_echoed(receiver: &Receiver, query: String, below: u16) -> Outcome {
     let mut request = receiver.wechat.address_check(now());
     request.query = query;
-    let exchange = receiver.exchange(request).await;
+    let exchange = receiver.answer_to_forged(request).await?;
     let echostr = decoded(parameter(&exchange.request.query, "echostr"));
     match &exchange.came {
         Ok(answered) if answered.status < below && String::from_utf8_lossy(&answered.body).contains(&echostr) => {
@@ -202,7 +202,7 @@ async fn script(receiver: &Receiver) -> Outcome {
 async fn signed_script(receiver: &Receiver) -> Outcome {
     let mut request = receiver.wechat.address_check(now());
     request.query = with(&request.query, "echostr", Some(ENCODED));
-    let exchange = receiver.exchange(request).await;
+    let exchange = receiver.answer_to_forged(request).await?;
     let Ok(answered) = &exchange.came else { return Ok(String::new()) };
     if !String::from_utf8_lossy(&answered.body).contains(SCRIPT) {
         return Ok(String::new());

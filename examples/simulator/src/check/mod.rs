@@ -103,13 +103,13 @@ enum Group {
     End,
 }
 
-/// Checks of one phase run when those of the phase before are done, so that what one does to the receiver is not blamed
-/// on another.
+/// Checks of one phase run when those of the phase before are done and the receiver is at rest, so that what one does to
+/// it is not blamed on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     /// All at once.
     Quick,
-    /// One after another.
+    /// One after another, each when the receiver is done with the one before.
     Joins,
     /// All at once: a quarter of a minute.
     Slow,
@@ -119,6 +119,16 @@ enum Phase {
 }
 
 impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Phase::Quick => "the quick checks",
+            Phase::Joins => "joins",
+            Phase::Slow => "slow",
+            Phase::Hostile => "hostile",
+            Phase::End => "end",
+        }
+    }
+
     fn under_way(self) -> &'static str {
         match self {
             Phase::Quick => "what is quick, at once",
@@ -201,19 +211,25 @@ enum Miss {
     Failed(String),
     /// The same, and the receiver did not outlive it: a failure at any level.
     Ended(String),
+    /// What was seen, which may be a failure and may be none: a warning at any level.
+    Doubtful(String),
     /// Why it cannot be told.
     Skipped(String),
 }
 
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Skipped(text)) = self;
+        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Doubtful(text) | Miss::Skipped(text)) = self;
         f.write_str(text)
     }
 }
 
 fn fail<T>(seen: impl fmt::Display) -> Result<T, Miss> {
     Err(Miss::Failed(seen.to_string()))
+}
+
+fn doubt<T>(seen: impl fmt::Display) -> Result<T, Miss> {
+    Err(Miss::Doubtful(seen.to_string()))
 }
 
 fn skip<T>(why: impl fmt::Display) -> Result<T, Miss> {
@@ -323,15 +339,18 @@ pub async fn run(options: Options) -> Verdict {
             Some(why) => screen.found(place, skip(why), Duration::ZERO),
         }
     }
-    let mut ended_by = None;
+    let mut gone_since = None;
+    let mut before = None;
     for (phase, checks) in phases {
         screen.under_way(phase.under_way());
-        if phase >= Phase::Hostile && ended_by.is_none() {
-            // What slow handlers have left behind is not blamed on what follows.
-            receiver.lives().await;
+        if let Some(before) = before.replace(phase)
+            && gone_since.is_none()
+            && !receiver.is_left_alive().await
+        {
+            gone_since = Some(before.name());
         }
         match phase {
-            Phase::Quick | Phase::Slow => {
+            Phase::Quick | Phase::Slow if gone_since.is_none() => {
                 let outcome = |(place, check): (usize, Check)| {
                     let receiver = &receiver;
                     async move {
@@ -344,15 +363,22 @@ pub async fn run(options: Options) -> Verdict {
                     screen.found(place, outcome, took);
                 }
             }
-            Phase::Joins | Phase::Hostile | Phase::End => {
+            _ => {
                 for (place, check) in checks {
                     let begun = Instant::now();
-                    let mut outcome = match ended_by {
-                        Some(id) if phase != Phase::End => skip(format!("the receiver is gone since {id}")),
+                    let mut outcome = match gone_since {
+                        Some(since) if phase != Phase::End => skip(format!("the receiver is gone since {since}")),
                         _ => found(&receiver, check).await,
                     };
-                    if phase == Phase::Hostile && ended_by.is_none() && !receiver.lives().await {
-                        ended_by = Some(check.id);
+                    let outlived = match phase {
+                        _ if gone_since.is_some() => true,
+                        // A handler for each of the 50 deliveries may run yet.
+                        Phase::Joins => receiver.is_left_alive().await,
+                        Phase::Hostile => receiver.lives().await,
+                        Phase::Quick | Phase::Slow | Phase::End => true,
+                    };
+                    if !outlived {
+                        gone_since = Some(check.id);
                         let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
                         outcome =
                             Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
@@ -362,7 +388,7 @@ pub async fn run(options: Options) -> Verdict {
             }
         }
     }
-    Ok(screen.end(begun.elapsed()))
+    Ok(screen.end(begun.elapsed(), gone_since))
 }
 
 /// Runs a check; once more if it does not pass and the simulator itself stood still, for then it may not be the receiver

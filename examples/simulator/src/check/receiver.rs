@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 
-use super::{Miss, Outcome, fail, skip};
+use super::{Miss, Outcome, doubt, fail, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
 use crate::hint::hint;
@@ -20,6 +20,8 @@ use crate::wire::{Answered, Silence, Target};
 const AT_ONCE: usize = 16;
 /// How often a request is sent, at most, before no answer in time is what the receiver has to say.
 const TRIES: usize = 3;
+/// Times five seconds that a receiver may be busy with what was sent to it: 50 handlers of a second, one after another.
+const LEFT_BUSY: usize = 12;
 
 pub struct Receiver {
     pub target: Target,
@@ -195,11 +197,27 @@ impl Receiver {
 
     /// Whether it answers the check of its address as it did at first; somebody may be starting it again.
     pub async fn lives(&self) -> bool {
+        self.confirms_again(0).await
+    }
+
+    /// The same, when it has been given time to end what it is still busy with.
+    pub async fn is_left_alive(&self) -> bool {
+        self.confirms_again(LEFT_BUSY).await
+    }
+
+    /// Whether it confirms its address again, though it may be late so often.
+    async fn confirms_again(&self, mut late: usize) -> bool {
         for wait in [0, 500, 1500] {
             sleep(Duration::from_millis(wait)).await;
-            let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
-            if exchange.came.is_ok() && (exchange.verdict == Verdict::Confirmed || !self.confirms) {
-                return true;
+            loop {
+                let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
+                if exchange.came.is_ok() && (exchange.verdict == Verdict::Confirmed || !self.confirms) {
+                    return true;
+                }
+                if exchange.is_in_time() || late == 0 {
+                    break;
+                }
+                late -= 1;
             }
         }
         false
@@ -270,10 +288,25 @@ impl Receiver {
         }
     }
 
+    /// What comes to a request that is to be refused; silence is no refusal, for what is silent may be the handler.
+    ///
+    /// Hanging up is one, as long as the receiver lives.
+    pub async fn answer_to_forged(&self, request: Request) -> Result<Exchange, Miss> {
+        let exchange = self.ask(|| request.clone(), Exchange::is_in_time).await;
+        match &exchange.came {
+            Ok(_) => Ok(exchange),
+            Err(Silence::Broken(_)) if self.lives().await => Ok(exchange),
+            Err(Silence::Broken(_)) => doubt(format!("{}; and then it is gone", exchange.seen())),
+            Err(Silence::TimedOut | Silence::Unreachable(_)) => {
+                doubt(format!("{}: whether that is a refusal cannot be told", exchange.seen()))
+            }
+        }
+    }
+
     /// Passes if the request is refused: whatever is no reply, where a genuine one is replied to.
     pub async fn refuses(&self, request: Request) -> Outcome {
         self.needs_genuine()?;
-        let exchange = self.exchange(request).await;
+        let exchange = self.answer_to_forged(request).await?;
         let Ok(answered) = &exchange.came else { return Ok(String::new()) };
         if answered.status >= 300 {
             return Ok(String::new());

@@ -223,6 +223,21 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "lets forgers wait",
+        mode: Plain,
+        run: &["--only", "address-unsigned,forged-no-signature"],
+        fails: &["address-unsigned", "forged-no-signature"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                if answer.status >= 400 {
+                    sleep(FOR_EVER).await;
+                }
+                answer
+            })
+        },
+    },
+    Fault {
         name: "ends with a fault where parameters are missing",
         mode: Plain,
         run: QUICK,

@@ -202,6 +202,29 @@ async fn a_genuine_text_without_a_right_answer_is_a_failure_whatever_was_asked_f
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_ended_is_not_blamed_on_what_came_after() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if stand.ended.fetch_or(asked.query.is_empty(), Ordering::SeqCst) {
+                return receiver::Answer { framing: receiver::Framing::None, ..receiver::Answer::new(200, "") };
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "address-bare,hostile-dtd,hostile-wide"]).await;
+    let gone = ("skipped".to_owned(), "the receiver is gone since the quick checks".to_owned());
+    let expected = [
+        ("address-bare".to_owned(), ("passed".to_owned(), String::new())),
+        ("hostile-dtd".to_owned(), gone.clone()),
+        ("hostile-wide".to_owned(), gone),
+    ];
+    assert_eq!((rows(&ran), ran.code), (expected.into(), Some(1)));
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(summary["gone_since"], "the quick checks");
+}
+
 /// Stopped with its request under way, it finds the answer there when it goes on, and five seconds gone.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
