@@ -165,6 +165,22 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "the clock of China, read as if it were universal time",
+        mode: Plain,
+        run: &["--only", "answers"],
+        fails: &["answer-time"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                let text = answer.text();
+                let Some((front, behind)) = text.split_once("<CreateTime>") else { return answer };
+                let (time, behind) = behind.split_once('<').unwrap();
+                let time = time.parse::<i64>().unwrap() + 8 * 60 * 60;
+                Answer { body: format!("{front}<CreateTime>{time}<{behind}").into(), ..answer }
+            })
+        },
+    },
+    Fault {
         name: "status 201",
         mode: Plain,
         run: FEW,
