@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -51,8 +51,23 @@ impl FromStr for Target {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             _ => return Err("it does not begin with http:// or https://".to_owned()),
         };
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let authority = uri.authority().map_or("", Authority::as_str);
+        if authority.contains('@') {
+            return Err("a user name stands in front of the host, and WeChat sends none".to_owned());
+        }
+        let host = uri.host().unwrap_or_default();
+        // `Uri::port` is silent about what is no port.
+        let port = match authority.strip_prefix(host).unwrap_or_default() {
+            "" | ":" => {
+                if is_tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            behind => port(behind.trim_start_matches(':'))?,
+        };
+        let host = host.trim_matches(['[', ']']).to_owned();
         let tls = is_tls.then(|| {
             let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
             let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -61,6 +76,12 @@ impl FromStr for Target {
         });
         Ok(Target { host, port, tls: tls.transpose()?, uri, stalls: Arc::default() })
     }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| is_number && *port > 0);
+    port.ok_or_else(|| format!("the port `{text}` is no number from 1 to 65535"))
 }
 
 impl std::fmt::Display for Target {
@@ -271,6 +292,24 @@ mod tests {
             thread::sleep(Duration::from_secs(1));
         });
         came
+    }
+
+    #[test]
+    fn an_address_that_leads_elsewhere_than_it_says_is_refused() {
+        let refused = [
+            ("ftp://h/", "it does not begin with http:// or https://"),
+            ("http://h:99999/", "the port `99999` is no number from 1 to 65535"),
+            ("https://h:808O/", "the port `808O` is no number from 1 to 65535"),
+            ("http://[::1]:0/", "the port `0` is no number from 1 to 65535"),
+            ("http://user:word@h:80/", "a user name stands in front of the host, and WeChat sends none"),
+        ];
+        for (address, problem) in refused {
+            assert_eq!(address.parse::<Target>().unwrap_err(), problem);
+        }
+        let taken = [("http://h", 80), ("https://h:/", 443), ("http://[::1]/", 80), ("https://[::1]:8080/?a", 8080)];
+        for (address, port) in taken {
+            assert_eq!(address.parse::<Target>().unwrap().port, port);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
