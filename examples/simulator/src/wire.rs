@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -121,7 +121,7 @@ impl Answered {
 /// Why nothing came back.
 #[derive(Debug)]
 pub enum Silence {
-    /// There is nobody.
+    /// There is nobody, or nobody who takes a connection in time.
     Unreachable(io::Error),
     /// The receiver hung up, or does not speak HTTP.
     Broken(String),
@@ -141,6 +141,17 @@ impl std::fmt::Display for Silence {
 
 impl std::error::Error for Silence {}
 
+impl Silence {
+    /// Whether it is time that was short, for a connection or for an answer.
+    pub fn is_late(&self) -> bool {
+        match self {
+            Silence::TimedOut => true,
+            Silence::Unreachable(error) => error.kind() == io::ErrorKind::TimedOut,
+            Silence::Broken(_) => false,
+        }
+    }
+}
+
 /// What a connection runs over.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -148,8 +159,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 impl Target {
     /// A connection, with TLS if the address says so.
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        self.secured(self.reach().await?).await
+    }
+
+    async fn reach(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn secured(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some((connector, name)) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
@@ -163,7 +182,11 @@ impl Target {
 
     /// A connection that requests are sent over, one after another.
     pub async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Silence> {
-        let stream = self.connect().await.map_err(Silence::Unreachable)?;
+        self.open_over(self.reach().await.map_err(Silence::Unreachable)?).await
+    }
+
+    async fn open_over(&self, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, Silence> {
+        let stream = self.secured(stream).await.map_err(Silence::Unreachable)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(async move {
             // Whoever waits for an answer is told of the error too.
@@ -209,8 +232,11 @@ impl Target {
         patience: Duration,
     ) -> Result<Answered, Silence> {
         let begun = Instant::now();
+        let is_reached = AtomicBool::new(false);
         let mut exchange = pin!(async {
-            let mut sender = self.open().await?;
+            let stream = self.reach().await.map_err(Silence::Unreachable)?;
+            is_reached.store(true, Ordering::Relaxed);
+            let mut sender = self.open_over(stream).await?;
             self.exchange(&mut sender, request).await
         });
         let (mut looked, mut has_stalled) = (asked, false);
@@ -222,7 +248,8 @@ impl Target {
             looked = now;
             match came {
                 // An answer may be there too, if nobody looked in time; when it came nobody knows.
-                _ if now - begun >= patience => break Err(Silence::TimedOut),
+                _ if now - begun >= patience && is_reached.load(Ordering::Relaxed) => break Err(Silence::TimedOut),
+                _ if now - begun >= patience => break Err(not_taken(patience)),
                 Ok(came) => break came.map(|answered| Answered { after: now - begun, ..answered }),
                 Err(_) => {}
             }
@@ -252,6 +279,11 @@ impl Target {
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(broken)?.to_bytes().to_vec();
         Ok(Answered { status: head.status.as_u16(), headers: head.headers, body, after: begun.elapsed() })
     }
+}
+
+fn not_taken(patience: Duration) -> Silence {
+    let seen = format!("not taken within {} s", patience.as_secs_f64());
+    Silence::Unreachable(io::Error::new(io::ErrorKind::TimedOut, seen))
 }
 
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {

@@ -363,6 +363,27 @@ fn nobody_there_is_told_at_once() {
     }
 }
 
+/// A port that takes as many connections as wait there, and they are there already.
+fn full() -> (TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    (listener, std::iter::from_fn(connect).collect())
+}
+
+#[test]
+fn a_connection_that_nobody_takes_is_none() {
+    let (listener, _waiting) = full();
+    let url = format!("http://{}/wechat", listener.local_addr().unwrap());
+    let sent = "error: no connection to URL: not taken within 5 s\n  \
+                Is the machine there, and does no firewall drop what comes to that port?\n";
+    let checked = "error: URL cannot be reached: not taken within 5 s\n";
+    for (command, expected) in [("send text --to", sent), ("send --address-check --to", sent), ("check", checked)] {
+        let run = run(&format!("{command} {url}"), "");
+        assert_eq!((run.code, &*run.err.replace(&url, "URL")), (2, expected));
+    }
+}
+
 #[test]
 fn the_address_check_is_confirmed_or_refused() {
     let run = Receiver::plain().run("send --address-check --to URL --seed 7");

@@ -326,7 +326,7 @@ impl Receiver {
 impl Exchange {
     /// Whether something came back in time, be it that the receiver hung up.
     pub fn is_in_time(&self) -> bool {
-        !matches!(self.came, Err(Silence::TimedOut))
+        !self.came.as_ref().is_err_and(Silence::is_late)
     }
 
     /// Whether WeChat takes the answer, be it a reply or none.
