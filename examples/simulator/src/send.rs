@@ -48,10 +48,10 @@ pub struct Options {
     #[arg(long, alias = "check-address", conflicts_with = "raw")]
     address_check: bool,
     /// Takes a name that is no kind: an event of that name, as when WeChat has something new.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["raw", "address_check"])]
     unknown: bool,
     /// Sends it once: no retries.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "address_check")]
     once: bool,
     /// Shows requests and answers, in the clear.
     #[arg(long, short)]

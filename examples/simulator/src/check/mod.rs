@@ -78,7 +78,13 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
     /// How long the handler is made to wait in slow-second, slow-third and slow-late.
-    #[arg(long, value_delimiter = ',', value_name = "SECONDS", default_values_t = slow::SECONDS)]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "SECONDS",
+        value_parser = slow::seconds,
+        default_values_t = slow::SECONDS
+    )]
     slow: Vec<f64>,
     /// One JSON object instead of the table.
     #[arg(long)]

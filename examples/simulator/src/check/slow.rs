@@ -153,3 +153,11 @@ async fn kept(receiver: &Receiver) -> Outcome {
 
 /// Seconds that the handler is made to wait, if nothing else is asked for.
 pub const SECONDS: [f64; 3] = [6.0, 12.0, 20.0];
+
+/// Reads such a number.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
+        _ => Err("it is no number of seconds, such as 6".to_owned()),
+    }
+}

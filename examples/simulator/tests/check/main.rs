@@ -10,6 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -271,6 +273,36 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
             "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_is_no_number_of_seconds_is_refused() {
+    for (slow, wrong) in [("NaN,0,0", "NaN"), ("6,-1,20", "-1"), ("6,12,inf", "inf")] {
+        let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &["--slow", slow]).await;
+        let expected =
+            format!("error: invalid value '{wrong}' for '--slow <SECONDS>': it is no number of seconds, such as 6\n");
+        assert_eq!(ran.code, Some(2));
+        assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_where_an_entity_leads_moves_no_cursor() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if let Some((_, behind)) = asked.text().split_once("<!ENTITY a SYSTEM \"http://")
+                && let Some((address, _)) = behind.split_once('/')
+            {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(b"GET /\x1b[2J HTTP/1.0\r\n\r\n").await.unwrap();
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "hostile-external-entity"]).await;
+    let seen = "it asked the simulator for `GET /\\u{1b}[2J HTTP/1.0`".to_owned();
+    assert_eq!(rows(&ran)["hostile-external-entity"], ("failed".to_owned(), seen));
 }
 
 #[tokio::test(flavor = "multi_thread")]
