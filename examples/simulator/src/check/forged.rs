@@ -7,7 +7,7 @@ use super::{Check, Group, Level, Miss, Outcome, PLAIN, SEALED, doubt, fail, skip
 use crate::account::{Account, Mode, now};
 
 const REFUSED: &str =
-    "anything but a reply; a status of 4xx is best, for the attacker learns nothing and you see it in your logs";
+    "any answer but a reply; a status of 4xx is best, for the attacker learns nothing and you see it in your logs";
 const ANYBODY: &str = "anybody can write to your service in the name of any follower";
 
 pub const CHECKS: &[Check] = &[

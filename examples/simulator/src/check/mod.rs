@@ -47,8 +47,8 @@ use screen::Screen;
 
 /// Plays WeChat and an attacker against a receiver: a table of what it does right, and what each fault means in WeChat.
 ///
-/// Exit codes: 0 when nothing failed, 1 when something did, 2 when the receiver cannot be reached. A warning is no
-/// failure: it is about what no official page settles, or about what WeChat forgives.
+/// Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone, 2 when it cannot be reached at all. A
+/// warning is no failure: it is about what no official page settles, what WeChat forgives, or what cannot be told.
 ///
 /// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
 /// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
@@ -62,8 +62,8 @@ use screen::Screen;
 ///   number         answered with another text each time the handler runs: «number 7»
 ///   wait SECONDS   the same as `number`, after so many seconds
 ///
-/// A refused push is one that is not answered with a reply. Where a receiver answers `success` to a genuine text too,
-/// a refusal cannot be told from it, unless by its status.
+/// A refused push is one that is answered, and not with a reply; silence is a warning. Where a receiver answers `success`
+/// to a genuine text too, a refusal cannot be told from it, unless by its status.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_long_help = listing())]
 pub struct Options {

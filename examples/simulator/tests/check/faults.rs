@@ -415,6 +415,21 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "late with one refusal",
+        mode: Safe,
+        run: &["--only", "sealed-oracle"],
+        fails: &[],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                if answer.status >= 400 && stand.count.fetch_add(1, Ordering::SeqCst) == 0 {
+                    sleep(FOR_EVER).await;
+                }
+                answer
+            })
+        },
+    },
+    Fault {
         name: "opens what is for another app id",
         mode: Safe,
         run: QUICK,
