@@ -48,10 +48,10 @@ pub struct Options {
     #[arg(long, alias = "check-address", conflicts_with = "raw")]
     address_check: bool,
     /// Takes a name that is no kind: an event of that name, as when WeChat has something new.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["raw", "address_check"])]
     unknown: bool,
     /// Sends it once: no retries.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "address_check")]
     once: bool,
     /// Shows requests and answers, in the clear.
     #[arg(long, short)]
@@ -490,6 +490,7 @@ const HUNG_UP: &str = "The receiver hung up without an answer in HTTP: its log m
 pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
     let hint = match error.kind() {
         io::ErrorKind::ConnectionRefused => "\n  Nobody listens there: is the receiver running, and on that port?",
+        io::ErrorKind::TimedOut => "\n  Is the machine there, and does no firewall drop what comes to that port?",
         io::ErrorKind::InvalidData => "\n  Is it https, with a certificate that the public trusts?",
         _ => "",
     };

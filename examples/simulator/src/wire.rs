@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -23,6 +25,10 @@ use wechat_events::testing::{self, Answer};
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
 const LARGEST_ANSWER: usize = 1 << 20;
+/// How often it is looked whether this program runs, while an answer is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longer than a look is late on a machine that keeps up.
+const STALL: Duration = Duration::from_millis(500);
 
 /// The receiver's address, as entered in the console: `http://` or `https://`, perhaps with a query of its own.
 #[derive(Clone)]
@@ -31,6 +37,8 @@ pub struct Target {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Of all clones: requests during which this program stood still.
+    stalls: Arc<AtomicUsize>,
 }
 
 impl FromStr for Target {
@@ -43,16 +51,37 @@ impl FromStr for Target {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             _ => return Err("it does not begin with http:// or https://".to_owned()),
         };
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let authority = uri.authority().map_or("", Authority::as_str);
+        if authority.contains('@') {
+            return Err("a user name stands in front of the host, and WeChat sends none".to_owned());
+        }
+        let host = uri.host().unwrap_or_default();
+        // `Uri::port` is silent about what is no port.
+        let port = match authority.strip_prefix(host).unwrap_or_default() {
+            "" | ":" => {
+                if is_tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            behind => port(behind.trim_start_matches(':'))?,
+        };
+        let host = host.trim_matches(['[', ']']).to_owned();
         let tls = is_tls.then(|| {
             let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
             let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
             let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
             Ok::<_, String>((TlsConnector::from(Arc::new(config)), name))
         });
-        Ok(Target { host, port, tls: tls.transpose()?, uri })
+        Ok(Target { host, port, tls: tls.transpose()?, uri, stalls: Arc::default() })
     }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| is_number && *port > 0);
+    port.ok_or_else(|| format!("the port `{text}` is no number from 1 to 65535"))
 }
 
 impl std::fmt::Display for Target {
@@ -92,7 +121,7 @@ impl Answered {
 /// Why nothing came back.
 #[derive(Debug)]
 pub enum Silence {
-    /// There is nobody.
+    /// There is nobody, or nobody who takes a connection in time.
     Unreachable(io::Error),
     /// The receiver hung up, or does not speak HTTP.
     Broken(String),
@@ -112,6 +141,17 @@ impl std::fmt::Display for Silence {
 
 impl std::error::Error for Silence {}
 
+impl Silence {
+    /// Whether it is time that was short, for a connection or for an answer.
+    pub fn is_late(&self) -> bool {
+        match self {
+            Silence::TimedOut => true,
+            Silence::Unreachable(error) => error.kind() == io::ErrorKind::TimedOut,
+            Silence::Broken(_) => false,
+        }
+    }
+}
+
 /// What a connection runs over.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -119,8 +159,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 impl Target {
     /// A connection, with TLS if the address says so.
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        self.secured(self.reach().await?).await
+    }
+
+    async fn reach(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn secured(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some((connector, name)) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
@@ -134,7 +182,11 @@ impl Target {
 
     /// A connection that requests are sent over, one after another.
     pub async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Silence> {
-        let stream = self.connect().await.map_err(Silence::Unreachable)?;
+        self.open_over(self.reach().await.map_err(Silence::Unreachable)?).await
+    }
+
+    async fn open_over(&self, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, Silence> {
+        let stream = self.secured(stream).await.map_err(Silence::Unreachable)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(async move {
             // Whoever waits for an answer is told of the error too.
@@ -167,13 +219,51 @@ impl Target {
 
     /// Sends a request over a connection of its own, and hangs up after `patience`.
     pub async fn send(&self, request: &testing::Request, patience: Duration) -> Result<Answered, Silence> {
+        let (target, request, asked) = (self.clone(), request.clone(), Instant::now());
+        // A task of its own, so that the time that is measured is the receiver's, whatever the caller does meanwhile.
+        let exchange = tokio::spawn(async move { target.send_from(asked, &request, patience).await });
+        exchange.await.unwrap_or_else(|error| Err(broken(error)))
+    }
+
+    async fn send_from(
+        &self,
+        asked: Instant,
+        request: &testing::Request,
+        patience: Duration,
+    ) -> Result<Answered, Silence> {
         let begun = Instant::now();
-        let exchange = async {
-            let mut sender = self.open().await?;
+        let is_reached = AtomicBool::new(false);
+        let mut exchange = pin!(async {
+            let stream = self.reach().await.map_err(Silence::Unreachable)?;
+            is_reached.store(true, Ordering::Relaxed);
+            let mut sender = self.open_over(stream).await?;
             self.exchange(&mut sender, request).await
+        });
+        let (mut looked, mut has_stalled) = (asked, false);
+        let came = loop {
+            let look = (Instant::now() + LOOK).min(begun + patience);
+            let came = timeout_at(look, exchange.as_mut()).await;
+            let now = Instant::now();
+            has_stalled |= now - looked > LOOK + STALL;
+            looked = now;
+            match came {
+                // An answer may be there too, if nobody looked in time; when it came nobody knows.
+                _ if now - begun >= patience && is_reached.load(Ordering::Relaxed) => break Err(Silence::TimedOut),
+                _ if now - begun >= patience => break Err(not_taken(patience)),
+                Ok(came) => break came.map(|answered| Answered { after: now - begun, ..answered }),
+                Err(_) => {}
+            }
         };
-        let answered = timeout_at(begun + patience, exchange).await.map_err(|_| Silence::TimedOut)??;
-        Ok(Answered { after: begun.elapsed(), ..answered })
+        if has_stalled {
+            self.stalls.fetch_add(1, Ordering::Relaxed);
+        }
+        came
+    }
+
+    /// How many requests were under way when this program stood still for longer than half a second: what they say of
+    /// time is not the receiver's.
+    pub fn stalls(&self) -> usize {
+        self.stalls.load(Ordering::Relaxed)
     }
 
     /// Sends a request over a connection that is open already.
@@ -191,6 +281,82 @@ impl Target {
     }
 }
 
+fn not_taken(patience: Duration) -> Silence {
+    let seen = format!("not taken within {} s", patience.as_secs_f64());
+    Silence::Unreachable(io::Error::new(io::ErrorKind::TimedOut, seen))
+}
+
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
     Silence::Broken(error.into().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tokio::join;
+    use wechat_events::testing::WeChat;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(700);
+
+    /// One that answers soon.
+    fn soon() -> Target {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            thread::sleep(Duration::from_millis(200));
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        format!("http://{address}/").parse().unwrap()
+    }
+
+    /// Sends a request, and stops the thread for a second while the answer is on its way.
+    async fn sent_by_a_sluggard(target: &Target) -> Result<Answered, Silence> {
+        let request = WeChat::plain("token").unwrap().push("text").request(1_700_000_000);
+        let (came, ()) = join!(target.send(&request, PATIENCE), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            thread::sleep(Duration::from_secs(1));
+        });
+        came
+    }
+
+    #[test]
+    fn an_address_that_leads_elsewhere_than_it_says_is_refused() {
+        let refused = [
+            ("ftp://h/", "it does not begin with http:// or https://"),
+            ("http://h:99999/", "the port `99999` is no number from 1 to 65535"),
+            ("https://h:808O/", "the port `808O` is no number from 1 to 65535"),
+            ("http://[::1]:0/", "the port `0` is no number from 1 to 65535"),
+            ("http://user:word@h:80/", "a user name stands in front of the host, and WeChat sends none"),
+        ];
+        for (address, problem) in refused {
+            assert_eq!(address.parse::<Target>().unwrap_err(), problem);
+        }
+        let taken = [("http://h", 80), ("https://h:/", 443), ("http://[::1]/", 80), ("https://[::1]:8080/?a", 8080)];
+        for (address, port) in taken {
+            assert_eq!(address.parse::<Target>().unwrap().port, port);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_the_caller_does_meanwhile_is_not_the_receivers_time() {
+        let target = soon();
+        let after = sent_by_a_sluggard(&target).await.unwrap().after;
+        assert!(after < PATIENCE, "{after:?}");
+        assert_eq!(target.stalls(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_seen_too_late_is_none_and_the_stall_is_counted() {
+        let target = soon();
+        let came = sent_by_a_sluggard(&target).await;
+        assert!(matches!(came, Err(Silence::TimedOut)), "{came:?}");
+        assert_eq!(target.stalls(), 1);
+    }
 }

@@ -363,6 +363,41 @@ fn nobody_there_is_told_at_once() {
     }
 }
 
+/// A port that takes as many connections as wait there, and they are there already.
+fn full() -> (TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    (listener, std::iter::from_fn(connect).collect())
+}
+
+#[test]
+fn a_connection_that_nobody_takes_is_none() {
+    let (listener, _waiting) = full();
+    let url = format!("http://{}/wechat", listener.local_addr().unwrap());
+    let sent = "error: no connection to URL: not taken within 5 s\n  \
+                Is the machine there, and does no firewall drop what comes to that port?\n";
+    let checked = "error: URL cannot be reached: not taken within 5 s\n";
+    for (command, expected) in [("send text --to", sent), ("send --address-check --to", sent), ("check", checked)] {
+        let run = run(&format!("{command} {url}"), "");
+        assert_eq!((run.code, &*run.err.replace(&url, "URL")), (2, expected));
+    }
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let cases = [
+        ("--raw push.xml --unknown", "'--raw <FILE>' cannot be used with '--unknown'"),
+        ("--address-check --unknown", "'--address-check' cannot be used with '--unknown'"),
+        ("--address-check --once", "'--address-check' cannot be used with '--once'"),
+    ];
+    for (arguments, error) in cases {
+        let run = run(&format!("send --to http://127.0.0.1:1 {arguments}"), "");
+        let found = run.err.lines().next().unwrap_or_default();
+        assert_eq!((run.code, found), (2, &*format!("error: the argument {error}")));
+    }
+}
+
 #[test]
 fn the_address_check_is_confirmed_or_refused() {
     let run = Receiver::plain().run("send --address-check --to URL --seed 7");
@@ -925,4 +960,25 @@ fn a_load_that_makes_no_sense_is_refused() {
         assert_eq!(run.code, 2);
         assert!(run.err.contains(error), "{}", run.err);
     }
+}
+
+// chat
+
+#[test]
+fn a_chat_goes_on_when_nobody_reads_its_address() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child =
+        simulator().args(["chat", "http://127.0.0.1:1", "--port", &port.to_string()]).stdout(writer).spawn().unwrap();
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It has said its address before it takes connections for good.
+    std::thread::sleep(Duration::from_millis(500));
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(ended, None);
 }

@@ -14,6 +14,7 @@ mod menu;
 mod record;
 
 use std::convert::Infallible;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use wechat_events::testing::{PATIENCE, Reason, Verdict as Judged, WeChat};
 use crate::Verdict;
 use crate::account::{Account, now};
 use crate::delivery::{Step, deliver};
+use crate::screen::say;
 use crate::wire::{Answered, Target};
 use act::{Act, Made, Refused};
 use conversation::Conversation;
@@ -108,7 +110,7 @@ pub async fn run(options: Options) -> Verdict {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("--port {port}: {error}"))?;
     let address = listener.local_addr()?;
     let page = format!("http://{address}/");
-    println!("{page} plays WeChat to {url}. Ctrl-C ends it.");
+    say(format_args!("{page} plays WeChat to {url}. Ctrl-C ends it."));
     let chat = Chat {
         wechat,
         account,
@@ -123,7 +125,7 @@ pub async fn run(options: Options) -> Verdict {
         run: epoch_millis(),
     };
     if open && let Err(error) = open::that_detached(&page) {
-        eprintln!("the browser does not start: {error}");
+        drop(writeln!(io::stderr(), "the browser does not start: {error}"));
     }
     axum::serve(listener, router(Arc::new(chat))).await?;
     Ok(true)

@@ -49,7 +49,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         sends: "one with a signature that is wrong in one digit, of another nonce, cut short, or made with no token",
-        passes: "anything without the echostr in it, or an error that quotes it",
+        passes: "any answer without the echostr in it, or an error that quotes it",
         means: "anybody can make the receiver pass for one with your token; what checks nothing here often checks nothing \
                 elsewhere",
         run: |receiver| Box::pin(wrong(receiver)),
@@ -57,14 +57,14 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         sends: "one with an echostr and nothing else",
-        passes: "anything without the echostr in it, or an error that quotes it",
+        passes: "any answer without the echostr in it, or an error that quotes it",
         means: "anybody's words come back from your domain",
         run: |receiver| Box::pin(unsigned(receiver)),
         ..check("address-unsigned", Level::Must)
     },
     Check {
         sends: "one without a right signature and with a script as echostr",
-        passes: "anything without the script in it",
+        passes: "any answer without the script in it",
         means: "cross-site scripting on your domain (as in CVE-2021-43678)",
         run: |receiver| Box::pin(script(receiver)),
         ..check("address-script", Level::Must)
@@ -168,7 +168,7 @@ async fn not_confirmed(receiver: &Receiver, query: String) -> Outcome {
 async fn not_echoed(receiver: &Receiver, query: String, below: u16) -> Outcome {
     let mut request = receiver.wechat.address_check(now());
     request.query = query;
-    let exchange = receiver.exchange(request).await;
+    let exchange = receiver.answer_to_forged(request).await?;
     let echostr = decoded(parameter(&exchange.request.query, "echostr"));
     match &exchange.came {
         Ok(answered) if answered.status < below && String::from_utf8_lossy(&answered.body).contains(&echostr) => {
@@ -202,7 +202,7 @@ async fn script(receiver: &Receiver) -> Outcome {
 async fn signed_script(receiver: &Receiver) -> Outcome {
     let mut request = receiver.wechat.address_check(now());
     request.query = with(&request.query, "echostr", Some(ENCODED));
-    let exchange = receiver.exchange(request).await;
+    let exchange = receiver.answer_to_forged(request).await?;
     let Ok(answered) = &exchange.came else { return Ok(String::new()) };
     if !String::from_utf8_lossy(&answered.body).contains(SCRIPT) {
         return Ok(String::new());

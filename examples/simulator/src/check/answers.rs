@@ -2,11 +2,27 @@
 
 use wechat_events::testing::Verdict;
 
-use super::receiver::{Exchange, Receiver};
+use super::receiver::{Exchange, Genuine, Receiver};
 use super::{ALL, Check, Group, Level, Miss, Outcome, SEALED, address, fail, skip};
 use crate::account::now;
 
+/// The check without which most others tell nothing.
+pub const GENUINE: &str = "answer-text";
+
+/// Seconds that the receiver's clock may be off; a reply that has the push's own CreateTime is off by less.
+const CLOCKS_APART: u64 = 5 * 60;
+
 pub const CHECKS: &[Check] = &[
+    Check {
+        id: GENUINE,
+        group: Group::Answers,
+        level: Level::Must,
+        modes: ALL,
+        sends: "a text, and again if need be, up to three times",
+        passes: "an answer that WeChat takes, in time, to one of them",
+        means: "followers see the fault line; and with no right answer, no wrong one can be told from it",
+        run: |receiver| Box::pin(async { genuine(receiver) }),
+    },
     Check {
         id: "answer-length",
         group: Group::Answers,
@@ -34,7 +50,8 @@ pub const CHECKS: &[Check] = &[
         modes: ALL,
         sends: "a text",
         passes: "a reply whose CreateTime is now, in seconds",
-        means: "nothing that is known; the official page asks for seconds, and milliseconds do not fit a 32-bit number",
+        means: "nothing that is known; the official page asks for seconds since 1970: milliseconds do not fit a 32-bit \
+                number, and local time is hours off",
         run: |receiver| Box::pin(create_time(receiver)),
     },
     Check {
@@ -58,6 +75,14 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(sealed(receiver)),
     },
 ];
+
+fn genuine(receiver: &Receiver) -> Outcome {
+    match &receiver.genuine {
+        Genuine::Bad { seen, hint: Some(hint) } => fail(format!("{seen}\n{hint}")),
+        Genuine::Bad { seen, hint: None } => fail(seen),
+        Genuine::Reply | Genuine::Silent(_) => Ok(String::new()),
+    }
+}
 
 async fn length(receiver: &Receiver) -> Outcome {
     for name in ["text", "unsubscribe"] {
@@ -92,7 +117,7 @@ async fn create_time(receiver: &Receiver) -> Outcome {
     let exchange = reply(receiver).await?;
     let found = exchange.verdict.field("CreateTime").unwrap_or_default();
     match found.trim().parse::<i64>() {
-        Ok(seconds) if seconds.abs_diff(now()) < 24 * 60 * 60 => Ok(String::new()),
+        Ok(seconds) if seconds.abs_diff(now()) <= CLOCKS_APART => Ok(String::new()),
         _ => fail(format!("CreateTime is {found}, and now is {}", now())),
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use wechat_events::testing::{PATIENCE, Request};
 
-use super::receiver::{Exchange, Receiver, xml};
+use super::receiver::{Exchange, Receiver, shortened, xml};
 use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
 use crate::account::now;
 use crate::wire::Silence;
@@ -125,7 +125,7 @@ async fn all_answered(receiver: &Receiver, requests: Vec<Request>) -> Result<Vec
     let exchanges = join_all(requests.into_iter().map(|request| receiver.exchange(request))).await;
     for exchange in &exchanges {
         match &exchange.came {
-            Err(Silence::TimedOut) => return fail("no answer within 5 seconds"),
+            _ if !exchange.is_in_time() => return fail("no answer within 5 seconds"),
             Err(Silence::Broken(reason)) if reason.contains("length limit") => {
                 return fail("an answer of more than a mebibyte");
             }
@@ -206,7 +206,7 @@ async fn external(receiver: &Receiver) -> Outcome {
     sleep(Duration::from_millis(700)).await;
     let asked = trap.asked.lock().map(|asked| asked.clone()).unwrap_or_default();
     match asked.first() {
-        Some(line) => fail(format!("it asked the simulator for `{line}`")),
+        Some(line) => fail(format!("it asked the simulator for `{}`", shortened(line))),
         None => Ok(format!("nobody came to {}", trap.address)),
     }
 }
@@ -288,7 +288,7 @@ async fn cut_short(receiver: &Receiver) -> Outcome {
         drop(timeout(PATIENCE, stream.read_to_end(&mut answer)).await);
         let answer = String::from_utf8_lossy(&answer);
         if answer.starts_with("HTTP/1.1 200") && ["<MsgType>", "<Encrypt>"].iter().any(|mark| answer.contains(mark)) {
-            return fail(format!("a reply: `{}`", super::receiver::shortened(&answer)));
+            return fail(format!("a reply: `{}`", shortened(&answer)));
         }
     }
     Ok(String::new())

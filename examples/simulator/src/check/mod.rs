@@ -47,8 +47,8 @@ use screen::Screen;
 
 /// Plays WeChat and an attacker against a receiver: a table of what it does right, and what each fault means in WeChat.
 ///
-/// Exit codes: 0 when nothing failed, 1 when something did, 2 when the receiver cannot be reached. A warning is no
-/// failure: it is about what no official page settles, or about what WeChat forgives.
+/// Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone, 2 when it cannot be reached at all. A
+/// warning is no failure: it is about what no official page settles, what WeChat forgives, or what cannot be told.
 ///
 /// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
 /// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
@@ -62,8 +62,8 @@ use screen::Screen;
 ///   number         answered with another text each time the handler runs: «number 7»
 ///   wait SECONDS   the same as `number`, after so many seconds
 ///
-/// A refused push is one that is not answered with a reply. Where a receiver answers `success` to a genuine text too,
-/// a refusal cannot be told from it, unless by its status.
+/// A refused push is one that is answered, and not with a reply; silence is a warning. Where a receiver answers `success`
+/// to a genuine text too, a refusal cannot be told from it, unless by its status.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_long_help = listing())]
 pub struct Options {
@@ -78,7 +78,13 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
     /// How long the handler is made to wait in slow-second, slow-third and slow-late.
-    #[arg(long, value_delimiter = ',', value_name = "SECONDS", default_values_t = slow::SECONDS)]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "SECONDS",
+        value_parser = slow::seconds,
+        default_values_t = slow::SECONDS
+    )]
     slow: Vec<f64>,
     /// One JSON object instead of the table.
     #[arg(long)]
@@ -103,13 +109,13 @@ enum Group {
     End,
 }
 
-/// Checks of one phase run when those of the phase before are done, so that what one does to the receiver is not blamed
-/// on another.
+/// Checks of one phase run when those of the phase before are done and the receiver is at rest, so that what one does to
+/// it is not blamed on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     /// All at once.
     Quick,
-    /// One after another.
+    /// One after another, each when the receiver is done with the one before.
     Joins,
     /// All at once: a quarter of a minute.
     Slow,
@@ -119,6 +125,16 @@ enum Phase {
 }
 
 impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Phase::Quick => "the quick checks",
+            Phase::Joins => "joins",
+            Phase::Slow => "slow",
+            Phase::Hostile => "hostile",
+            Phase::End => "end",
+        }
+    }
+
     fn under_way(self) -> &'static str {
         match self {
             Phase::Quick => "what is quick, at once",
@@ -201,13 +217,15 @@ enum Miss {
     Failed(String),
     /// The same, and the receiver did not outlive it: a failure at any level.
     Ended(String),
+    /// What was seen, which may be a failure and may be none: a warning at any level.
+    Doubtful(String),
     /// Why it cannot be told.
     Skipped(String),
 }
 
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Skipped(text)) = self;
+        let (Miss::Failed(text) | Miss::Ended(text) | Miss::Doubtful(text) | Miss::Skipped(text)) = self;
         f.write_str(text)
     }
 }
@@ -216,11 +234,15 @@ fn fail<T>(seen: impl fmt::Display) -> Result<T, Miss> {
     Err(Miss::Failed(seen.to_string()))
 }
 
+fn doubt<T>(seen: impl fmt::Display) -> Result<T, Miss> {
+    Err(Miss::Doubtful(seen.to_string()))
+}
+
 fn skip<T>(why: impl fmt::Display) -> Result<T, Miss> {
     Err(Miss::Skipped(why.to_string()))
 }
 
-/// Longer than any check takes: three deliveries and what follows them.
+/// Longer than any check takes that does not wait for the requests of others: three deliveries and what follows them.
 const LONGEST: Duration = Duration::from_secs(40);
 
 fn checks() -> Vec<Check> {
@@ -272,6 +294,19 @@ impl Options {
     }
 }
 
+/// Adds the check of a genuine text, if there is a check that says nothing without: else nothing would fail.
+fn add_genuine(chosen: &mut Vec<(Check, Option<String>)>) {
+    let is_there = chosen.iter().any(|(check, _)| check.id == answers::GENUINE);
+    let needs_it = |(check, not_run): &(Check, Option<String>)| {
+        not_run.is_none() && !matches!(check.group, Group::Address | Group::End)
+    };
+    if !is_there && chosen.iter().any(needs_it) {
+        let place = chosen.partition_point(|(check, _)| check.group < Group::Answers);
+        let genuine = answers::CHECKS.iter().filter(|check| check.id == answers::GENUINE);
+        chosen.splice(place..place, genuine.map(|check| (*check, None)));
+    }
+}
+
 /// Every check with what it sends, for the help.
 fn listing() -> String {
     let mut listing = "Checks, by group:".to_owned();
@@ -295,10 +330,13 @@ fn is_named(check: &Check, name: &str) -> bool {
 }
 
 pub async fn run(options: Options) -> Verdict {
-    let chosen = options.chosen()?;
+    let mut chosen = options.chosen()?;
     let slow = <[f64; 3]>::try_from(&*options.slow).map_err(|_| "--slow needs three numbers, such as 6,12,20")?;
     let begun = Instant::now();
     let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
+    if receiver.needs_genuine().is_err() {
+        add_genuine(&mut chosen);
+    }
     let mut screen = Screen::new(&receiver, chosen.iter().map(|(check, _)| *check).collect(), options.json);
     let mut phases = BTreeMap::<Phase, Vec<(usize, Check)>>::new();
     for (place, (check, not_run)) in chosen.into_iter().enumerate() {
@@ -307,20 +345,23 @@ pub async fn run(options: Options) -> Verdict {
             Some(why) => screen.found(place, skip(why), Duration::ZERO),
         }
     }
-    let mut ended_by = None;
+    let mut gone_since = None;
+    let mut before = None;
     for (phase, checks) in phases {
         screen.under_way(phase.under_way());
-        if phase >= Phase::Hostile && ended_by.is_none() {
-            // What slow handlers have left behind is not blamed on what follows.
-            receiver.lives().await;
+        if let Some(before) = before.replace(phase)
+            && gone_since.is_none()
+            && !receiver.is_left_alive().await
+        {
+            gone_since = Some(before.name());
         }
         match phase {
-            Phase::Quick | Phase::Slow => {
+            Phase::Quick | Phase::Slow if gone_since.is_none() => {
                 let outcome = |(place, check): (usize, Check)| {
                     let receiver = &receiver;
                     async move {
                         let begun = Instant::now();
-                        (place, in_time(receiver, check).await, begun.elapsed())
+                        (place, found(receiver, check).await, begun.elapsed())
                     }
                 };
                 let mut running: FuturesUnordered<_> = checks.into_iter().map(outcome).collect();
@@ -328,15 +369,22 @@ pub async fn run(options: Options) -> Verdict {
                     screen.found(place, outcome, took);
                 }
             }
-            Phase::Joins | Phase::Hostile | Phase::End => {
+            _ => {
                 for (place, check) in checks {
                     let begun = Instant::now();
-                    let mut outcome = match ended_by {
-                        Some(id) if phase != Phase::End => skip(format!("the receiver is gone since {id}")),
-                        _ => in_time(&receiver, check).await,
+                    let mut outcome = match gone_since {
+                        Some(since) if phase != Phase::End => skip(format!("the receiver is gone since {since}")),
+                        _ => found(&receiver, check).await,
                     };
-                    if phase == Phase::Hostile && ended_by.is_none() && !receiver.lives().await {
-                        ended_by = Some(check.id);
+                    let outlived = match phase {
+                        _ if gone_since.is_some() => true,
+                        // A handler for each of the 50 deliveries may run yet.
+                        Phase::Joins => receiver.is_left_alive().await,
+                        Phase::Hostile => receiver.lives().await,
+                        Phase::Quick | Phase::Slow | Phase::End => true,
+                    };
+                    if !outlived {
+                        gone_since = Some(check.id);
                         let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
                         outcome =
                             Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
@@ -346,10 +394,32 @@ pub async fn run(options: Options) -> Verdict {
             }
         }
     }
-    Ok(screen.end(begun.elapsed()))
+    Ok(screen.end(begun.elapsed(), gone_since))
+}
+
+/// Runs a check; once more if it does not pass and the simulator itself stood still, for then it may not be the receiver
+/// that was late.
+async fn found(receiver: &Receiver, check: Check) -> Outcome {
+    let stalls = receiver.target.stalls();
+    let outcome = in_time(receiver, check).await;
+    if outcome.is_ok() || receiver.target.stalls() == stalls {
+        return outcome;
+    }
+    let stalls = receiver.target.stalls();
+    match in_time(receiver, check).await {
+        Err(Miss::Failed(seen)) if receiver.target.stalls() > stalls => {
+            fail(format!("{seen}\n(the simulator itself stood still for a while, twice: is the machine busy?)"))
+        }
+        outcome => outcome,
+    }
 }
 
 async fn in_time(receiver: &Receiver, check: Check) -> Outcome {
-    let outcome = timeout(LONGEST, (check.run)(receiver)).await;
+    let running = (check.run)(receiver);
+    if check.group.phase() == Phase::Quick {
+        // Each of its requests has its end; before each it may wait for those of all others.
+        return running.await;
+    }
+    let outcome = timeout(LONGEST, running).await;
     outcome.unwrap_or_else(|_| fail(format!("it was not over after {} seconds", LONGEST.as_secs())))
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 
-use super::{Miss, Outcome, fail, skip};
+use super::{Miss, Outcome, doubt, fail, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
 use crate::hint::hint;
@@ -18,6 +18,10 @@ use crate::wire::{Answered, Silence, Target};
 
 /// Requests under way, but where a check is about more.
 const AT_ONCE: usize = 16;
+/// How often a request is sent, at most, before no answer in time is what the receiver has to say.
+const TRIES: usize = 3;
+/// Times five seconds that a receiver may be busy with what was sent to it: 50 handlers of a second, one after another.
+const LEFT_BUSY: usize = 12;
 
 pub struct Receiver {
     pub target: Target,
@@ -77,7 +81,13 @@ impl Receiver {
     pub async fn meet(target: Target, account: &Account, slow: [f64; 3]) -> Result<Receiver, Problem> {
         let wechat = account.wechat()?;
         let request = wechat.address_check(now());
-        let confirms = match target.send(&request, PATIENCE).await {
+        let mut came = target.send(&request, PATIENCE).await;
+        for _ in 1..TRIES {
+            if matches!(came, Err(Silence::TimedOut)) {
+                came = target.send(&request, PATIENCE).await;
+            }
+        }
+        let confirms = match came {
             Err(Silence::Unreachable(error)) => return Err(format!("{target} cannot be reached: {error}").into()),
             Err(silence @ Silence::TimedOut) => {
                 return Err(format!("{target} takes a connection, but: {silence}").into());
@@ -111,7 +121,7 @@ impl Receiver {
 
     async fn learn(&mut self) {
         let mark = self.mark();
-        let echo = self.exchange(self.text(&format!("echo {mark}")).request(now())).await;
+        let echo = self.reply_to(&format!("echo {mark}")).await;
         self.genuine = match &echo.verdict {
             Verdict::Accepted(_) => Genuine::Reply,
             Verdict::Silent => {
@@ -122,10 +132,13 @@ impl Receiver {
             }
             _ => Genuine::Bad { seen: echo.seen(), hint: None },
         };
+        if matches!(self.genuine, Genuine::Bad { .. }) {
+            return;
+        }
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
         let mut seen = Vec::new();
         for (text, least) in [("number", 0), ("number", 0), ("wait 0.3", 300), ("wait 0.3", 300)] {
-            let exchange = self.exchange(self.text(text).request(now())).await;
+            let exchange = self.reply_to(text).await;
             let waited = exchange.came.as_ref().is_ok_and(|answer| answer.after >= Duration::from_millis(least));
             match exchange.content() {
                 Some(content) if waited && !seen.contains(&content) => seen.push(content),
@@ -134,6 +147,12 @@ impl Receiver {
             self.knows.number = seen.len() >= 2;
             self.knows.wait = seen.len() >= 4;
         }
+    }
+
+    /// What a text is answered with; asked for again where WeChat does not take it, as what a receiver does first after
+    /// its start may be late.
+    async fn reply_to(&self, text: &str) -> Exchange {
+        self.ask(|| self.text(text).request(now()), Exchange::is_taken).await
     }
 
     /// A number of this run alone.
@@ -178,11 +197,27 @@ impl Receiver {
 
     /// Whether it answers the check of its address as it did at first; somebody may be starting it again.
     pub async fn lives(&self) -> bool {
+        self.confirms_again(0).await
+    }
+
+    /// The same, when it has been given time to end what it is still busy with.
+    pub async fn is_left_alive(&self) -> bool {
+        self.confirms_again(LEFT_BUSY).await
+    }
+
+    /// Whether it confirms its address again, though it may be late so often.
+    async fn confirms_again(&self, mut late: usize) -> bool {
         for wait in [0, 500, 1500] {
             sleep(Duration::from_millis(wait)).await;
-            let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
-            if exchange.came.is_ok() && (exchange.verdict == Verdict::Confirmed || !self.confirms) {
-                return true;
+            loop {
+                let exchange = self.exchange_at_once(self.wechat.address_check(now())).await;
+                if exchange.came.is_ok() && (exchange.verdict == Verdict::Confirmed || !self.confirms) {
+                    return true;
+                }
+                if exchange.is_in_time() || late == 0 {
+                    break;
+                }
+                late -= 1;
             }
         }
         false
@@ -202,6 +237,18 @@ impl Receiver {
             Err(_) => Verdict::Ignored(Reason::Silence),
         };
         Exchange { request, came, verdict }
+    }
+
+    /// Sends what is made, and what is made anew, until the answer is enough; or what came at last.
+    pub async fn ask(&self, make: impl Fn() -> Request, is_enough: fn(&Exchange) -> bool) -> Exchange {
+        let mut exchange = self.exchange(make()).await;
+        for _ in 1..TRIES {
+            if is_enough(&exchange) {
+                break;
+            }
+            exchange = self.exchange(make()).await;
+        }
+        exchange
     }
 
     /// Fails unless WeChat takes the answer.
@@ -241,10 +288,25 @@ impl Receiver {
         }
     }
 
+    /// What comes to a request that is to be refused; silence is no refusal, for what is silent may be the handler.
+    ///
+    /// Hanging up is one, as long as the receiver lives.
+    pub async fn answer_to_forged(&self, request: Request) -> Result<Exchange, Miss> {
+        let exchange = self.ask(|| request.clone(), Exchange::is_in_time).await;
+        match &exchange.came {
+            Ok(_) => Ok(exchange),
+            Err(Silence::Broken(_)) if self.lives().await => Ok(exchange),
+            Err(Silence::Broken(_)) => doubt(format!("{}; and then it is gone", exchange.seen())),
+            Err(Silence::TimedOut | Silence::Unreachable(_)) => {
+                doubt(format!("{}: whether that is a refusal cannot be told", exchange.seen()))
+            }
+        }
+    }
+
     /// Passes if the request is refused: whatever is no reply, where a genuine one is replied to.
     pub async fn refuses(&self, request: Request) -> Outcome {
         self.needs_genuine()?;
-        let exchange = self.exchange(request).await;
+        let exchange = self.answer_to_forged(request).await?;
         let Ok(answered) = &exchange.came else { return Ok(String::new()) };
         if answered.status >= 300 {
             return Ok(String::new());
@@ -262,6 +324,11 @@ impl Receiver {
 }
 
 impl Exchange {
+    /// Whether something came back in time, be it that the receiver hung up.
+    pub fn is_in_time(&self) -> bool {
+        !self.came.as_ref().is_err_and(Silence::is_late)
+    }
+
     /// Whether WeChat takes the answer, be it a reply or none.
     pub fn is_taken(&self) -> bool {
         matches!(self.verdict, Verdict::Accepted(_) | Verdict::Silent)

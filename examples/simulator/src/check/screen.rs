@@ -63,6 +63,8 @@ struct Summary<'s> {
     failed: usize,
     warned: usize,
     skipped: usize,
+    /// Since which checks the receiver does not answer any more.
+    gone_since: Option<&'static str>,
     seconds: f64,
 }
 
@@ -128,7 +130,7 @@ impl Screen {
         let (result, seen) = match (outcome, level) {
             (Ok(seen), _) => (Result::Passed, seen),
             (Err(Miss::Ended(seen)), _) | (Err(Miss::Failed(seen)), Level::Must) => (Result::Failed, seen),
-            (Err(Miss::Failed(seen)), Level::Should) => (Result::Warned, seen),
+            (Err(Miss::Failed(seen)), Level::Should) | (Err(Miss::Doubtful(seen)), _) => (Result::Warned, seen),
             (Err(Miss::Skipped(seen)), _) => (Result::Skipped, seen),
         };
         let found = Found { result, seen, took };
@@ -148,8 +150,8 @@ impl Screen {
         self.bar.set_message(what);
     }
 
-    /// Whether nothing failed.
-    pub fn end(self, took: Duration) -> bool {
+    /// Whether nothing failed, and the receiver is still there.
+    pub fn end(self, took: Duration, gone_since: Option<&'static str>) -> bool {
         self.bar.finish_and_clear();
         let count = |result| self.found.values().filter(|found| found.result == result).count();
         let (passed, failed) = (count(Result::Passed), count(Result::Failed));
@@ -169,17 +171,22 @@ impl Screen {
                 failed,
                 warned,
                 skipped,
+                gone_since,
                 seconds: took.as_secs_f64(),
             };
             say(format_args!("{}", serde_json::to_string_pretty(&summary).unwrap_or_default()));
         } else {
+            if let Some(since) = gone_since {
+                let style = Result::Failed.style();
+                say(format_args!("\n{style}the receiver does not confirm its address any more{Reset}, since {since}"));
+            }
             let style = if failed == 0 { Result::Passed.style() } else { Result::Failed.style() };
             say(format_args!(
                 "\n{style}{passed} passed, {failed} failed{Reset}, {warned} warned, {skipped} skipped, in {:.1} s",
                 took.as_secs_f64()
             ));
         }
-        failed == 0
+        failed == 0 && gone_since.is_none()
     }
 }
 

@@ -7,7 +7,6 @@ use wechat_events::testing::{DELIVERIES, Draft, Request, Verdict};
 use super::receiver::{Exchange, Receiver, shortened};
 use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
 use crate::account::now;
-use crate::wire::Silence;
 
 const REPLY: &str = "the reply in a later delivery, from the one run; or `success` in the first, when the handler has been \
                      given up";
@@ -79,9 +78,9 @@ async fn delivered(receiver: &Receiver, text: &str) -> Result<Option<Delivered>,
     for ((request, due), attempt) in requests.into_iter().zip(DELIVERIES).zip(1..) {
         sleep_until(begun + due).await;
         let exchange = receiver.exchange_at_once(request).await;
-        match (&exchange.came, &exchange.verdict, &again) {
-            (Err(Silence::TimedOut), _, _) => {}
-            (_, Verdict::Accepted(_) | Verdict::Silent, Some(again)) => {
+        match (&exchange.verdict, &again) {
+            _ if !exchange.is_in_time() => {}
+            (Verdict::Accepted(_) | Verdict::Silent, Some(again)) => {
                 return Ok(Some(Delivered { attempt, exchange, again: again.clone() }));
             }
             _ => return fail(format!("delivery {attempt}: {}", exchange.seen())),
@@ -154,3 +153,11 @@ async fn kept(receiver: &Receiver) -> Outcome {
 
 /// Seconds that the handler is made to wait, if nothing else is asked for.
 pub const SECONDS: [f64; 3] = [6.0, 12.0, 20.0];
+
+/// Reads such a number.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
+        _ => Err("it is no number of seconds, such as 6".to_owned()),
+    }
+}

@@ -105,7 +105,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a byte order mark before every answer",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -165,10 +165,26 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "the clock of China, read as if it were universal time",
+        mode: Plain,
+        run: &["--only", "answers"],
+        fails: &["answer-time"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                let text = answer.text();
+                let Some((front, behind)) = text.split_once("<CreateTime>") else { return answer };
+                let (time, behind) = behind.split_once('<').unwrap();
+                let time = time.parse::<i64>().unwrap() + 8 * 60 * 60;
+                Answer { body: format!("{front}<CreateTime>{time}<{behind}").into(), ..answer }
+            })
+        },
+    },
+    Fault {
         name: "status 201",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there"],
+        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -195,7 +211,7 @@ pub const FAULTS: &[Fault] = &[
         name: "To and From are not exchanged",
         mode: Plain,
         run: FEW,
-        fails: &["kinds-account", "still-there"],
+        fails: &["kinds-account", "still-there", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -219,6 +235,21 @@ pub const FAULTS: &[Fault] = &[
                     },
                     _ => stand.good(&asked).await,
                 }
+            })
+        },
+    },
+    Fault {
+        name: "lets forgers wait",
+        mode: Plain,
+        run: &["--only", "address-unsigned,forged-no-signature"],
+        fails: &["address-unsigned", "forged-no-signature"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                if answer.status >= 400 {
+                    sleep(FOR_EVER).await;
+                }
+                answer
             })
         },
     },
@@ -384,6 +415,21 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "late with one refusal",
+        mode: Safe,
+        run: &["--only", "sealed-oracle"],
+        fails: &[],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                if answer.status >= 400 && stand.count.fetch_add(1, Ordering::SeqCst) == 0 {
+                    sleep(FOR_EVER).await;
+                }
+                answer
+            })
+        },
+    },
+    Fault {
         name: "opens what is for another app id",
         mode: Safe,
         run: QUICK,
@@ -530,7 +576,7 @@ pub const FAULTS: &[Fault] = &[
         name: "replies in the clear, in safe mode",
         mode: Safe,
         run: FEW,
-        fails: &["kinds-account", "still-there"],
+        fails: &["answer-text", "kinds-account", "still-there"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -751,6 +797,20 @@ pub const FAULTS: &[Fault] = &[
             Box::pin(async move {
                 if asked.is_push() && !asked.query.is_empty() && !asked.query.starts_with("signature=") {
                     return Answer::new(403, "");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "silent on events",
+        mode: Plain,
+        run: &["--only", "address,kinds-missing-fields,kinds-empty-fields"],
+        fails: &["kinds-missing-fields", "kinds-empty-fields"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("<Event>") {
+                    sleep(FOR_EVER).await;
                 }
                 stand.good(&asked).await
             })
@@ -1172,6 +1232,18 @@ pub const FAULTS: &[Fault] = &[
             Box::pin(async move {
                 let _turn = stand.gate.lock().await;
                 stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "remembers nothing, and takes one connection at a time",
+        mode: Plain,
+        run: &["--only", "joins-once"],
+        fails: &["joins-once"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                stand.one_by_one.store(true, Ordering::SeqCst);
+                stand.forgetful(&asked).await
             })
         },
     },

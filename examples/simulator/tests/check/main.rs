@@ -5,12 +5,17 @@ mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
 use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
@@ -149,6 +154,116 @@ async fn what_cannot_be_reached_is_said_and_ends_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_at_first_is_asked_again() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            for late in ["[echo m", "[wait 0.3]"] {
+                let is_first = |text: &str| {
+                    text.contains(late) && stand.kept.lock().unwrap().insert(late.to_owned(), String::new()).is_none()
+                };
+                if asked.is_push() && is_first(&asked.text()) {
+                    sleep(Duration::from_secs(6)).await;
+                }
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "forged-no-signature,joins-others"]).await;
+    let passed = |id: &str| (id.to_owned(), ("passed".to_owned(), String::new()));
+    assert_eq!(rows(&ran), ["forged-no-signature", "joins-others"].map(passed).into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_genuine_text_without_a_right_answer_is_a_failure_whatever_was_asked_for() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if asked.is_push() { receiver::Answer::new(404, "not found") } else { stand.good(&asked).await }
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "address-right,forged-no-signature"]).await;
+    let expected = [
+        ("address-right", "passed", ""),
+        (
+            "answer-text",
+            "failed",
+            "status 404, `not found`; WeChat shows its fault line: status 404, not 200\n\
+             Is the path right? WeChat sends to exactly the address that it is given.",
+        ),
+        (
+            "forged-no-signature",
+            "skipped",
+            "WeChat does not take the answer to a genuine text, so that nothing can be told",
+        ),
+    ];
+    let expected = expected.map(|(id, result, seen)| (id.to_owned(), (result.to_owned(), seen.to_owned())));
+    assert_eq!((ran.code, rows(&ran)), (Some(1), expected.into()));
+    // Whoever is not there yet asks for less.
+    let ran = check(&receiver.url, Mode::Plain, &["--only", "address"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_ended_is_not_blamed_on_what_came_after() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if stand.ended.fetch_or(asked.query.is_empty(), Ordering::SeqCst) {
+                return receiver::Answer { framing: receiver::Framing::None, ..receiver::Answer::new(200, "") };
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "address-bare,hostile-dtd,hostile-wide"]).await;
+    let gone = ("skipped".to_owned(), "the receiver is gone since the quick checks".to_owned());
+    let expected = [
+        ("address-bare".to_owned(), ("passed".to_owned(), String::new())),
+        ("hostile-dtd".to_owned(), gone.clone()),
+        ("hostile-wide".to_owned(), gone),
+    ];
+    assert_eq!((rows(&ran), ran.code), (expected.into(), Some(1)));
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(summary["gone_since"], "the quick checks");
+}
+
+/// Stopped with its request under way, it finds the answer there when it goes on, and five seconds gone.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_the_simulator_slept_through_is_made_again() {
+    static SIMULATOR: OnceLock<u32> = OnceLock::new();
+    static SLEPT: AtomicBool = AtomicBool::new(false);
+    fn signal(name: &str) {
+        let pid = SIMULATOR.get().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if asked.query.contains("nonce=10000000000&") && !SLEPT.swap(true, Ordering::SeqCst) {
+                signal("STOP");
+                tokio::spawn(async move {
+                    sleep(Duration::from_secs(6)).await;
+                    signal("CONT");
+                });
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let simulator = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"))
+        .args(["check", &receiver.url, "--token", TOKEN, "--json", "--only", "address-sorting"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    SIMULATOR.set(simulator.id().unwrap()).unwrap();
+    let output = simulator.wait_with_output().await.unwrap();
+    let ran =
+        Ran { code: output.status.code(), stdout: String::from_utf8(output.stdout).unwrap(), stderr: String::new() };
+    assert!(SLEPT.load(Ordering::SeqCst));
+    assert_eq!(rows(&ran)["address-sorting"], ("passed".to_owned(), String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
     for option in ["--only", "--skip"] {
         let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &[option, "address,adress-right"]).await;
@@ -158,6 +273,36 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
             "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_is_no_number_of_seconds_is_refused() {
+    for (slow, wrong) in [("NaN,0,0", "NaN"), ("6,-1,20", "-1"), ("6,12,inf", "inf")] {
+        let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &["--slow", slow]).await;
+        let expected =
+            format!("error: invalid value '{wrong}' for '--slow <SECONDS>': it is no number of seconds, such as 6\n");
+        assert_eq!(ran.code, Some(2));
+        assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_where_an_entity_leads_moves_no_cursor() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if let Some((_, behind)) = asked.text().split_once("<!ENTITY a SYSTEM \"http://")
+                && let Some((address, _)) = behind.split_once('/')
+            {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(b"GET /\x1b[2J HTTP/1.0\r\n\r\n").await.unwrap();
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "hostile-external-entity"]).await;
+    let seen = "it asked the simulator for `GET /\\u{1b}[2J HTTP/1.0`".to_owned();
+    assert_eq!(rows(&ran)["hostile-external-entity"], ("failed".to_owned(), seen));
 }
 
 #[tokio::test(flavor = "multi_thread")]
