@@ -151,7 +151,7 @@ impl Reply {
     fn document(&self, event: &Event<'_>, now: i64) -> (String, usize) {
         let (json, mut head) = (is_json(event.body()), 0);
         let document = Writer::document(json, self.room(event, now), |xml| {
-            head = names(xml, event, now);
+            head = names(xml, &event.to_user, &event.from_user, now);
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
@@ -232,17 +232,17 @@ const TEXT_REST: &str = "</CreateTime><MsgType><![CDATA[text]]></MsgType><Conten
 /// What all replies to a push begin with, up to the digits of CreateTime: known to whoever has the push. With room for
 /// so many bytes more, and in XML with nothing to escape for no others.
 #[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) fn head(event: &Event<'_>, more: usize) -> String {
-    let (room, mut end) = (TEXT_HEAD.len() + event.from_user.len() + event.to_user.len() + more, 0);
-    let mut head = Writer::document(is_json(event.body()), room, |xml| end = names(xml, event, 0));
+pub(crate) fn head(json: bool, to_user: &str, from_user: &str, more: usize) -> String {
+    let (room, mut end) = (TEXT_HEAD.len() + to_user.len() + from_user.len() + more, 0);
+    let mut head = Writer::document(json, room, |xml| end = names(xml, to_user, from_user, 0));
     head.truncate(end);
     head
 }
 
 /// Writes who to, who from and when, and says where the time begins.
-fn names(xml: &mut Writer, event: &Event<'_>, now: i64) -> usize {
-    xml.text(tag!("ToUserName"), &event.from_user);
-    xml.text(tag!("FromUserName"), &event.to_user);
+fn names(xml: &mut Writer, to_user: &str, from_user: &str, now: i64) -> usize {
+    xml.text(tag!("ToUserName"), from_user);
+    xml.text(tag!("FromUserName"), to_user);
     let mut at = 0;
     xml.member(tag!("CreateTime"), |xml| {
         at = xml.text.len();

@@ -152,7 +152,7 @@ impl<'w> Delivery<'w> {
             }
             Claimed::Done { answer, carrier, age } => {
                 self.arrival.note_age(age, now);
-                Step::Carry(rules::written(&answer, self.arrival.push), carrier)
+                self.done(rules::written(&answer, self.arrival.push), carrier)
             }
             Claimed::Exhausted { age } => {
                 self.arrival.note_age(age, now);
@@ -190,10 +190,16 @@ impl<'w> Delivery<'w> {
     /// A run that came to its end in this delivery's hands.
     fn ended(&mut self, ended: Ended) -> Step<'w> {
         match ended {
-            Ended::Done { written, carrier: Some(Carrier::Delivery) } => Step::Answer(self.answered(written)),
-            Ended::Done { written, carrier } => Step::Carry(written, carrier),
+            Ended::Done { written, carrier } => self.done(written, carrier),
             Ended::Failed => Step::Fail,
             Ended::Lost => Step::Claim,
+        }
+    }
+
+    fn done(&mut self, written: String, carrier: Option<Carrier>) -> Step<'w> {
+        match carrier {
+            Some(Carrier::Delivery) => Step::Answer(self.answered(written)),
+            carrier => Step::Carry(written, carrier),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::endpoint::{Endpoint, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
+use crate::fields;
 use crate::reply::{self, Reply};
 use crate::store::Refusal;
 
@@ -370,12 +371,16 @@ pub(super) fn written(kept: &[u8], push: &Push<'_>) -> String {
         Err(_) => String::from_utf8_lossy(kept),
     };
     // After the head come the digits of a time. All else has no head.
-    if let Some(b'0'..=b'9' | b'-') = kept.as_bytes().first()
-        && let Ok(event) = push.event()
-    {
-        let mut written = reply::head(&event, kept.len());
-        written.push_str(&kept);
-        return written;
+    if !matches!(kept.as_bytes().first(), Some(b'0'..=b'9' | b'-')) {
+        return kept.into_owned();
     }
-    kept.into_owned()
+    let mut written = if let Some((to_user, from_user)) = fields::names(push.body()) {
+        reply::head(false, to_user, from_user, kept.len())
+    } else if let Ok(event) = push.event() {
+        reply::head(fields::is_json(push.body()), &event.to_user, &event.from_user, kept.len())
+    } else {
+        return kept.into_owned();
+    };
+    written.push_str(&kept);
+    written
 }
