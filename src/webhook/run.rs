@@ -416,6 +416,7 @@ impl Heir {
     async fn watch(mut self, mut stop: watch::Receiver<bool>) {
         let (account, mut lapsed) = (Arc::clone(&self.account), false);
         let shared = account.shared();
+        let give_up_at = shared.now().saturating_add(rules::LATE);
         loop {
             let wait = shared.store.wait(self.key, shared.now()).into_future();
             let lease_over = sleep_until(shared.instant(self.lease_over));
@@ -436,6 +437,12 @@ impl Heir {
                     self.lease_over = now.saturating_add(lease_left.max(rules::millis(SECOND_LOOK)));
                 }
                 Claimed::Done { .. } | Claimed::Exhausted { .. } => return,
+                // Nobody waits for it, and the run may be well.
+                Claimed::Refused(_) if now < give_up_at => {
+                    if let Raced::Second(()) = race(sleep(ASK_AGAIN), stopped(&mut stop)).await {
+                        return;
+                    }
+                }
                 Claimed::Refused(refusal) => {
                     return shared.rules.failed(account.endpoint(), &self.body, 0, Cause::Refused(refusal));
                 }
@@ -470,6 +477,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Between two looks at a lease of which store and clock think differently.
 pub(super) const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// Until a store is asked again that refused.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// For a store with a lease that nobody could keep.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);

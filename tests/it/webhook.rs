@@ -426,32 +426,26 @@ fn a_failure_is_a_second_chance_for_the_next_delivery() {
 
 #[test]
 fn acknowledged_pushes_are_answered_in_time_and_the_reply_comes_late() {
-    check(
-        "text",
-        |builder| builder.policy(Policy::Acknowledge),
-        &[
-            (&[Answers(0)], USUAL, "0 #1 reply, 0 run"),
-            (&[Answers(4_400)], USUAL, "0 run, 4400 #1 reply"),
-            (&[Answers(4_600)], USUAL, "0 run, 4500 #1 success, 4600 late"),
-            (&[Answers(14_000)], USUAL, "0 run, 4500 #1 success, 14000 late"),
-            (&[Answers(20_000)], USUAL, "0 run, 4500 #1 success, 20000 late"),
-            (&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success"),
-            // What failed is asked for again all the same; 4.5 s after the first delivery are over by then.
-            (&[Fails(0), Answers(1_000)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run, 6070 late"),
-            (&[Answers(6_000)], &[(3_000, 8_000)], "3000 run, 7500 #1 success, 9000 late"),
-        ],
-    );
     quiet_panics();
     check(
         "text",
         |builder| builder.policy(Policy::Acknowledge),
         &[
+            (&[Answers(0)], USUAL, "0 #1 reply, 0 run"),
             (&[Answers(1_000)], USUAL, "0 run, 1000 #1 reply"),
+            (&[Answers(4_400)], USUAL, "0 run, 4400 #1 reply"),
+            (&[Answers(4_600)], USUAL, "0 run, 4500 #1 success, 4600 late"),
             (&[Answers(6_000)], USUAL, "0 run, 4500 #1 success, 6000 late"),
             (&[Answers(9_000)], USUAL, "0 run, 4500 #1 success, 9000 late"),
             (&[Answers(12_000)], USUAL, "0 run, 4500 #1 success, 12000 late"),
+            (&[Answers(14_000)], USUAL, "0 run, 4500 #1 success, 14000 late"),
+            (&[Answers(20_000)], USUAL, "0 run, 4500 #1 success, 20000 late"),
+            (&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success"),
             (&[Fails(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
             (&[Panics(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
+            // What failed is asked for again all the same; 4.5 s after the first delivery are over by then.
+            (&[Fails(0), Answers(1_000)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run, 6070 late"),
+            (&[Answers(6_000)], &[(3_000, 8_000)], "3000 run, 7500 #1 success, 9000 late"),
         ],
     );
 }
@@ -1075,6 +1069,36 @@ fn an_heir_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() 
                 log.add("down");
                 sleep(Duration::from_secs(30)).await;
             }
+            log.text()
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn an_heir_asks_again_while_the_store_refuses_and_reports_the_push_in_the_end() {
+    for (back_at, expected) in [
+        (7_500, "0 run, 3500 killed, 5070 #2 success, 8000 late, 8000 run"),
+        (60_000, "0 run, 3500 killed, 5070 #2 success, 21200 failed: the store cannot be reached"),
+    ] {
+        let found = paused(async {
+            let log = Log::new();
+            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
+            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
+            let (first, second) = (node(), node());
+            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
+            let two = builder(&log, script(&[Answers(0)])).policy(Policy::Acknowledge).store(second.clone()).build();
+            let body = push("text");
+            assert!(timeout(Duration::from_millis(3_500), call(&one, &body)).await.is_err());
+            first.killed.store(true, Ordering::Relaxed);
+            log.add("killed");
+            sleep_until(log.start + Duration::from_millis(5_070)).await;
+            log.add(format!("#2 {}", told(&log, &body, &call(&two, &body).await)));
+            second.killed.store(true, Ordering::Relaxed);
+            sleep_until(log.start + Duration::from_millis(back_at)).await;
+            second.killed.store(false, Ordering::Relaxed);
+            sleep(Duration::from_secs(30)).await;
             log.text()
         });
         assert_eq!(found, expected);
