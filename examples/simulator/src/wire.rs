@@ -24,7 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wechat_events::testing::{self, Answer};
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
-const LARGEST_ANSWER: usize = 1 << 20;
+pub const LARGEST_ANSWER: usize = 1 << 20;
 /// How often it is looked whether this program runs, while an answer is waited for.
 const LOOK: Duration = Duration::from_millis(100);
 /// Longer than a look is late on a machine that keeps up.
@@ -286,7 +286,8 @@ fn not_taken(patience: Duration) -> Silence {
     Silence::Unreachable(io::Error::new(io::ErrorKind::TimedOut, seen))
 }
 
-fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
+/// Of a connection or an answer that is not whole.
+pub fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
     Silence::Broken(error.into().to_string())
 }
 

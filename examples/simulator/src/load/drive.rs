@@ -24,7 +24,7 @@ use super::plan::{Job, Plan};
 use super::{Options, Rate};
 use crate::Problem;
 use crate::account::now;
-use crate::wire::{Silence, Target};
+use crate::wire::{LARGEST_ANSWER, Silence, Target, broken};
 
 /// Pushes that are prepared ahead, at most.
 const AHEAD: usize = 64;
@@ -32,8 +32,6 @@ const AHEAD: usize = 64;
 const GRACE: Duration = Duration::from_secs(1);
 /// How long before it is due a push is prepared at the earliest: it is signed with the time at which it is prepared.
 const EARLY: Duration = Duration::from_millis(50);
-/// Bytes of an answer that are read.
-const LARGEST_ANSWER: usize = 1 << 20;
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -454,8 +452,4 @@ impl Sending {
             self.idle.borrow_mut().push(connection);
         }
     }
-}
-
-fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Silence {
-    Silence::Broken(error.into().to_string())
 }
