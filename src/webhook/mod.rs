@@ -152,6 +152,9 @@ impl<H, S> WebhookBuilder<H, S> {
     /// WeChat makes three, of which two at most are open at a time; a proxy that tries each request on three upstreams,
     /// as nginx's `proxy_next_upstream` does, makes nine in all. Who knows the bytes of a push, and a signature, could
     /// otherwise hold any number of connections by repeating it.
+    ///
+    /// One that was acknowledged while another's run was at it counts until that ends: somebody still waits for it, should
+    /// the machine of the run die.
     pub fn max_joiners(self, deliveries: usize) -> Self {
         self.rule(|rules| rules.max_joiners = deliveries)
     }
