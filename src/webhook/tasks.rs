@@ -118,7 +118,7 @@ use crate::store::{Memory, Store};
 /// - **A runtime for each worker**, as some servers have: a run is a task of the runtime that its call was polled in,
 ///   and dies with it. At a shutdown that is before the run has ended: poll calls in a runtime that stays, as the
 ///   example for actix-web does.
-/// - **Handlers that keep their thread**, by file IO or long computations, belong into [`Blocking`](crate::Blocking)
+/// - **Handlers that keep their thread**, by file IO or long computations, belong into [`Blocking`](struct@crate::Blocking)
 ///   or `tokio::task::spawn_blocking`: a claim is not renewed meanwhile, so that on a shared store another machine takes
 ///   the push over after 4 s.
 /// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
