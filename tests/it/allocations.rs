@@ -51,6 +51,47 @@ fn a_plaintext_push_is_answered_with_the_reply_and_its_bytes_allocated() {
     assert_eq!(respond(&Silent).count_total, 1, "`success`");
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use wechat_events::{AsyncHandler, Webhook};
+
+    struct Echo;
+    impl AsyncHandler for Echo {
+        async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+            Ok(Reply::text(&*text.content))
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    // One shard, so that it grows at the same pushes in every run.
+    let store = Memory::builder().shards(1).build();
+    let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), Echo).store(store).build();
+    let query = wire::query("token", "1714037059", "486452656");
+    let body = include_str!("../pushes/text.xml");
+    let call = |number: u32| {
+        let body = body.replace("</xml>", &format!("<Number>{number}</Number></xml>"));
+        runtime.block_on(async {
+            let mut call = pin!(webhook.call("POST", &query, body.as_bytes()));
+            let mut spare = None;
+            let count = allocations(|| {
+                let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                let Poll::Ready(response) = polled else { panic!() };
+                spare = Some(response.body.capacity() - response.body.len());
+            })
+            .count_total;
+            (count, spare)
+        })
+    };
+    for number in 0..100 {
+        call(number);
+    }
+    assert_eq!(call(100), (4, Some(0)), "the push, its run, the handler's text, and the answer");
+    assert_eq!(call(100), (2, Some(0)), "what the store kept, and the answer");
+}
+
 #[test]
 fn an_oversize_body_costs_nothing() {
     let body = vec![b'<'; 1 << 21];

@@ -232,6 +232,19 @@ fn constructors_refuse_what_wechat_refuses() {
 }
 
 #[test]
+fn a_text_with_nothing_to_escape_is_written_without_room_to_spare() {
+    for (content, now) in [("hello", 1714037060), ("你好，", 0), ("", 9), ("]]", 10), ("a\u{1}b", 99)] {
+        let mut reply = Reply::text("a");
+        let Reply::Text(text) = &mut reply else { panic!() };
+        text.content = content.to_owned();
+        let written = reply.write(&message(), now).body;
+        // What is left out of a text leaves its room, and an empty text is answered `success`.
+        let spare = usize::from(content.contains('\u{1}'));
+        assert_eq!(written.capacity() - written.len(), spare, "{written}");
+    }
+}
+
+#[test]
 fn a_long_text_is_cut_visibly_at_a_character_within_the_limit() {
     for (text, bytes) in [
         ("a".repeat(2047), 2047),
