@@ -99,10 +99,10 @@ impl Reply {
         }
         match self.check(event) {
             Err(refused) => (Written { body: "success".to_owned(), refused: Some(refused) }, 0),
-            Ok(refused) => {
-                let (body, head) = self.document(event, now);
-                (Written { body, refused }, head)
-            }
+            Ok(refused) => match self.document(event, now) {
+                Some((body, head)) => (Written { body, refused }, head),
+                None => (Written { body: "success".to_owned(), refused: Some(Refused::NoSender) }, 0),
+            },
         }
     }
 
@@ -113,11 +113,7 @@ impl Reply {
         if !event.takes_reply() {
             return Err(Refused::TakesNone { name: name() });
         }
-        // What is left out of a name makes it another's. JSON holds every character.
-        let json = is_json(event.body());
-        let is_odd_name = |name: &str| !is_blank(name) && (json || !name.chars().any(is_forbidden));
-        let is_name = |name: &str| (!name.is_empty() && is_plain(name)) || is_odd_name(name);
-        if !is_name(&event.from_user) || !is_name(&event.to_user) {
+        if is_blank(&event.from_user) || is_blank(&event.to_user) {
             return Err(Refused::NoSender);
         }
         match self {
@@ -148,10 +144,13 @@ impl Reply {
         Ok(None)
     }
 
-    fn document(&self, event: &Event<'_>, now: i64) -> (String, usize) {
-        let (json, mut head) = (is_json(event.body()), 0);
+    /// `None` if XML cannot hold the names.
+    fn document(&self, event: &Event<'_>, now: i64) -> Option<(String, usize)> {
+        let (json, mut head, mut lacks) = (is_json(event.body()), 0, false);
         let document = Writer::document(json, self.room(event, now), |xml| {
             head = names(xml, &event.to_user, &event.from_user, now);
+            // What is left out of a name makes it another's.
+            lacks = xml.lacks;
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
@@ -203,7 +202,7 @@ impl Reply {
                 }
             }
         });
-        (document, head)
+        (!lacks).then_some((document, head))
     }
 
     /// About how many bytes the document has. That of a text in XML with nothing to escape has just as many: whoever
@@ -284,12 +283,14 @@ pub(crate) use tag;
 pub(crate) struct Writer {
     text: String,
     json: bool,
+    /// A character was left out.
+    lacks: bool,
 }
 
 impl Writer {
     /// A document of about so many bytes: `<xml>…</xml>` or `{…}`.
     pub(crate) fn document(json: bool, capacity: usize, inside: impl FnOnce(&mut Writer)) -> String {
-        let mut writer = Writer { text: String::with_capacity(capacity), json };
+        let mut writer = Writer { text: String::with_capacity(capacity), json, lacks: false };
         match json {
             true => writer.object(inside),
             false => writer.element(tag!("xml"), inside),
@@ -395,8 +396,9 @@ impl Writer {
                 Some('>') => self.text.push('>'),
                 // A bare one is read as a line feed.
                 Some('\r') => self.text.push_str("]]>&#13;<![CDATA["),
-                Some(c) if !is_forbidden(c) => self.text.push(c),
-                _ => {}
+                Some(c) if is_forbidden(c) => self.lacks = true,
+                Some(c) => self.text.push(c),
+                None => {}
             }
             rest = chars.as_str();
         }
