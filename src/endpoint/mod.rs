@@ -704,7 +704,11 @@ impl fmt::Write for OneLine<'_, '_> {
 
 /// The value of a parameter that WeChat always sends.
 fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
-    value.ok_or(RequestError::MissingParameter { name })
+    // `ok_or` would make an error, and drop it, for each that is there.
+    match value {
+        Some(value) => Ok(value),
+        None => Err(RequestError::MissingParameter { name }),
+    }
 }
 
 /// Parameters of the query, decoded as a form is; the first of each name counts.
@@ -715,11 +719,11 @@ fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<C
     while !rest.is_empty() {
         let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
         let (pair, behind) = rest.split_at_checked(end).unwrap_or_default();
-        let name_end = memchr(b'=', pair.as_bytes()).unwrap_or(pair.len());
-        let (name, value) = pair.split_at_checked(name_end).unwrap_or_default();
-        for (wanted, slot) in names.iter().zip(&mut values) {
-            if *wanted == name && slot.is_none() {
-                *slot = Some(value.get(1..).unwrap_or_default());
+        for (name, slot) in names.iter().zip(&mut values) {
+            if let Some(value) = pair.strip_prefix(name)
+                && (value.is_empty() || value.starts_with('='))
+            {
+                slot.get_or_insert(value.get(1..).unwrap_or_default());
             }
         }
         rest = behind.get(1..).unwrap_or_default();
