@@ -252,7 +252,13 @@ fn the_same_request_is_accepted_again_as_wechat_repeats_it() {
 #[test]
 fn parameters_are_found_in_any_order_and_decoded() {
     let signature = sign(&["token", "a b", "c&d=e+f"]);
-    let query = format!("openid=o&nonce=c%26d%3De%2bf&encrypt_type=raw&&x&timestamp=a+b&signature={signature}");
+    // Names that begin as a wanted one are others; of a name the first counts.
+    let query = format!(
+        "openid=o&nonces=1&nonce=c%26d%3De%2bf&encrypt_type=raw&&x&timestamp=a+b&signature_=2&signature={signature}&nonce=3"
+    );
+    assert!(endpoint().receive("POST", &query, b"<xml/>", NOW).is_ok());
+    let signature = sign(&["token", "", "="]);
+    let query = format!("nonce&timestamp==&signature={signature}");
     assert!(endpoint().receive("POST", &query, b"<xml/>", NOW).is_ok());
 }
 
