@@ -14,7 +14,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Endpoint, Push, Report, Response, Token, Which, parameters, present};
+use super::query::{parameters, present};
+use super::{Endpoint, Push, Report, Response, Token, Which};
 use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
 use crate::error::{ConfigError, RequestError};
 use crate::fields::{Fields, Nodes, Path, is_json};

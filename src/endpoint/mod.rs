@@ -4,26 +4,25 @@
 mod envelope;
 #[cfg(feature = "http")]
 mod http;
+mod query;
+mod report;
 mod self_check;
 
 use std::borrow::Cow;
-use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::iter;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr2};
-
-#[cfg(feature = "aes")]
-use crate::cipher::SealError;
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
 use crate::fields::Limits;
 use crate::handler::Handler;
-use crate::reply::{Refused, Reply};
+use crate::reply::Reply;
 use crate::signature;
 #[cfg(feature = "aes")]
 use envelope::{Cipher, Sealing};
+use query::{parameters, present};
+pub use report::Report;
 pub use self_check::{Doubt, SelfCheck, SelfCheckError};
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
@@ -619,141 +618,4 @@ impl Response {
     pub(crate) fn status(status: u16) -> Response {
         Response { status, content_type: "text/plain", body: Vec::new() }
     }
-}
-
-/// Something the network is not told, for whoever runs the service.
-///
-/// Its `Display` is one line without secrets and without what users wrote.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Report<'r> {
-    /// A request was refused.
-    Rejected {
-        /// Why.
-        error: &'r RequestError,
-    },
-    /// WeChat sent something that is no push. It was answered `success`; this is the last chance to keep it.
-    Unparsable {
-        /// The plaintext bytes.
-        body: &'r [u8],
-        /// Why.
-        error: &'r ParseError,
-    },
-    /// The handler failed.
-    Failed {
-        /// On what.
-        event: &'r Event<'r>,
-        /// Why.
-        error: &'r (dyn Error + Send + Sync + 'static),
-    },
-    /// A reply was not written, or not all of it.
-    Refused {
-        /// In answer to what.
-        event: &'r Event<'r>,
-        /// The reply as the handler made it.
-        reply: &'r Reply,
-        /// Why.
-        refused: &'r Refused,
-    },
-    /// A reply could not be sealed. It was not sent, or, if the endpoint is a compatible one, sent in the clear.
-    #[cfg(feature = "aes")]
-    Unsealed {
-        /// In answer to what.
-        event: &'r Event<'r>,
-        /// Why.
-        error: &'r SealError,
-    },
-    /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
-    Late {
-        /// In answer to what.
-        event: &'r Event<'r>,
-        /// What the follower does not get.
-        reply: &'r Reply,
-    },
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        match self {
-            Report::Rejected { error } => write!(f, "request refused with status {}: {error}", error.status()),
-            Report::Unparsable { body, error } => {
-                write!(f, "authentic, but no push, {} bytes answered `success`: {error}", body.len())
-            }
-            Report::Failed { event, error } => write!(f, "handler failed on `{}`: {error}", event.name()),
-            Report::Refused { event, refused, .. } => {
-                write!(f, "reply to `{}` not written as asked: {refused}", event.name())
-            }
-            #[cfg(feature = "aes")]
-            Report::Unsealed { event, error } => write!(f, "reply to `{}` not sealed: {error}", event.name()),
-            Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
-        }
-    }
-}
-
-/// Escapes what would end a line or steer a terminal: names and methods are the network's words.
-struct OneLine<'f, 'w>(&'f mut fmt::Formatter<'w>);
-
-impl fmt::Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
-        })
-    }
-}
-
-/// The value of a parameter that WeChat always sends.
-fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
-    // `ok_or` would make an error, and drop it, for each that is there.
-    match value {
-        Some(value) => Ok(value),
-        None => Err(RequestError::MissingParameter { name }),
-    }
-}
-
-/// Parameters of the query, decoded as a form is; the first of each name counts.
-fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
-    // One pass, and memchr: with a pass for each name and std's search it costs more than SHA-1 does.
-    let mut values = [None; N];
-    let mut rest = query;
-    while !rest.is_empty() {
-        let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
-        let (pair, behind) = rest.split_at_checked(end).unwrap_or_default();
-        for (name, slot) in names.iter().zip(&mut values) {
-            if let Some(value) = pair.strip_prefix(name)
-                && (value.is_empty() || value.starts_with('='))
-            {
-                slot.get_or_insert(value.get(1..).unwrap_or_default());
-            }
-        }
-        rest = behind.get(1..).unwrap_or_default();
-    }
-    if memchr2(b'%', b'+', query.as_bytes()).is_none() {
-        return values.map(|value| value.map(Cow::Borrowed));
-    }
-    values.map(|value| value.map(decoded))
-}
-
-/// A broken `%` stands for itself, as the URL standard has it.
-#[cold]
-fn decoded(value: &str) -> Cow<'_, str> {
-    if memchr2(b'%', b'+', value.as_bytes()).is_none() {
-        return Cow::Borrowed(value);
-    }
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [byte, behind @ ..] = rest {
-        let mut escaped = [0];
-        rest = behind;
-        decoded.push(match (byte, behind) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, behind @ ..]) if hex::decode_to_slice([*high, *low], &mut escaped).is_ok() => {
-                rest = behind;
-                let [byte] = escaped;
-                byte
-            }
-            _ => *byte,
-        });
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }

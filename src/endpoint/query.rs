@@ -1,0 +1,63 @@
+//! The parameters of a request's query.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2};
+
+use crate::error::RequestError;
+
+/// The value of a parameter that WeChat always sends.
+pub(super) fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
+    // `ok_or` would make an error, and drop it, for each that is there.
+    match value {
+        Some(value) => Ok(value),
+        None => Err(RequestError::MissingParameter { name }),
+    }
+}
+
+/// Parameters of the query, decoded as a form is; the first of each name counts.
+pub(super) fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
+    // One pass, and memchr: with a pass for each name and std's search it costs more than SHA-1 does.
+    let mut values = [None; N];
+    let mut rest = query;
+    while !rest.is_empty() {
+        let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let (pair, behind) = rest.split_at_checked(end).unwrap_or_default();
+        for (name, slot) in names.iter().zip(&mut values) {
+            if let Some(value) = pair.strip_prefix(name)
+                && (value.is_empty() || value.starts_with('='))
+            {
+                slot.get_or_insert(value.get(1..).unwrap_or_default());
+            }
+        }
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    if memchr2(b'%', b'+', query.as_bytes()).is_none() {
+        return values.map(|value| value.map(Cow::Borrowed));
+    }
+    values.map(|value| value.map(decoded))
+}
+
+/// A broken `%` stands for itself, as the URL standard has it.
+#[cold]
+fn decoded(value: &str) -> Cow<'_, str> {
+    if memchr2(b'%', b'+', value.as_bytes()).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [byte, behind @ ..] = rest {
+        let mut escaped = [0];
+        rest = behind;
+        decoded.push(match (byte, behind) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, behind @ ..]) if hex::decode_to_slice([*high, *low], &mut escaped).is_ok() => {
+                rest = behind;
+                let [byte] = escaped;
+                byte
+            }
+            _ => *byte,
+        });
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
