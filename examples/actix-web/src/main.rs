@@ -1,7 +1,5 @@
 //! An Official Account behind actix-web: `WECHAT_TOKEN=… cargo run --release -p wechat-events-actix-web -- 127.0.0.1:8080`.
 
-use std::time::Duration;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, PayloadConfig, resource};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
@@ -29,10 +27,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             .app_data(runtime.clone())
             .service(resource("/wechat").to(wechat))
     });
-    // Deliveries are held for up to 6 s; actix's own time is 30.
-    let server = server.shutdown_timeout(10).shutdown_signal(shop::asked_to_end()).bind(shop::address())?;
+    // actix's own time is 30 s.
+    let server =
+        server.shutdown_timeout(shop::GRACE.as_secs()).shutdown_signal(shop::asked_to_end()).bind(shop::address())?;
     println!("http://{}/wechat waits for WeChat", server.addrs()[0]);
     server.run().await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

@@ -1,15 +1,11 @@
 //! An Official Account behind axum: `WECHAT_TOKEN=… cargo run --release -p wechat-events-axum -- 127.0.0.1:8080`.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{Method, Response};
 use axum::routing::any;
 use wechat_events::Webhook;
-
-const GRACE: Duration = Duration::from_secs(10);
 
 /// axum reads at most 2 MB into `Bytes` by default, and the endpoint takes 1 MiB of them.
 async fn wechat(State(webhook): State<Webhook>, method: Method, query: RawQuery, body: Bytes) -> Response<Body> {
@@ -25,8 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     tokio::select! {
         served = axum::serve(listener, app).with_graceful_shutdown(shop::asked_to_end()) => served?,
         // A client that announces a body and sends half of it would be waited for without end.
-        () = async { shop::asked_to_end().await; tokio::time::sleep(GRACE).await } => {}
+        () = async { shop::asked_to_end().await; tokio::time::sleep(shop::GRACE).await } => {}
     }
-    webhook.shutdown(GRACE).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

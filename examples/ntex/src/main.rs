@@ -1,7 +1,6 @@
 //! An Official Account behind ntex: `WECHAT_TOKEN=… cargo run --release -p wechat-events-ntex -- 127.0.0.1:8080`.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use ntex::http::StatusCode;
 use ntex::util::Bytes;
@@ -41,6 +40,6 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         });
         server.await
     })?;
-    runtime.block_on(webhook.shutdown(Duration::from_secs(10)));
+    runtime.block_on(webhook.shutdown(shop::GRACE));
     Ok(())
 }

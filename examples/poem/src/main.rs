@@ -1,14 +1,10 @@
 //! An Official Account behind poem: `WECHAT_TOKEN=… cargo run --release -p wechat-events-poem -- 127.0.0.1:8080`.
 
-use std::time::Duration;
-
 use poem::http::{Method, StatusCode, Uri};
 use poem::listener::TcpAcceptor;
 use poem::web::Data;
 use poem::{Body, EndpointExt, Response, Route, Server, handler};
 use wechat_events::Webhook;
-
-const GRACE: Duration = Duration::from_secs(10);
 
 #[handler]
 async fn wechat(webhook: Data<&Webhook>, method: Method, uri: &Uri, body: Body) -> poem::Result<Response> {
@@ -27,7 +23,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let acceptor = TcpAcceptor::from_tokio(listener)?;
-    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, shop::asked_to_end(), Some(GRACE)).await?;
-    webhook.shutdown(GRACE).await;
+    Server::new_with_acceptor(acceptor)
+        .run_with_graceful_shutdown(app, shop::asked_to_end(), Some(shop::GRACE))
+        .await?;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

@@ -2,13 +2,12 @@
 
 use std::io::Cursor;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use rocket::data::ToByteUnit;
 use rocket::fairing::AdHoc;
 use rocket::http::{Method, Status};
 use rocket::route::{Handler, Outcome, Route};
-use rocket::{Data, Request, Response};
+use rocket::{Config, Data, Request, Response};
 use wechat_events::Webhook;
 
 #[derive(Clone)]
@@ -17,10 +16,9 @@ struct WeChat(Webhook);
 #[rocket::async_trait]
 impl Handler for WeChat {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let body = match data.open(1.mebibytes()).into_bytes().await {
-            Ok(body) if body.is_complete() => body.into_inner(),
-            Ok(_) => return Outcome::Error(Status::PayloadTooLarge),
-            Err(_) => return Outcome::Error(Status::BadRequest),
+        // The endpoint takes 1 MiB, and refuses what is a byte longer.
+        let Ok(body) = data.open(1.mebibytes() + 1).into_bytes().await else {
+            return Outcome::Error(Status::BadRequest);
         };
         let query = request.uri().query().map(|query| query.as_str()).unwrap_or_default();
         let answer = self.0.call(request.method().as_str(), query, &body).await;
@@ -35,11 +33,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
     let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
     let address: SocketAddr = shop::address().parse()?;
+    let config = Config::figment().merge(("address", address.ip())).merge(("port", address.port()));
     // Deliveries are held for up to 6 s; Rocket's own grace is 2.
-    let config = rocket::Config::figment()
-        .merge(("address", address.ip()))
-        .merge(("port", address.port()))
-        .merge(("shutdown.grace", 6));
+    let config = config.merge(("shutdown.grace", 6));
     let methods = [Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace];
     let routes = methods.map(|method| Route::new(method, "/wechat", WeChat(webhook.clone())));
     let waits = AdHoc::on_liftoff("Address", |rocket| {
@@ -47,6 +43,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Box::pin(async move { println!("http://{}/wechat waits for WeChat", SocketAddr::new(ip, port)) })
     });
     rocket::custom(config).mount("/", routes).attach(waits).launch().await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

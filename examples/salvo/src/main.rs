@@ -1,14 +1,10 @@
 //! An Official Account behind salvo: `WECHAT_TOKEN=… cargo run --release -p wechat-events-salvo -- 127.0.0.1:8080`.
 
-use std::time::Duration;
-
 use salvo::http::request::SecureMaxSize;
 use salvo::http::{ParseError, ResBody};
 use salvo::hyper;
 use salvo::prelude::*;
 use wechat_events::Webhook;
-
-const GRACE: Duration = Duration::from_secs(10);
 
 struct WeChat(Webhook);
 
@@ -32,9 +28,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let handle = server.handle();
     tokio::spawn(async move {
         shop::asked_to_end().await;
-        handle.stop_graceful(GRACE);
+        handle.stop_graceful(shop::GRACE);
     });
     server.try_serve(router).await?;
-    webhook.shutdown(GRACE).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

@@ -57,6 +57,9 @@ pub async fn asked_to_end() {
     drop(tokio::signal::ctrl_c().await);
 }
 
+/// For how long to wait for what is under way then. Deliveries are held for up to 6 s.
+pub const GRACE: Duration = Duration::from_secs(10);
+
 /// The handler.
 #[derive(Debug, Default)]
 pub struct Shop {

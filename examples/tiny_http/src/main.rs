@@ -3,28 +3,21 @@
 use std::io::{self, Read};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
 
 use tiny_http::{Header, Request, Response, Server};
 use wechat_events::ThreadedWebhook;
 
-const LIMIT: usize = 1 << 20;
-const GRACE: Duration = Duration::from_secs(10);
-
 fn wechat(webhook: &ThreadedWebhook, mut request: Request) -> io::Result<()> {
     let mut body = Vec::new();
-    request.as_reader().take(LIMIT as u64 + 1).read_to_end(&mut body)?;
+    // The endpoint takes 1 MiB, and refuses what is a byte longer.
+    request.as_reader().take((1 << 20) + 1).read_to_end(&mut body)?;
     let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
     if path != "/wechat" {
         return request.respond(Response::empty(404));
     }
-    if body.len() > LIMIT {
-        return request.respond(Response::empty(413));
-    }
     let answer = webhook.call(request.method().as_str(), query, &body);
-    let content_type =
-        Header::from_bytes("Content-Type", answer.content_type).map_err(|()| io::ErrorKind::InvalidData)?;
-    let response = Response::from_data(answer.body).with_header(content_type).with_status_code(answer.status);
+    let header = Header::from_bytes("Content-Type", answer.content_type).map_err(|()| io::ErrorKind::InvalidData)?;
+    let response = Response::from_data(answer.body).with_header(header).with_status_code(answer.status);
     // From 32 KiB on it would be chunked, which WeChat refuses.
     request.respond(response.with_chunked_threshold(usize::MAX))
 }
@@ -49,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     }
     drop(under_way);
     // Until nobody has the sender any more. A client that sends half of a body would be waited for without end.
-    let _ = all_answered.recv_timeout(GRACE);
-    webhook.shutdown(GRACE);
+    let _ = all_answered.recv_timeout(shop::GRACE);
+    webhook.shutdown(shop::GRACE);
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! An Official Account behind Viz: `WECHAT_TOKEN=… cargo run --release -p wechat-events-viz -- 127.0.0.1:8080`.
 
-use std::time::Duration;
-
 use http_body_util::Full;
 use viz::types::State;
 use viz::{Body, Bytes, Request, RequestExt, RequestLimitsExt, Response, Router};
@@ -22,6 +20,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     viz::serve(listener, app).signal(shop::asked_to_end()).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }

@@ -1,15 +1,12 @@
 //! An Official Account behind warp: `WECHAT_TOKEN=… cargo run --release -p wechat-events-warp -- 127.0.0.1:8080`.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use bytes::{Buf, BufMut};
 use futures_util::{Stream, StreamExt};
 use warp::Filter;
 use warp::http::{Method, Response, StatusCode};
 use wechat_events::Webhook;
-
-const GRACE: Duration = Duration::from_secs(10);
 
 async fn wechat(
     webhook: Webhook,
@@ -19,11 +16,11 @@ async fn wechat(
 ) -> Result<Response<Vec<u8>>, StatusCode> {
     // Not `warp::body::content_length_limit`, which refuses the address check: a GET has no `Content-Length`.
     let (mut chunks, mut body) = (pin!(chunks), Vec::new());
-    while let Some(chunk) = chunks.next().await {
+    // The endpoint takes 1 MiB, and refuses what is longer.
+    while body.len() <= 1 << 20
+        && let Some(chunk) = chunks.next().await
+    {
         body.put(chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
-        if body.len() > 1 << 20 {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
     }
     Ok(webhook.call(method.as_str(), &query, &body).await.into())
 }
@@ -43,8 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     tokio::select! {
         () = warp::serve(route).incoming(listener).graceful(shop::asked_to_end()).run() => {}
         // A client that announces a body and sends half of it would be waited for without end.
-        () = async { shop::asked_to_end().await; tokio::time::sleep(GRACE).await } => {}
+        () = async { shop::asked_to_end().await; tokio::time::sleep(shop::GRACE).await } => {}
     }
-    webhook.shutdown(GRACE).await;
+    webhook.shutdown(shop::GRACE).await;
     Ok(())
 }
