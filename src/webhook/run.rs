@@ -379,7 +379,12 @@ impl Task {
         match after {
             After::Owed(reply) => {
                 owner.owed = Some(reply);
-                let hurry = race(listed.told(), stopped(&mut stop));
+                let moment = sleep(rules::MOMENT);
+                let hurried = async {
+                    stopped(&mut stop).await;
+                    moment.await;
+                };
+                let hurry = race(listed.told(), hurried);
                 race(sleep_until(shared.instant(owner.late_at)), hurry).await;
                 let is_late = shared.store.carry(owner.claim.key, Carrier::Late, shared.now()).await;
                 if let Some(reply) = owner.owed.take().filter(|_| is_late) {

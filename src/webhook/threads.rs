@@ -420,6 +420,8 @@ impl Run {
                     Some(Carrier::Late) => true,
                     None => {
                         shared.until(self.late_at, |live| live.stop || self.answered());
+                        let moment = now.saturating_add(rules::millis(rules::MOMENT)).min(self.late_at);
+                        shared.until(moment, |_| self.answered());
                         memory.carry(self.claim.key, Carrier::Late, shared.now())
                     }
                 };

@@ -199,6 +199,24 @@ fn a_shutdown_waits_for_handlers_and_hands_over_what_is_owed() {
     assert_eq!(outbox.try_recv(), Ok(Reply::text("at last")));
 }
 
+#[test]
+fn in_a_shutdown_too_the_delivery_that_waits_carries_the_reply() {
+    let (begins, begun) = mpsc::channel();
+    let (handler, _) = does(move |_| {
+        begins.send(()).unwrap();
+        wait(200);
+        Ok(Reply::text("at last"))
+    });
+    let builder = ThreadedWebhook::builder(endpoint(), handler).on_late(|_, _| panic!("it was carried"));
+    let webhook = builder.wall_clock(|| EPOCH).build();
+    thread::scope(|scope| {
+        let delivery = scope.spawn(|| call(&webhook, &push("hi")));
+        begun.recv().unwrap();
+        webhook.shutdown(Duration::from_secs(10));
+        assert_eq!(shown(&delivery.join().unwrap()), (200, &*reply("at last")));
+    });
+}
+
 #[cfg(feature = "tracing")]
 mod spans {
     use std::panic::{AssertUnwindSafe, catch_unwind};
