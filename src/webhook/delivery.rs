@@ -166,9 +166,10 @@ impl<'w> Delivery<'w> {
     }
 
     fn run(&mut self, claim: Claim, now: u64, local: bool, context: &mut Context<'_>) -> Step<'w> {
-        if self.shared.is_closing() || self.shared.rules.running.is_full() {
+        // Until the push has its answer, or a task.
+        let Some(_in_place) = self.shared.begin().filter(|_| !self.shared.rules.running.is_full()) else {
             return Step::GiveBack(claim);
-        }
+        };
         let body: Arc<[u8]> = Arc::from(self.arrival.push.body());
         let (account, hung_up_at) = (Cow::Borrowed(self.account), self.arrival.hung_up_at());
         let mut owner = Owner::new(account, claim, Arc::clone(&body), now, hung_up_at, local);

@@ -459,7 +459,8 @@ impl Heir {
         let Heir { account, body, acknowledged, .. } = self;
         let shared = Arc::clone(account.shared());
         let busy = shared.rules.running.is_full().then_some(Cause::Busy { limit: shared.rules.running.limit });
-        if let Some(cause) = if shared.is_closing() { Some(Cause::Cancelled) } else { busy } {
+        let in_place = shared.begin();
+        if let Some(cause) = if in_place.is_none() { Some(Cause::Cancelled) } else { busy } {
             // A store that fails here keeps the push until the lease is over.
             let _ = shared.store.release(&claim, Attempt::NotMade, shared.now()).await;
             return shared.rules.failed(account.endpoint(), &body, 0, cause);
@@ -471,6 +472,7 @@ impl Heir {
         if acknowledged {
             task.listed.tell();
         }
+        drop(in_place);
         task.drive(running, Poll::Pending).await;
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -139,12 +139,46 @@ pub(super) struct Shared {
     start: Instant,
     /// No new pushes.
     closing: AtomicBool,
+    /// Of the runs that are in the hands of their deliveries, and have no task: how many.
+    in_place: [Line; LINES],
+    /// Tells a shutdown that one of them is no longer.
+    left: Notify,
     /// True when there is no more time. Every task has a receiver.
     pub(super) stop: watch::Sender<bool>,
     /// Every task has a receiver while its handler works.
     pub(super) working: watch::Sender<()>,
     /// Of the runs that have a task, where these learn that a delivery was answered.
     runs: Mutex<HashMap<DedupKey, Arc<Answered>>>,
+}
+
+/// A count on a line of the cache of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line(AtomicUsize);
+
+/// So many threads count their pushes without a line in common.
+const LINES: usize = 16;
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The number of this thread, among those that have run a push.
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A run in the hands of its delivery, for which a shutdown waits until this is dropped.
+pub(super) struct InPlace<'s> {
+    shared: &'s Shared,
+    line: &'s Line,
+}
+
+impl Drop for InPlace<'_> {
+    fn drop(&mut self) {
+        self.line.0.fetch_sub(1, Ordering::SeqCst);
+        if self.shared.is_closing() {
+            self.shared.left.notify_waiters();
+        }
+    }
 }
 
 /// From when webhooks count: all of a process alike, for they may have a store in common.
@@ -177,7 +211,28 @@ impl Shared {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Lets a run begin in place, unless it is too late for new ones.
+    ///
+    /// It is counted before it looks: either it sees the shutdown, or the shutdown sees it.
+    pub(super) fn begin(&self) -> Option<InPlace<'_>> {
+        let [first, ..] = &self.in_place;
+        let line = self.in_place.get(THREAD.with(|thread| thread % LINES)).unwrap_or(first);
+        line.0.fetch_add(1, Ordering::SeqCst);
+        Some(InPlace { shared: self, line }).filter(|_| !self.is_closing())
+    }
+
+    /// Ends, in a shutdown, when no run is in place any more: all are done, or have tasks.
+    async fn none_in_place(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.in_place.iter().all(|line| line.0.load(Ordering::SeqCst) == 0) {
+                return;
+            }
+            left.await;
+        }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<DedupKey, Arc<Answered>>> {
@@ -320,6 +375,9 @@ impl Webhook {
     /// and calls [`on_failure`](WebhookBuilder::on_failure), and the replies that wait for a delivery go to
     /// [`on_late`](WebhookBuilder::on_late). Takes at most a second more than `grace`.
     ///
+    /// A handler that keeps its thread is waited for like any other. After `grace` it is cancelled once it waits; one that
+    /// never does is left to answer its delivery.
+    ///
     /// Call it while the HTTP server still answers, or right after. What a hook has spawned is not waited for.
     ///
     /// ```standalone_crate
@@ -337,9 +395,13 @@ impl Webhook {
     /// ```
     pub async fn shutdown(&self, grace: Duration) {
         let shared = self.0.shared();
-        shared.closing.store(true, Ordering::Release);
+        shared.closing.store(true, Ordering::SeqCst);
         // Both ways out of the wait lead on.
-        let _ = timeout(grace, shared.working.closed()).await;
+        let _ = timeout(grace, async {
+            shared.none_in_place().await;
+            shared.working.closed().await;
+        })
+        .await;
         shared.stop.send_replace(true);
         let _ = timeout(WIND_UP, shared.stop.closed()).await;
     }
@@ -384,6 +446,8 @@ impl<H: AsyncHandler + 'static> WebhookBuilder<H, Box<dyn Store>> {
             rules,
             start: *START,
             closing: AtomicBool::new(false),
+            in_place: Default::default(),
+            left: Notify::new(),
             stop: watch::Sender::new(false),
             working: watch::Sender::new(()),
             runs: Mutex::default(),

@@ -5,10 +5,11 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Lost, Memory, Outcome, Refusal, Store, Waited};
 #[cfg(feature = "testing")]
@@ -839,6 +840,76 @@ fn a_shutdown_waits_for_handlers_then_cancels_them_and_hands_over_what_is_owed()
             log.text()
         });
         assert_eq!(found, expected, "remote {remote}");
+    }
+}
+
+/// Keeps its thread in its first poll until it is let go, and waits afterwards if it is to.
+struct Keeps {
+    begins: mpsc::Sender<()>,
+    let_go: Mutex<mpsc::Receiver<()>>,
+    then_waits: bool,
+}
+
+impl AsyncHandler for Keeps {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        self.begins.send(())?;
+        self.let_go.lock().unwrap().recv()?;
+        if self.then_waits {
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(Reply::text("at last"))
+    }
+}
+
+/// A delivery whose handler keeps its thread, on a runtime with others, until something is sent.
+async fn kept(store: &Arc<Memory>, then_waits: bool) -> (Webhook, JoinHandle<Response>, mpsc::Sender<()>) {
+    let (begins, begun) = mpsc::channel();
+    let (lets_go, let_go) = mpsc::channel();
+    let handler = Keeps { begins, let_go: Mutex::new(let_go), then_waits };
+    let builder = Webhook::builder(Endpoint::plain("token").unwrap(), handler).on_failure(|_| {});
+    let webhook = builder.wall_clock(|| EPOCH).store(Arc::clone(store)).build();
+    let delivery = tokio::spawn({
+        let webhook = webhook.clone();
+        async move { call(&webhook, &push("text")).await }
+    });
+    begun.recv().unwrap();
+    (webhook, delivery, lets_go)
+}
+
+fn on_two_threads<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(test)
+}
+
+#[test]
+fn a_shutdown_waits_for_a_handler_that_keeps_its_thread_in_its_first_poll() {
+    for then_waits in [false, true] {
+        on_two_threads(async {
+            let store = Arc::new(Memory::new());
+            let (webhook, delivery, lets_go) = kept(&store, then_waits).await;
+            let shutdown = tokio::spawn({
+                let webhook = webhook.clone();
+                async move { webhook.shutdown(Duration::from_secs(30)).await }
+            });
+            sleep(Duration::from_millis(300)).await;
+            assert!(!shutdown.is_finished(), "the handler has not ended");
+            lets_go.send(()).unwrap();
+            shutdown.await.unwrap();
+            let claimed = Memory::claim(&store, DedupKey::of_body(push("text").as_bytes()), 0);
+            assert!(matches!(claimed, Claimed::Done { .. }), "{claimed:?}");
+            assert_eq!(delivery.await.unwrap().content_type, "text/xml");
+        });
+    }
+}
+
+#[test]
+fn a_handler_that_keeps_its_thread_for_longer_than_the_grace_is_answered_unless_it_waits_afterwards() {
+    for (then_waits, status) in [(false, 200), (true, 503)] {
+        on_two_threads(async {
+            let (webhook, delivery, lets_go) = kept(&Arc::new(Memory::new()), then_waits).await;
+            webhook.shutdown(Duration::from_millis(50)).await;
+            lets_go.send(()).unwrap();
+            assert_eq!(delivery.await.unwrap().status, status);
+        });
     }
 }
 
