@@ -92,6 +92,19 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Lets a run begin, unless it is too late for new ones; [`no_run`](Shared::no_run) takes that back.
+    fn begin(&self) -> bool {
+        let mut live = self.live();
+        if !live.closing {
+            (live.handlers, live.threads) = (live.handlers + 1, live.threads + 1);
+        }
+        !live.closing
+    }
+
+    fn no_run(&self) {
+        self.change(|live| (live.handlers, live.threads) = (live.handlers - 1, live.threads - 1));
+    }
+
     /// Waits for a change of `Live`, at most until `deadline` by this clock. Says whether it came.
     fn until(&self, deadline: u64, come: impl Fn(&Live) -> bool) -> bool {
         let left = Duration::from_millis(deadline.saturating_sub(self.now()));
@@ -242,9 +255,10 @@ impl Delivery<'_> {
     fn run(&mut self, claim: Claim, now: u64) -> Option<Response> {
         let (shared, rules) = (self.shared, &self.shared.rules);
         let own = Arc::new(Own::default());
-        let refused = if shared.live().closing {
+        let refused = if !shared.begin() {
             Some(None)
         } else if !rules.running.take() {
+            shared.no_run();
             Some(Some(Cause::Busy { limit: rules.running.limit }))
         } else {
             let run = Run {
@@ -254,13 +268,12 @@ impl Delivery<'_> {
                 late_at: now.saturating_add(rules::LATE.saturating_sub(claim.age)),
                 own: Arc::clone(&own),
             };
-            shared.change(|live| (live.handlers, live.threads) = (live.handlers + 1, live.threads + 1));
             let span = Span::current();
             let spawned =
                 thread::Builder::new().name("wechat-events".to_owned()).spawn(move || span.in_scope(|| run.drive()));
             spawned.err().map(|error| {
                 rules.running.give_back();
-                shared.change(|live| (live.handlers, live.threads) = (live.handlers - 1, live.threads - 1));
+                shared.no_run();
                 Some(Cause::Handler(error.into()))
             })
         };
