@@ -155,6 +155,78 @@ fn a_held_push_is_answered_by_its_second_delivery() {
 }
 
 #[test]
+fn beyond_the_bound_of_held_deliveries_pushes_are_acknowledged() {
+    let (late, outbox) = mpsc::channel();
+    let (handler, _) = does(|run| {
+        wait(5_300);
+        Ok(Reply::text(format!("run {run}")))
+    });
+    let builder = ThreadedWebhook::builder(endpoint(), handler).policy(Policy::Hold).max_held(1);
+    let webhook = builder.on_late(move |_, reply| late.send(reply).unwrap()).wall_clock(|| EPOCH).build();
+    thread::scope(|scope| {
+        let held = scope.spawn(|| call(&webhook, &push("hi")));
+        wait(200);
+        assert_eq!(shown(&call(&webhook, &push("ho"))), (200, "success"), "before its handler has ended");
+        assert_eq!(shown(&held.join().unwrap()), (503, ""), "with its handler, when WeChat had hung up");
+    });
+    assert_eq!(outbox.recv_timeout(Duration::from_secs(10)), Ok(Reply::text("run 2")));
+    webhook.shutdown(Duration::ZERO);
+    assert_eq!(outbox.try_recv(), Ok(Reply::text("run 1")));
+}
+
+#[test]
+fn a_failure_is_acknowledged_at_once_where_none_may_be_held() {
+    let (handler, runs) = does(|_| Err("out of stock".into()));
+    let builder = ThreadedWebhook::builder(endpoint(), handler).on_error(OnError::Hold).on_failure(|_| {});
+    let webhook = builder.max_held(0).wall_clock(|| EPOCH).build();
+    let begun = Instant::now();
+    assert_eq!(shown(&call(&webhook, &push("hi"))), (200, "success"));
+    assert!(begun.elapsed() < Duration::from_secs(5), "it would be held for 6 s");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_hook_that_panics_harms_nobody() {
+    let (begins, begun) = mpsc::channel();
+    let (handler, _) = does(move |run| match run {
+        1 => Err("out of stock".into()),
+        2 => {
+            begins.send(()).unwrap();
+            wait(4_800);
+            Ok(Reply::text("too late"))
+        }
+        _ => Ok(Reply::text("at once")),
+    });
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (lates, failures) = (Arc::clone(&calls), Arc::clone(&calls));
+    let webhook = ThreadedWebhook::builder(endpoint(), handler)
+        .max_running(1)
+        .on_late(move |_, _| {
+            lates.lock().unwrap().push("late".to_owned());
+            panic!("a hook panics");
+        })
+        .on_failure(move |failure: Failure| {
+            failures.lock().unwrap().push(failure.cause.to_string());
+            panic!("a hook panics");
+        })
+        .wall_clock(|| EPOCH)
+        .build();
+    assert_eq!(shown(&call(&webhook, &push("fails"))), (200, "success"));
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| call(&webhook, &push("is slow")));
+        begun.recv().unwrap();
+        assert_eq!(shown(&call(&webhook, &push("hi"))), (503, ""), "one too many");
+        assert_eq!(shown(&slow.join().unwrap()), (200, "success"));
+    });
+    wait(1_000);
+    assert_eq!(shown(&call(&webhook, &push("ho"))), (200, &*reply("at once")), "its place is free again");
+    let begun = Instant::now();
+    webhook.shutdown(Duration::from_secs(30));
+    assert!(begun.elapsed() < Duration::from_millis(900), "nothing is left to wait for");
+    assert_eq!(*calls.lock().unwrap(), ["out of stock", "1 handlers run already", "late"]);
+}
+
+#[test]
 fn what_is_no_push_and_one_handler_too_many_are_failures() {
     let failures = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&failures);

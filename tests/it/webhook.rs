@@ -740,6 +740,40 @@ fn a_store_that_refuses_makes_503_and_a_failure() {
     });
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn without_its_redis_a_push_is_handled_or_refused_as_the_store_is_told() {
+    use wechat_events::store::{Redis, WhenDown};
+
+    for (when_down, status, runs, failures) in [
+        (None, 200, 1, &[] as &[_]),
+        (Some(WhenDown::Handle), 200, 1, &[]),
+        (Some(WhenDown::Refuse), 503, 0, &["run 0: Refused(Down)"]),
+    ] {
+        // Not paused: there are sockets.
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let log = Log::new();
+            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
+            // Nobody listens there, and no other test's server will.
+            let redis = Redis::builder("redis://127.0.0.1:1/", "").on_status(|_| {});
+            let redis = when_down.into_iter().fold(redis, |redis, when_down| redis.when_down(when_down));
+            let causes = Arc::new(Mutex::new(Vec::new()));
+            let failed = Arc::clone(&causes);
+            let webhook = builder(&log, script)
+                .on_failure(move |failure| {
+                    failed.lock().unwrap().push(format!("run {}: {:?}", failure.run, failure.cause));
+                })
+                .store(redis.connect().unwrap())
+                .build();
+            let response = call(&webhook, &push("text")).await;
+            assert_eq!(response.status, status, "{when_down:?}");
+            assert_eq!(response.body.starts_with(b"<xml>"), status == 200, "{when_down:?}");
+            assert_eq!(log.text().matches("run").count(), runs, "{when_down:?}");
+            assert_eq!(*causes.lock().unwrap(), failures, "{when_down:?}");
+        });
+    }
+}
+
 #[test]
 fn an_authentic_push_that_is_none_is_answered_success_and_reported_once() {
     for body in ["", "hello", "<xml><a></xml>", "<xml><ToUserName>gh_1</ToUserName></xml>"] {
@@ -1333,6 +1367,33 @@ fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
             r#"wechat_push kind="text" delivery=3 outcome="answered" left_ms=4010"#,
         ]
     );
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn what_is_seen_for_2_5_s_is_at_its_second_delivery() {
+    const EARLY: Schedule = &[(0, 100), (2_499, 7_000)];
+    const LATE: Schedule = &[(0, 100), (2_500, 7_000)];
+    for (schedule, second) in [
+        (EARLY, r#"delivery=1 outcome="answered" left_ms=4499"#),
+        (LATE, r#"delivery=2 outcome="answered" left_ms=4500"#),
+    ] {
+        let spans = Spans::default();
+        spans.of(|| {
+            paused(async {
+                let log = Log::new();
+                let script = Script { does: &[Answers(3_000)], runs: AtomicUsize::new(0), log: log.clone() };
+                deliver(builder(&log, script).build(), log, push("text"), schedule).await;
+            });
+        });
+        assert_eq!(
+            spans.lines(),
+            [
+                r#"wechat_push kind="text" delivery=1 outcome="gone" left_ms=4900"#,
+                &format!(r#"wechat_push kind="text" {second}"#),
+            ]
+        );
+    }
 }
 
 /// Notes the spans that it is within, before it waits and afterwards.
