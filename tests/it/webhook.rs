@@ -1034,6 +1034,54 @@ impl Store for Node {
     }
 }
 
+/// Two machines with a store in common. The first is to be killed while it runs the push, which takes it 40 s.
+struct Two {
+    log: Log,
+    body: String,
+    first: Node,
+    second: Node,
+    one: Webhook,
+    two: Webhook,
+}
+
+impl Two {
+    /// The settings are the second machine's, and so is what its handler does.
+    fn new(does: &'static [Does], settings: impl FnOnce(WebhookBuilder<Script>) -> WebhookBuilder<Script>) -> Two {
+        let log = Log::new();
+        let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
+        let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
+        let (first, second) = (node(), node());
+        let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
+        let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
+        let two = settings(builder(&log, script(does))).store(second.clone()).build();
+        Two { log, body: push("text"), first, second, one, two }
+    }
+
+    async fn until(&self, at: u64) {
+        sleep_until(self.log.start + Duration::from_millis(at)).await;
+    }
+
+    async fn kill_at(&self, at: u64) {
+        self.until(at).await;
+        self.first.killed.store(true, Ordering::Relaxed);
+        self.log.add("killed");
+    }
+
+    /// The push comes to the first machine, which has not answered when WeChat hangs up.
+    async fn begin(&self, hangs_up: u64) {
+        assert!(timeout(Duration::from_millis(hangs_up), call(&self.one, &self.body)).await.is_err());
+    }
+
+    /// The first machine is killed, and the second acknowledges the second delivery.
+    async fn acknowledge(&self) {
+        self.begin(3_500).await;
+        self.kill_at(3_500).await;
+        self.until(5_070).await;
+        let response = call(&self.two, &self.body).await;
+        self.log.add(format!("#2 {}", told(&self.log, &self.body, &response)));
+    }
+}
+
 #[test]
 fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
     use Policy::{Acknowledge, Hold};
@@ -1071,31 +1119,17 @@ fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
     ];
     for (policy, killed_at, does, expected) in cases {
         let found = paused(async {
-            let log = Log::new();
-            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
-            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
-            let (first, second) = (node(), node());
-            let doomed = Script { does: &[Answers(40_000)], runs: AtomicUsize::new(0), log: log.clone() };
-            let heir = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let one = builder(&log, doomed).policy(policy).on_failure(|_| {}).store(first.clone()).build();
-            let two = builder(&log, heir).policy(policy).store(second).build();
-            let hang_up = Duration::from_millis(killed_at.min(5_000));
-            let body = push("text");
-            let delivered = timeout(hang_up, call(&one, &body)).await;
-            assert!(delivered.is_err());
+            let nodes = Two::new(does, |builder| builder.policy(policy));
+            nodes.begin(killed_at.min(5_000)).await;
             if killed_at >= 5_000 {
-                log.add("#1 gone");
+                nodes.log.add("#1 gone");
             }
-            let kill = async {
-                sleep_until(log.start + Duration::from_millis(killed_at)).await;
-                first.killed.store(true, Ordering::Relaxed);
-                log.add("killed");
-            };
             let settled = AtomicBool::new(false);
             let retry = |number: usize, comes: u64| {
-                let (two, log, body, settled) = (&two, &log, &body, &settled);
+                let (nodes, settled) = (&nodes, &settled);
+                let Two { two, log, body, .. } = nodes;
                 async move {
-                    sleep_until(log.start + Duration::from_millis(comes)).await;
+                    nodes.until(comes).await;
                     if settled.load(Ordering::Relaxed) {
                         return;
                     }
@@ -1108,9 +1142,9 @@ fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
                     }
                 }
             };
-            tokio::join!(kill, retry(2, 5_070), retry(3, 10_080));
+            tokio::join!(nodes.kill_at(killed_at), retry(2, 5_070), retry(3, 10_080));
             sleep(Duration::from_secs(15)).await;
-            log.text()
+            nodes.log.text()
         });
         assert_eq!(found, expected, "{policy:?}");
     }
@@ -1125,28 +1159,17 @@ fn the_last_delivery_leaves_an_heir_also_when_it_is_dropped_and_no_other_does() 
     ];
     for ((comes, hangs_up), expected) in cases {
         let found = paused(async {
-            let log = Log::new();
-            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
-            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
-            let (first, second) = (node(), node());
-            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
-            let two = builder(&log, script(&[Answers(1_000)])).store(second).build();
-            let body = push("text");
-            assert!(timeout(Duration::from_secs(5), call(&one, &body)).await.is_err());
-            let kill = async {
-                sleep_until(log.start + Duration::from_millis(11_500)).await;
-                first.killed.store(true, Ordering::Relaxed);
-                log.add("killed");
-            };
+            let nodes = Two::new(&[Answers(1_000)], |builder| builder);
+            nodes.begin(5_000).await;
             let other = async {
-                sleep_until(log.start + Duration::from_millis(comes)).await;
-                assert!(timeout(Duration::from_millis(hangs_up - comes), call(&two, &body)).await.is_err());
-                log.add("gone");
+                nodes.until(comes).await;
+                let delivered = timeout(Duration::from_millis(hangs_up - comes), call(&nodes.two, &nodes.body)).await;
+                assert!(delivered.is_err());
+                nodes.log.add("gone");
             };
-            tokio::join!(kill, other);
+            tokio::join!(nodes.kill_at(11_500), other);
             sleep(Duration::from_secs(30)).await;
-            log.text()
+            nodes.log.text()
         });
         assert_eq!(found, expected);
     }
@@ -1163,26 +1186,15 @@ fn an_heir_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() 
         (|builder| builder, 6_000, "0 run, 3500 killed, 5070 #2 success, 6000 down"),
     ] {
         let found = paused(async {
-            let log = Log::new();
-            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
-            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
-            let (first, second) = (node(), node());
-            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
-            let two = settings(builder(&log, script(&[Answers(0)])).policy(Policy::Acknowledge)).store(second).build();
-            let body = push("text");
-            assert!(timeout(Duration::from_millis(3_500), call(&one, &body)).await.is_err());
-            first.killed.store(true, Ordering::Relaxed);
-            log.add("killed");
-            sleep_until(log.start + Duration::from_millis(5_070)).await;
-            log.add(format!("#2 {}", told(&log, &body, &call(&two, &body).await)));
-            sleep_until(log.start + Duration::from_millis(ends)).await;
-            two.shutdown(Duration::ZERO).await;
+            let nodes = Two::new(&[Answers(0)], |builder| settings(builder.policy(Policy::Acknowledge)));
+            nodes.acknowledge().await;
+            nodes.until(ends).await;
+            nodes.two.shutdown(Duration::ZERO).await;
             if ends < 30_000 {
-                log.add("down");
+                nodes.log.add("down");
                 sleep(Duration::from_secs(30)).await;
             }
-            log.text()
+            nodes.log.text()
         });
         assert_eq!(found, expected);
     }
@@ -1195,24 +1207,13 @@ fn an_heir_asks_again_while_the_store_refuses_and_reports_the_push_in_the_end() 
         (60_000, "0 run, 3500 killed, 5070 #2 success, 21200 failed: the store cannot be reached"),
     ] {
         let found = paused(async {
-            let log = Log::new();
-            let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
-            let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
-            let (first, second) = (node(), node());
-            let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
-            let two = builder(&log, script(&[Answers(0)])).policy(Policy::Acknowledge).store(second.clone()).build();
-            let body = push("text");
-            assert!(timeout(Duration::from_millis(3_500), call(&one, &body)).await.is_err());
-            first.killed.store(true, Ordering::Relaxed);
-            log.add("killed");
-            sleep_until(log.start + Duration::from_millis(5_070)).await;
-            log.add(format!("#2 {}", told(&log, &body, &call(&two, &body).await)));
-            second.killed.store(true, Ordering::Relaxed);
-            sleep_until(log.start + Duration::from_millis(back_at)).await;
-            second.killed.store(false, Ordering::Relaxed);
+            let nodes = Two::new(&[Answers(0)], |builder| builder.policy(Policy::Acknowledge));
+            nodes.acknowledge().await;
+            nodes.second.killed.store(true, Ordering::Relaxed);
+            nodes.until(back_at).await;
+            nodes.second.killed.store(false, Ordering::Relaxed);
             sleep(Duration::from_secs(30)).await;
-            log.text()
+            nodes.log.text()
         });
         assert_eq!(found, expected);
     }
