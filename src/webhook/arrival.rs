@@ -93,11 +93,12 @@ impl<'w, C: Clock> Arrival<'w, C> {
         self.came.saturating_add(GIVE_UP)
     }
 
-    /// From when on WeChat has, so that what is answered arrives nowhere.
+    /// When WeChat hangs up: what is answered from then on reaches nobody.
     pub(super) fn hung_up_at(&self) -> u64 {
         self.came.saturating_add(HUNG_UP)
     }
 
+    /// Whether WeChat no longer waits for the answer.
     pub(super) fn has_hung_up(&self, now: u64) -> bool {
         now >= self.hung_up_at()
     }

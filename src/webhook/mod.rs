@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!  call ──▶ delivery  claim: new? running? done?  wait, hold, acknowledge, carry
-//!               │ new
-//!               ▼
-//!              run    the handler, at first in place, then in a task of its own: renew, finish, release, late
+//!            │  │ new
+//!            │  ▼
+//!            │ run      the handler, at first in place, then in a task of its own: renew, finish, release, late
+//!            │  ▲ new
+//!            ▼  │
+//!           heir        left where nobody may ask again for a push that still runs: wait, claim
 //! ```
 //!
 //! `threads` is the same for servers without a runtime.
