@@ -39,7 +39,7 @@ pub(super) enum Waiting<'w> {
 enum Woken {
     Done { written: String, carrier: Option<Carrier> },
     OwnFailed,
-    OtherFailed,
+    Released,
     Lapsed,
 }
 
@@ -66,7 +66,7 @@ impl Waiting<'_> {
             }),
             Waiting::Joined { wait, .. } => Pin::new(wait).poll(context).map(|waited| match waited {
                 Waited::Done { answer, carrier } => Woken::Done { written: rules::written(&answer, push), carrier },
-                Waited::Released => Woken::OtherFailed,
+                Waited::Released => Woken::Released,
                 Waited::Lapsed => Woken::Lapsed,
             }),
         }
@@ -114,7 +114,7 @@ impl<'w> Delivery<'w> {
                 Step::GiveBack(claim) => {
                     // A store that fails here keeps the push until the lease is over.
                     let _ = store.release(&claim, Attempt::NotMade, self.shared.now()).await;
-                    Step::Answer(self.not_run())
+                    Step::Answer(self.given_back())
                 }
                 Step::Wait(waiting) => match self.wait(waiting).await {
                     Ok(response) => Step::Answer(response),
@@ -158,10 +158,7 @@ impl<'w> Delivery<'w> {
                 self.arrival.note_age(age, now);
                 Step::Fail
             }
-            Claimed::Refused(refusal) => {
-                self.report(Cause::Refused(refusal));
-                Step::Answer(self.end(End::Refused, Response::status(503)))
-            }
+            Claimed::Refused(refusal) => Step::Answer(self.not_run(End::Refused, Cause::Refused(refusal))),
         }
     }
 
@@ -204,12 +201,16 @@ impl<'w> Delivery<'w> {
         }
     }
 
-    fn not_run(&mut self) -> Response {
+    fn given_back(&mut self) -> Response {
         if self.shared.is_closing() {
             return self.end(End::Closing, Response::status(503));
         }
-        self.report(Cause::Busy { limit: self.shared.rules.running.limit });
-        self.end(End::Busy, Response::status(503))
+        self.not_run(End::Busy, Cause::Busy { limit: self.shared.rules.running.limit })
+    }
+
+    fn not_run(&mut self, end: End, cause: Cause) -> Response {
+        self.shared.rules.failed(self.account.endpoint(), self.arrival.push.body(), 0, cause);
+        self.end(end, Response::status(503))
     }
 
     /// Waits for an answer, or for the time to do without. `Err`: claim again, this is why.
@@ -315,10 +316,6 @@ impl<'w> Delivery<'w> {
 
     fn end(&mut self, end: End, response: Response) -> Response {
         self.arrival.end(end, response)
-    }
-
-    fn report(&self, cause: Cause) {
-        self.shared.rules.failed(self.account.endpoint(), self.arrival.push.body(), 0, cause);
     }
 }
 

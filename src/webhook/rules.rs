@@ -138,7 +138,8 @@ pub enum Cause {
         /// What it panicked with, if that was a text.
         message: String,
     },
-    /// The handler's task was ended before it was done: by a shutdown, of the webhook or of the runtime.
+    /// A shutdown, of the webhook or of the runtime, came before the handler was done. Or that of the runtime came while
+    /// its reply was to be carried, and a store that takes time could not be asked any more whether it had been.
     #[error("the handler was cancelled")]
     Cancelled,
     /// As many handlers as [`max_running`](crate::WebhookBuilder::max_running) allows run already; answered 503.

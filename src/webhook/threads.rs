@@ -149,8 +149,8 @@ impl ThreadedWebhook {
 
     /// [`Webhook::shutdown`](crate::Webhook::shutdown): takes no new push, and waits for what runs.
     ///
-    /// Handlers that still run after `grace` go on, for threads cannot be cancelled; what they answer is late. Takes at
-    /// most a second more than `grace`.
+    /// Handlers that still run after `grace` go on, for threads cannot be cancelled; what they answer is late if no
+    /// delivery waits for it any more. Takes at most a second more than `grace`.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
