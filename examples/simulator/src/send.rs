@@ -242,6 +242,25 @@ struct Log<'o> {
     attempts: Vec<Attempt>,
     /// The first connection failed: nothing can be found out.
     unreachable: Option<Problem>,
+    /// The last delivery has no answer, and it was not the time for one that was short.
+    lost: Option<Lost>,
+}
+
+/// Why an answer is lost, where WeChat knows only that there is none.
+struct Lost {
+    reason: String,
+    hint: Option<&'static str>,
+}
+
+impl Lost {
+    fn of(silence: &Silence) -> Option<Lost> {
+        let hint = match silence {
+            Silence::Unreachable(error) => hint_to_unreachable(error),
+            Silence::Broken(_) => Some(HUNG_UP),
+            Silence::TimedOut => return None,
+        };
+        Some(Lost { reason: silence.to_string(), hint })
+    }
 }
 
 /// One delivery, for `--json`. Times are in seconds from the first.
@@ -290,7 +309,8 @@ struct Report {
 impl<'o> Log<'o> {
     fn of(options: &'o Options) -> Log<'o> {
         let retries = !options.once && !options.address_check;
-        Log { options, retries, name: String::new(), message: String::new(), attempts: Vec::new(), unreachable: None }
+        let (name, message) = (String::new(), String::new());
+        Log { options, retries, name, message, attempts: Vec::new(), unreachable: None, lost: None }
     }
 
     fn begin(&mut self, name: &str) {
@@ -337,6 +357,7 @@ impl<'o> Log<'o> {
                 {
                     self.unreachable = Some(unreachable(&self.options.to, error));
                 }
+                self.lost = came.as_ref().err().and_then(Lost::of);
                 if let Some(last) = self.attempts.last_mut() {
                     last.ended = at.as_secs_f64();
                     last.answer = answer;
@@ -424,7 +445,7 @@ impl<'o> Log<'o> {
 
     /// What the follower sees, and why.
     fn end(self, verdict: &testing::Verdict) -> Verdict {
-        let follower = Shown::of(verdict);
+        let mut follower = Shown::of(verdict);
         let reason = match verdict {
             testing::Verdict::Ignored(reason)
             | testing::Verdict::FaultLine(reason)
@@ -432,11 +453,14 @@ impl<'o> Log<'o> {
             _ => None,
         };
         let content = reason.is_none();
-        let (reason, hint) = match (reason, self.broken()) {
-            (Some(_), Some(broken)) => (Some(broken.to_owned()), Some(HUNG_UP.to_owned())),
+        let (reason, hint) = match (reason, &self.lost) {
+            (Some(_), Some(lost)) => (Some(lost.reason.clone()), lost.hint.map(str::to_owned)),
             (Some(reason), None) => (Some(reason.to_string()), hint(reason)),
             (None, _) => (None, None),
         };
+        if let (Some(lost), Some(known)) = (&self.lost, follower.reason_mut()) {
+            known.clone_from(&lost.reason);
+        }
         let notes = self.notes(content);
         let Log { options, name, message, attempts, .. } = self;
         let mode = options.account.mode();
@@ -464,12 +488,6 @@ impl<'o> Log<'o> {
         Ok(content)
     }
 
-    /// What was wrong with the last connection, if it was not time.
-    fn broken(&self) -> Option<&str> {
-        let error = self.attempts.last()?.error.as_deref()?;
-        (error != Silence::TimedOut.to_string()).then_some(error)
-    }
-
     /// What WeChat lets pass this time.
     fn notes(&self, content: bool) -> Vec<&'static str> {
         let answers = self.attempts.iter().filter_map(|attempt| attempt.answer.as_ref());
@@ -488,11 +506,15 @@ const HUNG_UP: &str = "The receiver hung up without an answer in HTTP: its log m
 
 /// What to say where there is nobody.
 pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
-    let hint = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "\n  Nobody listens there: is the receiver running, and on that port?",
-        io::ErrorKind::TimedOut => "\n  Is the machine there, and does no firewall drop what comes to that port?",
-        io::ErrorKind::InvalidData => "\n  Is it https, with a certificate that the public trusts?",
-        _ => "",
-    };
+    let hint = hint_to_unreachable(error).map_or(String::new(), |hint| format!("\n  {hint}"));
     format!("no connection to {target}: {error}{hint}").into()
+}
+
+fn hint_to_unreachable(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("Nobody listens there: is the receiver running, and on that port?"),
+        io::ErrorKind::TimedOut => Some("Is the machine there, and does no firewall drop what comes to that port?"),
+        io::ErrorKind::InvalidData => Some("Is it https, with a certificate that the public trusts?"),
+        _ => None,
+    }
 }

@@ -76,6 +76,14 @@ impl Shown {
         }
     }
 
+    /// Why it is not what the receiver wanted.
+    pub fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Shown::FaultLine { reason } | Shown::Lost { reason } | Shown::Refused { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
     fn reply(reply: &Accepted) -> Shown {
         let field = |path| reply.field(path).unwrap_or_default();
         match &*field("MsgType") {

@@ -363,6 +363,50 @@ fn nobody_there_is_told_at_once() {
     }
 }
 
+#[test]
+fn a_receiver_that_dies_between_two_deliveries_is_told_as_one_that_was_never_there() {
+    for json in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let receiver = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            // Both end with the push unanswered.
+            read(&mut BufReader::new(stream)).unwrap();
+        });
+        let format = if json { " --json" } else { "" };
+        let run = run(&format!("send text --to http://{address}/wechat{format}"), "");
+        receiver.join().unwrap();
+        assert_eq!((run.code, &*run.err), (1, ""));
+        let refused = "no connection: Connection refused (os error 111)";
+        let hint = "Nobody listens there: is the receiver running, and on that port?";
+        if json {
+            let found = run.json();
+            assert_eq!(found["follower"], json!({ "shown": "fault_line", "reason": refused }));
+            assert_eq!(found["hint"], hint);
+            continue;
+        }
+        let expected = format!(
+            "\
+text to http://HOST/wechat, mode plain
+
+  T s  delivery 1
+  T s  no answer: connection closed before message completed: WeChat will send it again
+  T s  delivery 2
+  T s  {refused}: WeChat will send it again
+  T s  delivery 3
+  T s  {refused}: WeChat gives up
+
+The follower sees
+  {FAULT_LINE}
+because
+  {refused}
+hint
+  {hint}"
+        );
+        assert_eq!(squeezed(&run.hide(&address.to_string(), "HOST").timeless()), expected);
+    }
+}
+
 /// A port that takes as many connections as wait there, and they are there already.
 fn full() -> (TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
