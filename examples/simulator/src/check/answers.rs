@@ -2,8 +2,8 @@
 
 use wechat_events::testing::Verdict;
 
-use super::receiver::{Exchange, Genuine, Receiver};
-use super::{ALL, Check, Group, Level, Miss, Outcome, SEALED, address, fail, skip};
+use super::receiver::{Exchange, Genuine, NOTHING_TO_COMPARE, Receiver};
+use super::{ALL, Check, Group, Level, Miss, Outcome, SEALED, address, doubt, fail, skip};
 use crate::account::now;
 
 /// The check without which most others tell nothing.
@@ -131,9 +131,13 @@ async fn seal_fresh(receiver: &Receiver) -> Outcome {
     };
     let mut came = Vec::new();
     for msg_id in [receiver.msg_id(), receiver.msg_id()] {
-        let exchange = receiver.exchange(draft(&msg_id)).await;
-        let Some(encrypt) = exchange.encrypt() else { return skip("replies are not sealed") };
-        came.push(encrypt);
+        let exchange = receiver.ask(|| draft(&msg_id), Exchange::is_in_time).await;
+        match (&exchange.came, exchange.encrypt()) {
+            (_, Some(encrypt)) => came.push(encrypt),
+            (Ok(_), None) => return skip("replies are not sealed"),
+            (Err(silence), None) if silence.is_late() => return doubt(NOTHING_TO_COMPARE),
+            (Err(_), None) => return fail(exchange.seen()),
+        }
     }
     if came.first() == came.last() { fail("both have the same Encrypt") } else { Ok(String::new()) }
 }

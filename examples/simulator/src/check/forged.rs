@@ -2,7 +2,7 @@
 
 use wechat_events::testing::{Request, Verdict, WeChat};
 
-use super::receiver::{Exchange, Genuine, Receiver, altered, parameter, seen, sha1, with};
+use super::receiver::{Exchange, Genuine, NOTHING_TO_COMPARE, Receiver, altered, parameter, seen, sha1, with};
 use super::{Check, Group, Level, Miss, Outcome, PLAIN, SEALED, doubt, fail, skip};
 use crate::account::{Account, Mode, now};
 
@@ -329,7 +329,7 @@ async fn oracle(receiver: &Receiver) -> Outcome {
         receiver.ask(closed, Exchange::is_in_time).await,
     ];
     if [&first, &again, &other].iter().any(|exchange| !exchange.is_in_time()) {
-        return doubt("one of them is never answered in time, so that there is nothing to compare");
+        return doubt(NOTHING_TO_COMPARE);
     }
     let told = |exchange: &Exchange, body: bool| {
         let answered = exchange.came.as_ref().ok();

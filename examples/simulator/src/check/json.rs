@@ -4,8 +4,9 @@ use serde_json::json;
 use wechat_events::testing::Verdict;
 
 use super::receiver::{Exchange, Genuine, Receiver};
-use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
+use super::{ALL, Check, Group, Level, Miss, Outcome, doubt, fail, skip};
 use crate::account::now;
+use crate::wire::Silence;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -41,11 +42,15 @@ async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
         "Content": format!("echo {}", receiver.mark()),
         "MsgId": 1_u64 << 54 | receiver.number() << 3 | 1,
     });
-    let exchange = receiver.exchange(receiver.wechat.raw(push.to_string()).request(now())).await;
+    let request = || receiver.wechat.raw(push.to_string()).request(now());
+    let exchange = receiver.ask(request, Exchange::is_in_time).await;
     let is_reply = exchange.is_reply();
     match (&exchange.came, &receiver.genuine) {
         (Ok(answered), _) if answered.status != 200 => skip(format!("JSON is not taken: {}", exchange.seen())),
-        (Err(_), _) => skip(format!("JSON is not taken: {}", exchange.seen())),
+        (Err(Silence::Broken(_)), _) => skip(format!("JSON is not taken: {}", exchange.seen())),
+        (Err(Silence::TimedOut | Silence::Unreachable(_)), _) => {
+            doubt(format!("{}: whether JSON is taken cannot be told", exchange.seen()))
+        }
         (Ok(_), Genuine::Reply) if !is_reply => skip(format!("JSON is not taken: {}", exchange.seen())),
         _ => Ok(exchange),
     }

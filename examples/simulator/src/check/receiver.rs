@@ -20,6 +20,8 @@ use crate::wire::{Answered, Silence, Target};
 const AT_ONCE: usize = 16;
 /// How often a request is sent, at most, before no answer in time is what the receiver has to say.
 const TRIES: usize = 3;
+/// The doubt of a check that compares answers, where one of them is late however often it is asked for.
+pub const NOTHING_TO_COMPARE: &str = "one of them is never answered in time, so that there is nothing to compare";
 /// Times five seconds that a receiver may be busy with what was sent to it: 50 handlers of a second, one after another.
 const LEFT_BUSY: usize = 12;
 

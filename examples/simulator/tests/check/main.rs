@@ -175,6 +175,54 @@ async fn what_is_late_at_first_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_always_late_is_no_answer_that_tells_of_a_seal_or_of_json() {
+    // Only what a good one is asked twice, or in JSON: the rest is needed to get there.
+    let receiver = start(Mode::Safe, |stand, asked| {
+        Box::pin(async move {
+            let is_again = || {
+                let content = asked.field("Content");
+                !content.is_empty() && stand.kept.lock().unwrap().insert(content, String::new()).is_some()
+            };
+            if asked.is_push() && (asked.text().starts_with('{') || is_again()) {
+                sleep(Duration::from_secs(60)).await;
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh,json"]).await;
+    let rows = rows(&ran);
+    let nothing = "one of them is never answered in time, so that there is nothing to compare";
+    assert_eq!(rows["answer-seal-fresh"], ("warned".to_owned(), nothing.to_owned()));
+    let untold = "no answer in time: whether JSON is taken cannot be told";
+    for id in ["json-text", "json-event"] {
+        assert_eq!(rows[id], ("warned".to_owned(), untold.to_owned()));
+    }
+    assert_eq!(ran.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_cut_is_no_answer_that_tells_of_a_seal() {
+    let receiver = start(Mode::Safe, |stand, asked| {
+        Box::pin(async move {
+            let content = asked.field("Content");
+            if asked.is_push()
+                && !content.is_empty()
+                && stand.kept.lock().unwrap().insert(content, String::new()).is_some()
+            {
+                return receiver::Answer { framing: receiver::Framing::None, ..receiver::Answer::new(200, "") };
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh"]).await;
+    let seen = "no answer: connection closed before message completed".to_owned();
+    assert_eq!(rows(&ran)["answer-seal-fresh"], ("failed".to_owned(), seen));
+    assert_eq!(ran.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_genuine_text_without_a_right_answer_is_a_failure_whatever_was_asked_for() {
     let receiver = start(Mode::Plain, |stand, asked| {
         Box::pin(async move {
