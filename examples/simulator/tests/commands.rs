@@ -769,6 +769,45 @@ fn as_fast_as_it_answers_is_bounded_by_the_connections() {
 }
 
 #[test]
+fn a_push_that_waits_for_a_slow_answer_is_of_the_moment_when_it_is_sent() {
+    struct Push {
+        id: String,
+        request: (String, Vec<u8>),
+        ages: [u64; 2],
+    }
+    let pushes = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&pushes);
+    let receiver = Receiver::new(move |arrived| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let Arrived { query, body, .. } = arrived;
+        let event = parse_event(body).unwrap();
+        let timestamp = query.split('&').find_map(|pair| pair.strip_prefix("timestamp=")).unwrap();
+        let ages = [event.field("CreateTime").unwrap().parse().unwrap(), timestamp.parse().unwrap()];
+        let id = event.field("MsgId").unwrap().into_owned();
+        let ages = ages.map(|time: u64| now.checked_sub(time).unwrap());
+        log.lock().unwrap().push(Push { id, request: (query.clone(), body.clone()), ages });
+        std::thread::sleep(Duration::from_millis(400));
+        Some(http(200, "success"))
+    });
+    let run = receiver.run("load URL --rate max --seconds 5 --connections 2 --mix text --retries 0.4 --json");
+    assert_eq!(run.code, 0, "{}", run.out);
+    let pushes = pushes.lock().unwrap();
+    let mut firsts = Vec::<&Push>::new();
+    for push in &*pushes {
+        match firsts.iter().find(|first| first.id == push.id) {
+            // A retry is its first once more, whatever time that was given.
+            Some(first) => assert_eq!(push.request, first.request),
+            None => firsts.push(push),
+        }
+    }
+    let again = pushes.len() - firsts.len();
+    assert!(firsts.len() > 8 && again > 4, "{} {again}", firsts.len());
+    // In whole seconds, on a machine that may be late by some itself.
+    let ages: Vec<_> = firsts.iter().map(|first| first.ages).collect();
+    assert!(ages.iter().flatten().all(|age| *age <= 2), "{ages:?}");
+}
+
+#[test]
 fn what_finds_no_connection_free_is_not_sent() {
     let receiver = Receiver::new(|_| {
         std::thread::sleep(Duration::from_millis(300));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,8 @@ use crate::wire::{LARGEST_ANSWER, Silence, Target, broken};
 const AHEAD: usize = 64;
 /// After the last push is due, how long it may still be sent; what is later yet is not sent in time.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long before it is due a push is prepared at the earliest: it is signed with the time at which it is prepared.
+/// How long before it is due, or sent where nothing is due, a push is prepared at the earliest: it is signed with the
+/// time at which it is prepared.
 const EARLY: Duration = Duration::from_millis(50);
 /// The longest that a thread sleeps without looking whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
@@ -166,9 +167,15 @@ fn record(histogram: &mut Histogram<u64>, time: Duration) {
 
 /// A push on its way to the thread that sends it.
 struct Due {
+    when: When,
     job: Job,
-    /// When it is due, with its place among those under way; `None` where whoever is free sends it.
-    slot: Option<(Instant, OwnedSemaphorePermit)>,
+}
+
+enum When {
+    /// When it is due; with its place among those under way.
+    At(Instant, OwnedSemaphorePermit),
+    /// When a connection is free, be it long after it was prepared.
+    Free { prepared: Instant },
 }
 
 /// A thread that sends, as the one that paces sees it.
@@ -182,52 +189,55 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
     let (seed, mode) = (options.account.seed(), options.account.mode());
     let wechat = Arc::new(options.account.wechat()?);
     let platform = options.account.wechat()?.component();
-    let mut plan = Plan::new(&wechat, &platform, mode, seed, &options.mix, options.retries);
+    let plan = &Mutex::new(Plan::new(&wechat, &platform, mode, seed, &options.mix, options.retries));
     let judge = Judge::new(Arc::clone(&wechat));
     let begun = *progress.begun.get_or_init(Instant::now);
 
     let threads = options.threads.min(options.connections);
-    let (mut lanes, mut handles) = (Vec::new(), Vec::new());
-    for index in 0..threads {
-        let connections = options.connections / threads + u32::from(index < options.connections % threads);
-        let places = usize::try_from(connections)?;
-        let slots = Arc::new(Semaphore::new(places));
-        let (jobs, receiver) = mpsc::channel(match options.rate {
-            Rate::Max => 4,
-            Rate::PerSecond(_) => places,
-        });
-        let sender = Sending {
-            target: options.target.clone(),
-            keep: !options.new_connections,
-            judged: options.judged(),
-            connections,
-            slots: Arc::clone(&slots),
-            begun,
-            ends: begun + options.seconds,
-            progress: Arc::clone(progress),
-            idle: RefCell::default(),
-            answers: Cell::new(0),
-            tally: RefCell::new(Tally::new()?),
-            desk: RefCell::new(judge.desk()),
-        };
-        handles.push(thread::spawn(move || sender.run(receiver)));
-        lanes.push(Lane { jobs, slots });
-    }
-
-    let paced = match options.rate {
-        Rate::Max => {
-            feed(&mut plan, &lanes, progress, begun + options.seconds);
-            Paced::default()
+    let (tally, paced, ended) = thread::scope(|scope| {
+        let (mut lanes, mut handles) = (Vec::new(), Vec::new());
+        for index in 0..threads {
+            let connections = options.connections / threads + u32::from(index < options.connections % threads);
+            let places = usize::try_from(connections)?;
+            let slots = Arc::new(Semaphore::new(places));
+            let (jobs, receiver) = mpsc::channel(match options.rate {
+                Rate::Max => 4,
+                Rate::PerSecond(_) => places,
+            });
+            let sender = Sending {
+                target: options.target.clone(),
+                keep: !options.new_connections,
+                judged: options.judged(),
+                connections,
+                slots: Arc::clone(&slots),
+                begun,
+                ends: begun + options.seconds,
+                progress: Arc::clone(progress),
+                idle: RefCell::default(),
+                answers: Cell::new(0),
+                tally: RefCell::new(Tally::new()?),
+                desk: RefCell::new(judge.desk()),
+            };
+            handles.push(scope.spawn(move || sender.run(receiver, plan)));
+            lanes.push(Lane { jobs, slots });
         }
-        Rate::PerSecond(rate) => pace(&mut plan, &lanes, progress, begun, rate, options.seconds),
-    };
-    drop(lanes);
-    let ended = begun.elapsed();
-    let mut tally = Tally::new()?;
-    for handle in handles {
-        let lane = handle.join().map_err(|_| "a thread that sends has failed")??;
-        tally.add(&lane)?;
-    }
+
+        let paced = match options.rate {
+            Rate::Max => {
+                feed(plan, &lanes, progress, begun + options.seconds);
+                Paced::default()
+            }
+            Rate::PerSecond(rate) => pace(&mut lock(plan), &lanes, progress, begun, rate, options.seconds),
+        };
+        drop(lanes);
+        let ended = begun.elapsed();
+        let mut tally = Tally::new()?;
+        for handle in handles {
+            let lane = handle.join().map_err(|_| "a thread that sends has failed")??;
+            tally.add(&lane)?;
+        }
+        Ok::<_, Problem>((tally, paced, ended))
+    })?;
     let took = tally.last.max(if progress.has_ended() { ended } else { options.seconds });
     Ok(Driven { tally, paced, verdicts: judge.end(), took })
 }
@@ -274,23 +284,29 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
         }
         if let Some((_, job)) = ahead.pop_front() {
             // There is room for as many as have a slot.
-            drop(lane.jobs.try_send(vec![Due { job, slot: Some((at, slot)) }]));
+            drop(lane.jobs.try_send(vec![Due { when: When::At(at, slot), job }]));
         }
     }
     paced
 }
 
 /// Keeps prepared pushes before each thread that sends.
-fn feed(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, ends: Instant) {
+fn feed(plan: &Mutex<Plan<'_>>, lanes: &[Lane], progress: &Progress, ends: Instant) {
     for lane in lanes.iter().cycle() {
         if Instant::now() >= ends || progress.has_ended() {
             return;
         }
-        let batch = (0..AHEAD).map(|_| Due { job: plan.next(now()), slot: None }).collect();
+        let prepared = Instant::now();
+        // Whoever sends waits for one push at most, if one of its own is too old.
+        let batch = (0..AHEAD).map(|_| Due { when: When::Free { prepared }, job: lock(plan).next(now()) }).collect();
         if lane.jobs.blocking_send(batch).is_err() {
             return;
         }
     }
+}
+
+fn lock<'p, 'w>(plan: &'p Mutex<Plan<'w>>) -> MutexGuard<'p, Plan<'w>> {
+    plan.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that sends.
@@ -311,27 +327,36 @@ struct Sending {
 }
 
 impl Sending {
-    fn run(self, jobs: Receiver<Vec<Due>>) -> Result<Tally, Problem> {
+    fn run(self, jobs: Receiver<Vec<Due>>, plan: &Mutex<Plan<'_>>) -> Result<Tally, Problem> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sending = Rc::new(self);
-        LocalSet::new().block_on(&runtime, Rc::clone(&sending).send_all(jobs));
+        LocalSet::new().block_on(&runtime, Rc::clone(&sending).send_all(jobs, plan));
         drop(runtime);
         Rc::into_inner(sending).map(|sending| sending.tally.into_inner()).ok_or_else(|| "a push is left over".into())
     }
 
-    async fn send_all(self: Rc<Self>, mut jobs: Receiver<Vec<Due>>) {
+    async fn send_all(self: Rc<Self>, mut jobs: Receiver<Vec<Due>>, plan: &Mutex<Plan<'_>>) {
+        // When a push was signed anew for the last time.
+        let mut renewed = None;
         while let Some(batch) = jobs.recv().await {
-            for Due { job, slot } in batch {
-                let (due, slot) = match slot {
-                    Some((due, slot)) => (Some(due), slot),
-                    None => match Arc::clone(&self.slots).acquire_owned().await {
-                        Ok(slot) => (None, slot),
-                        Err(_) => return,
-                    },
+            for Due { when, mut job } in batch {
+                let (due, slot) = match when {
+                    When::At(due, slot) => (Some(due), slot),
+                    When::Free { prepared } => {
+                        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+                        let free = Instant::now();
+                        if free >= self.ends || self.progress.has_ended() {
+                            continue;
+                        }
+                        // A retry is what its first has become since.
+                        let is_of_old = job.again && renewed.is_some_and(|renewed| prepared < renewed);
+                        if is_of_old || free - prepared > EARLY {
+                            job = lock(plan).anew(&job, now());
+                            renewed = Some(Instant::now());
+                        }
+                        (None, slot)
+                    }
                 };
-                if due.is_none() && (Instant::now() >= self.ends || self.progress.has_ended()) {
-                    continue;
-                }
                 let sending = Rc::clone(&self);
                 tokio::task::spawn_local(async move {
                     sending.send(job, due).await;
