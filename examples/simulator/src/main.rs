@@ -30,6 +30,9 @@ use clap::{Parser, Subcommand};
 
 /// Plays WeChat against any receiver of its pushes, written in anything.
 ///
+/// A receiver at an https:// address needs a certificate from an authority that Mozilla trusts: none can be added, so
+/// that one with a certificate of its own is tried at http://.
+///
 /// Exit codes: 0 when all is well, 1 when the receiver did something that WeChat does not take, 2 when nothing could be
 /// found out.
 #[derive(Debug, Parser)]

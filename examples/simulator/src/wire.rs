@@ -68,14 +68,17 @@ impl FromStr for Target {
             behind => port(behind.trim_start_matches(':'))?,
         };
         let host = host.trim_matches(['[', ']']).to_owned();
-        let tls = is_tls.then(|| {
-            let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            Ok::<_, String>((TlsConnector::from(Arc::new(config)), name))
-        });
+        let public = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let tls = is_tls.then(|| tls(&host, public()));
         Ok(Target { host, port, tls: tls.transpose()?, uri, stalls: Arc::default() })
     }
+}
+
+/// For a receiver that one of these authorities knows by that name.
+fn tls(host: &str, authorities: RootCertStore) -> Result<(TlsConnector, ServerName<'static>), String> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let config = ClientConfig::builder().with_root_certificates(authorities).with_no_client_auth();
+    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -297,8 +300,11 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     use tokio::join;
-    use wechat_events::testing::WeChat;
+    use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use wechat_events::testing::{Verdict, WeChat};
+    use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
 
     use super::*;
 
@@ -315,6 +321,54 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
         });
         format!("http://{address}/").parse().unwrap()
+    }
+
+    /// «You said» to each push in the clear, over TLS with a certificate for this name; and the authority behind that.
+    fn over_tls(name: &str) -> (u16, RootCertStore) {
+        struct Says;
+        impl Handler for Says {
+            fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+                Ok(Reply::text(format!("You said {}", event.field("Content").unwrap())))
+            }
+        }
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let mut authorities = RootCertStore::empty();
+        authorities.add(authority.self_signed(&authority_key).unwrap().der().clone()).unwrap();
+        let issuer = Issuer::new(authority, authority_key);
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap());
+        let config = Arc::new(config.unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = StreamOwned::new(connection, stream.unwrap());
+                let mut read = Vec::new();
+                // Whoever refuses the certificate sends nothing.
+                while !read.ends_with(b"</xml>") {
+                    let mut part = [0; 4096];
+                    match stream.read(&mut part) {
+                        Ok(length @ 1..) => read.extend(&part[..length]),
+                        _ => break,
+                    }
+                }
+                let read = String::from_utf8(read).unwrap();
+                let Some((head, body)) = read.split_once("\r\n\r\n") else { continue };
+                let query = head.split(['?', ' ']).nth(2).unwrap();
+                let endpoint = Endpoint::plain("token").unwrap();
+                let answer = endpoint.respond("POST", query, body.as_bytes(), 1_700_000_000, &Says);
+                let (status, body) = (answer.status, answer.body);
+                write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+                stream.write_all(&body).unwrap();
+                stream.flush().unwrap();
+            }
+        });
+        (port, authorities)
     }
 
     /// Sends a request, and stops the thread for a second while the answer is on its way.
@@ -342,6 +396,34 @@ mod tests {
         let taken = [("http://h", 80), ("https://h:/", 443), ("http://[::1]/", 80), ("https://[::1]:8080/?a", 8080)];
         for (address, port) in taken {
             assert_eq!(address.parse::<Target>().unwrap().port, port);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_push_goes_over_tls_to_whom_an_authority_knows_and_to_nobody_else() {
+        let wechat = WeChat::plain("token").unwrap();
+        let request = wechat.push("text").set("Content", "hi").request(1_700_000_000);
+        let public = |port| format!("https://localhost:{port}/wechat").parse::<Target>().unwrap();
+        let trusting = |port, authorities| Target { tls: Some(tls("localhost", authorities).unwrap()), ..public(port) };
+
+        let (port, authorities) = over_tls("localhost");
+        let answered = trusting(port, authorities).send(&request, PATIENCE * 10).await.unwrap();
+        let verdict = wechat.judge(&request, answered.answer());
+        assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict}");
+        assert_eq!(verdict.field("Content").as_deref(), Some("You said hi"));
+
+        let (elsewhere, authorities) = over_tls("example.com");
+        let refused = [
+            (public(port), "no connection: invalid peer certificate: UnknownIssuer"),
+            (
+                trusting(elsewhere, authorities),
+                "no connection: invalid peer certificate: certificate not valid for name \"localhost\"; certificate is \
+                 only valid for DnsName(\"example.com\")",
+            ),
+        ];
+        for (target, seen) in refused {
+            let silence = target.send(&request, PATIENCE * 10).await.unwrap_err();
+            assert_eq!(silence.to_string(), seen);
         }
     }
 

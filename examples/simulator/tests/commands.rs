@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 use wechat_events::event::KINDS;
 use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply, parse_event};
 
@@ -426,6 +427,48 @@ fn a_connection_that_nobody_takes_is_none() {
         let run = run(&format!("{command} {url}"), "");
         assert_eq!((run.code, &*run.err.replace(&url, "URL")), (2, expected));
     }
+}
+
+#[test]
+fn a_certificate_that_the_public_does_not_trust_is_told() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_der().try_into().unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            // The certificate is refused.
+            connection.complete_io(&mut stream.unwrap()).unwrap_err();
+        }
+    });
+    // As servers answer to what is no HTTP.
+    let in_the_clear = TcpListener::bind("127.0.0.1:0").unwrap();
+    let no_tls = format!("https://{}/wechat", in_the_clear.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in in_the_clear.incoming() {
+            let mut stream = stream.unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(&http(400, "")).unwrap();
+        }
+    });
+    let is_it = "Is it https, with a certificate that the public trusts?";
+    let cases = [
+        (format!("https://localhost:{port}/wechat"), "invalid peer certificate: UnknownIssuer"),
+        (no_tls, "received corrupt message of type InvalidContentType"),
+    ];
+    for (url, problem) in cases {
+        for command in ["send text --to", "send --address-check --to", "load --seconds 60"] {
+            let run = run(&format!("{command} {url}"), "");
+            assert_eq!((run.code, run.err), (2, format!("error: no connection to {url}: {problem}\n  {is_it}\n")));
+        }
+        let run = run(&format!("check {url}"), "");
+        assert_eq!((run.code, run.err), (2, format!("error: {url} cannot be reached: {problem}\n")));
+    }
+    let help = run("--help", "").out;
+    assert!(help.contains("needs a certificate from an authority that Mozilla trusts"), "{help}");
 }
 
 #[test]
