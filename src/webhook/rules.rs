@@ -31,9 +31,8 @@ pub(super) const HUNG_UP: u64 = 5_000;
 pub(super) const GIVE_UP: u64 = 6_000;
 /// Half a second after WeChat has hung up on the last delivery, counted from the first.
 pub(super) const LATE: u64 = 15_600;
-/// What a delivery that waits has, also in a shutdown, to take the reply: it has been woken, but asks only when it is its
-/// turn.
-pub(super) const MOMENT: Duration = Duration::from_millis(100);
+/// What a delivery that waits has, in a shutdown, to take the reply: it has been woken, but asks only when it is its turn.
+pub(super) const MOMENT: Duration = Duration::from_millis(500);
 /// After a shutdown's grace, to write down what became of the runs: some operations of a store.
 pub(super) const WIND_UP: Duration = Duration::from_secs(1);
 

@@ -139,7 +139,7 @@ pub(super) struct Shared {
     start: Instant,
     /// No new pushes.
     closing: AtomicBool,
-    /// Of the runs that are in the hands of their deliveries, and have no task: how many.
+    /// Of the runs that have begun, and have no task yet: how many.
     in_place: [Line; LINES],
     /// Tells a shutdown that one of them is no longer.
     left: Notify,
@@ -166,7 +166,7 @@ thread_local! {
     static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A run in the hands of its delivery, for which a shutdown waits until this is dropped.
+/// A run that has no task yet, for which a shutdown waits until this is dropped.
 pub(super) struct InPlace<'s> {
     shared: &'s Shared,
     line: &'s Line,
@@ -396,14 +396,18 @@ impl Webhook {
     pub async fn shutdown(&self, grace: Duration) {
         let shared = self.0.shared();
         shared.closing.store(true, Ordering::SeqCst);
-        // Both ways out of the wait lead on.
+        // Both ways out of a wait lead on.
         let _ = timeout(grace, async {
             shared.none_in_place().await;
             shared.working.closed().await;
         })
         .await;
         shared.stop.send_replace(true);
-        let _ = timeout(WIND_UP, shared.stop.closed()).await;
+        let _ = timeout(WIND_UP, async {
+            shared.none_in_place().await;
+            shared.stop.closed().await;
+        })
+        .await;
     }
 }
 

@@ -157,15 +157,18 @@ fn a_held_push_is_answered_by_its_second_delivery() {
 #[test]
 fn beyond_the_bound_of_held_deliveries_pushes_are_acknowledged() {
     let (late, outbox) = mpsc::channel();
-    let (handler, _) = does(|run| {
-        wait(5_300);
+    let (begins, begun) = mpsc::channel();
+    let (handler, _) = does(move |run| {
+        begins.send(()).unwrap();
+        wait(5_900);
         Ok(Reply::text(format!("run {run}")))
     });
     let builder = ThreadedWebhook::builder(endpoint(), handler).policy(Policy::Hold).max_held(1);
     let webhook = builder.on_late(move |_, reply| late.send(reply).unwrap()).wall_clock(|| EPOCH).build();
     thread::scope(|scope| {
         let held = scope.spawn(|| call(&webhook, &push("hi")));
-        wait(200);
+        begun.recv().unwrap();
+        wait(500);
         assert_eq!(shown(&call(&webhook, &push("ho"))), (200, "success"), "before its handler has ended");
         assert_eq!(shown(&held.join().unwrap()), (503, ""), "with its handler, when WeChat had hung up");
     });
@@ -218,11 +221,15 @@ fn a_hook_that_panics_harms_nobody() {
         assert_eq!(shown(&call(&webhook, &push("hi"))), (503, ""), "one too many");
         assert_eq!(shown(&slow.join().unwrap()), (200, "success"));
     });
-    wait(1_000);
+    wait(2_000);
     assert_eq!(shown(&call(&webhook, &push("ho"))), (200, &*reply("at once")), "its place is free again");
-    let begun = Instant::now();
-    webhook.shutdown(Duration::from_secs(30));
-    assert!(begun.elapsed() < Duration::from_millis(900), "nothing is left to wait for");
+    // A thread that is still counted is waited for during a second each time; a busy machine is not slow each time.
+    let shutdowns = std::iter::repeat_with(|| {
+        let begun = Instant::now();
+        webhook.shutdown(Duration::from_secs(30));
+        begun.elapsed()
+    });
+    assert!(shutdowns.take(5).any(|time| time < Duration::from_millis(900)), "nothing is left to wait for");
     assert_eq!(*calls.lock().unwrap(), ["out of stock", "1 handlers run already", "late"]);
 }
 

@@ -31,11 +31,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let (graceful, mut end) = (GracefulShutdown::new(), pin!(shop::asked_to_end()));
     loop {
-        let (stream, _) = tokio::select! {
-            Ok(accepted) = listener.accept() => accepted,
-            () = &mut end => break,
-            // In case `accept` failed: out of file descriptors, say, and others are closing meanwhile.
-            () = tokio::time::sleep(Duration::from_millis(100)) => continue,
+        let accepted = tokio::select! { accepted = listener.accept() => accepted, () = &mut end => break };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, say; others are closing meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let webhook = webhook.clone();
         let service = service_fn(move |request| wechat(webhook.clone(), request));

@@ -57,7 +57,7 @@ pub async fn asked_to_end() {
     drop(tokio::signal::ctrl_c().await);
 }
 
-/// For how long to wait for what is under way then. Deliveries are held for up to 6 s.
+/// For how long to wait for what is under way, once the process is asked to end. Deliveries are held for up to 6 s.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// The handler.
