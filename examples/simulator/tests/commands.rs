@@ -813,6 +813,12 @@ fn as_fast_as_it_answers_is_bounded_by_the_connections() {
 
 #[test]
 fn a_push_that_waits_for_a_slow_answer_is_of_the_moment_when_it_is_sent() {
+    for threads in [1, 2] {
+        waits_for_a_slow_answer(threads);
+    }
+}
+
+fn waits_for_a_slow_answer(threads: u32) {
     struct Push {
         id: String,
         request: (String, Vec<u8>),
@@ -832,7 +838,8 @@ fn a_push_that_waits_for_a_slow_answer_is_of_the_moment_when_it_is_sent() {
         std::thread::sleep(Duration::from_millis(400));
         Some(http(200, "success"))
     });
-    let run = receiver.run("load URL --rate max --seconds 5 --connections 2 --mix text --retries 0.4 --json");
+    let load = "load URL --rate max --seconds 5 --connections 2 --mix text --retries 0.4 --json";
+    let run = receiver.run(&format!("{load} --threads {threads}"));
     assert_eq!(run.code, 0, "{}", run.out);
     let pushes = pushes.lock().unwrap();
     let mut firsts = Vec::<&Push>::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use wechat_events::testing::{Answer, PATIENCE};
 
 use super::judge::{self, Desk, Judge, Verdicts};
-use super::plan::{Job, Plan};
+use super::plan::{Job, Maker, Plan};
 use super::{Options, Rate};
 use crate::Problem;
 use crate::account::now;
@@ -175,7 +175,7 @@ enum When {
     /// When it is due; with its place among those under way.
     At(Instant, OwnedSemaphorePermit),
     /// When a connection is free, be it long after it was prepared.
-    Free { prepared: Instant },
+    Free,
 }
 
 /// A thread that sends, as the one that paces sees it.
@@ -189,7 +189,8 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
     let (seed, mode) = (options.account.seed(), options.account.mode());
     let wechat = Arc::new(options.account.wechat()?);
     let platform = options.account.wechat()?.component();
-    let plan = &Mutex::new(Plan::new(&wechat, &platform, mode, seed, &options.mix, options.retries));
+    let maker = &Maker::new(&wechat, &platform, mode, seed, &options.mix);
+    let plan = &mut Plan::new(maker, &options.mix, options.retries);
     let judge = Judge::new(Arc::clone(&wechat));
     let begun = *progress.begun.get_or_init(Instant::now);
 
@@ -218,7 +219,7 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
                 tally: RefCell::new(Tally::new()?),
                 desk: RefCell::new(judge.desk()),
             };
-            handles.push(scope.spawn(move || sender.run(receiver, plan)));
+            handles.push(scope.spawn(move || sender.run(receiver, maker)));
             lanes.push(Lane { jobs, slots });
         }
 
@@ -227,14 +228,15 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
                 feed(plan, &lanes, progress, begun + options.seconds);
                 Paced::default()
             }
-            Rate::PerSecond(rate) => pace(&mut lock(plan), &lanes, progress, begun, rate, options.seconds),
+            Rate::PerSecond(rate) => pace(plan, &lanes, progress, begun, rate, options.seconds),
         };
         drop(lanes);
         let ended = begun.elapsed();
         let mut tally = Tally::new()?;
-        for handle in handles {
-            let lane = handle.join().map_err(|_| "a thread that sends has failed")??;
-            tally.add(&lane)?;
+        // A scope that is left before all are joined panics where one of the others has.
+        let ends: Vec<_> = handles.into_iter().map(|handle| handle.join()).collect();
+        for end in ends {
+            tally.add(&end.map_err(|_| "a thread that sends has failed")??)?;
         }
         Ok::<_, Problem>((tally, paced, ended))
     })?;
@@ -291,22 +293,16 @@ fn pace(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, begun: Instant
 }
 
 /// Keeps prepared pushes before each thread that sends.
-fn feed(plan: &Mutex<Plan<'_>>, lanes: &[Lane], progress: &Progress, ends: Instant) {
+fn feed(plan: &mut Plan<'_>, lanes: &[Lane], progress: &Progress, ends: Instant) {
     for lane in lanes.iter().cycle() {
         if Instant::now() >= ends || progress.has_ended() {
             return;
         }
-        let prepared = Instant::now();
-        // Whoever sends waits for one push at most, if one of its own is too old.
-        let batch = (0..AHEAD).map(|_| Due { when: When::Free { prepared }, job: lock(plan).next(now()) }).collect();
+        let batch = (0..AHEAD).map(|_| Due { when: When::Free, job: plan.next(now()) }).collect();
         if lane.jobs.blocking_send(batch).is_err() {
             return;
         }
     }
-}
-
-fn lock<'p, 'w>(plan: &'p Mutex<Plan<'w>>) -> MutexGuard<'p, Plan<'w>> {
-    plan.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that sends.
@@ -327,33 +323,26 @@ struct Sending {
 }
 
 impl Sending {
-    fn run(self, jobs: Receiver<Vec<Due>>, plan: &Mutex<Plan<'_>>) -> Result<Tally, Problem> {
+    fn run(self, jobs: Receiver<Vec<Due>>, maker: &Maker<'_>) -> Result<Tally, Problem> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sending = Rc::new(self);
-        LocalSet::new().block_on(&runtime, Rc::clone(&sending).send_all(jobs, plan));
+        LocalSet::new().block_on(&runtime, Rc::clone(&sending).send_all(jobs, maker));
         drop(runtime);
         Rc::into_inner(sending).map(|sending| sending.tally.into_inner()).ok_or_else(|| "a push is left over".into())
     }
 
-    async fn send_all(self: Rc<Self>, mut jobs: Receiver<Vec<Due>>, plan: &Mutex<Plan<'_>>) {
-        // When a push was signed anew for the last time.
-        let mut renewed = None;
+    async fn send_all(self: Rc<Self>, mut jobs: Receiver<Vec<Due>>, maker: &Maker<'_>) {
         while let Some(batch) = jobs.recv().await {
             for Due { when, mut job } in batch {
                 let (due, slot) = match when {
                     When::At(due, slot) => (Some(due), slot),
-                    When::Free { prepared } => {
+                    When::Free => {
                         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
                         let free = Instant::now();
                         if free >= self.ends || self.progress.has_ended() {
                             continue;
                         }
-                        // A retry is what its first has become since.
-                        let is_of_old = job.again && renewed.is_some_and(|renewed| prepared < renewed);
-                        if is_of_old || free - prepared > EARLY {
-                            job = lock(plan).anew(&job, now());
-                            renewed = Some(Instant::now());
-                        }
+                        job = maker.sent_at(job, free, EARLY, now());
                         (None, slot)
                     }
                 };

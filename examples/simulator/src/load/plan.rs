@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use wechat_events::event::KindInfo;
 use wechat_events::testing::{Draft, Request, WeChat};
@@ -56,51 +57,113 @@ pub struct Job {
     pub name: &'static str,
     /// Whether it was sent before.
     pub again: bool,
+    made: Instant,
+    first: Arc<First>,
+}
+
+/// What a push and its retries have in common.
+#[derive(Debug)]
+struct First {
     /// Whose turn it was.
     turn: usize,
-    /// Its place among the new ones; that of the first delivery where it was sent before.
+    /// Its place among the new ones.
     number: u64,
+    request: Arc<Request>,
+    made: Instant,
+    /// What it became when it or one of its retries was sent, whichever a thread came to before the others.
+    sent: OnceLock<Arc<Request>>,
+}
+
+/// Makes the requests; nothing of it changes, so that every thread may have some made.
+pub struct Maker<'w> {
+    mode: Mode,
+    seed: u64,
+    kinds: Vec<Kind<'w>>,
+}
+
+struct Kind<'w> {
+    kind: &'static KindInfo,
+    wechat: &'w WeChat,
+    draft: Draft<'w>,
+}
+
+impl<'w> Maker<'w> {
+    /// The second WeChat is as third-party platforms know it.
+    pub fn new(wechat: &'w WeChat, platform: &'w WeChat, mode: Mode, seed: u64, mix: &Mix) -> Maker<'w> {
+        let kind = |(kind, _): &(&'static KindInfo, u32)| {
+            let wechat = if kind.named_by() == "InfoType" { platform } else { wechat };
+            Kind { kind, wechat, draft: wechat.push(kind.name()) }
+        };
+        Maker { mode, seed, kinds: mix.0.iter().map(kind).collect() }
+    }
+
+    /// The same push as it is to be sent at `free`, dated anew as of `now` if it was made longer than `early` before.
+    ///
+    /// The message is the same in all deliveries: the one that is sent before the others decides.
+    pub fn sent_at(&self, mut job: Job, free: Instant, early: Duration, now: i64) -> Job {
+        let is_old = |made: Instant| free.saturating_duration_since(made) > early;
+        let first = &job.first;
+        let mut renewed = false;
+        let sent = first.sent.get_or_init(|| {
+            renewed = is_old(first.made);
+            if renewed { self.request(first.turn, first.number, now) } else { Arc::clone(&first.request) }
+        });
+        if renewed || self.mode == Mode::Plain {
+            job.request = Arc::clone(sent);
+        } else if is_old(job.made) || sent.message != job.request.message {
+            job.request = self.copy(first.turn, sent, now);
+        }
+        job
+    }
+
+    fn request(&self, turn: usize, number: u64, now: i64) -> Arc<Request> {
+        let Kind { kind, draft, .. } = &self.kinds[turn];
+        let mut draft = draft.clone();
+        if kind.named_by() != "InfoType" {
+            // Followers differ, so that no two pushes are alike, whatever a receiver tells them apart by.
+            draft = draft.set("FromUserName", &format!("o{:016x}{:011}", self.seed, number % 100_000_000_000));
+        }
+        if kind.sample().contains("<MsgId>") {
+            let msg_id = (1 << 54) + (self.seed >> 11) + number;
+            draft = draft.set("MsgId", &msg_id.to_string());
+        }
+        Arc::new(draft.request(now))
+    }
+
+    /// In plaintext mode the very request, else in another envelope.
+    fn copy(&self, turn: usize, request: &Arc<Request>, now: i64) -> Arc<Request> {
+        match self.mode {
+            Mode::Plain => Arc::clone(request),
+            Mode::Compatible | Mode::Safe => Arc::new(self.kinds[turn].wechat.raw(&*request.message).request(now)),
+        }
+    }
 }
 
 /// An endless row of pushes, the same for the same seed but for their times.
 ///
 /// Without chance: kinds take turns by their weights, and of n pushes the share of retries is exact to one.
-pub struct Plan<'w> {
-    mode: Mode,
-    seed: u64,
+pub struct Plan<'m> {
+    maker: &'m Maker<'m>,
     retries: f64,
-    kinds: Vec<Turn<'w>>,
+    turns: Vec<Turn>,
     /// Jobs made so far.
     made: u64,
     /// Those of them that are new.
     new: u64,
-    recent: Vec<Recent>,
+    recent: Vec<Arc<First>>,
 }
 
-struct Recent {
-    turn: usize,
-    number: u64,
-    request: Arc<Request>,
-}
-
-struct Turn<'w> {
-    kind: &'static KindInfo,
-    wechat: &'w WeChat,
-    draft: Draft<'w>,
+struct Turn {
     weight: i64,
     /// What is owed to it: whoever is owed most is next.
     owed: i64,
 }
 
-impl<'w> Plan<'w> {
-    /// The second WeChat is as third-party platforms know it.
-    pub fn new(wechat: &'w WeChat, platform: &'w WeChat, mode: Mode, seed: u64, mix: &Mix, retries: f64) -> Plan<'w> {
-        let turn = |(kind, weight): &(&'static KindInfo, u32)| {
-            let wechat = if kind.named_by() == "InfoType" { platform } else { wechat };
-            Turn { kind, wechat, draft: wechat.push(kind.name()), weight: i64::from(*weight), owed: 0 }
-        };
-        let kinds = mix.0.iter().map(turn).collect();
-        Plan { mode, seed, retries, kinds, made: 0, new: 0, recent: Vec::new() }
+impl<'m> Plan<'m> {
+    /// The mix is the maker's.
+    pub fn new(maker: &'m Maker<'m>, mix: &Mix, retries: f64) -> Plan<'m> {
+        let turns = mix.0.iter().map(|(_, weight)| Turn { weight: i64::from(*weight), owed: 0 }).collect();
+        Plan { maker, retries, turns, made: 0, new: 0, recent: Vec::new() }
     }
 
     /// The next push, signed as of `now`.
@@ -120,31 +183,22 @@ impl<'w> Plan<'w> {
     /// The same push, which was not sent in its time, signed as of `now`. One that was sent before comes after its first.
     pub fn anew(&mut self, job: &Job, now: i64) -> Job {
         if !job.again {
-            return self.new_push(job.turn, job.number, now);
+            return self.new_push(job.first.turn, job.first.number, now);
         }
-        let first = self.recent.iter().find(|first| first.number == job.number);
+        let first = self.recent.iter().find(|first| first.number == job.first.number);
         first.map_or_else(|| job.clone(), |first| self.copy(first, now))
     }
 
     fn new_push(&mut self, turn: usize, number: u64, now: i64) -> Job {
-        let Turn { kind, draft, .. } = &self.kinds[turn];
-        let mut draft = draft.clone();
-        if kind.named_by() != "InfoType" {
-            // Followers differ, so that no two pushes are alike, whatever a receiver tells them apart by.
-            draft = draft.set("FromUserName", &format!("o{:016x}{:011}", self.seed, number % 100_000_000_000));
-        }
-        if kind.sample().contains("<MsgId>") {
-            let msg_id = (1 << 54) + (self.seed >> 11) + number;
-            draft = draft.set("MsgId", &msg_id.to_string());
-        }
-        let request = Arc::new(draft.request(now));
-        let recent = Recent { turn, number, request: Arc::clone(&request) };
+        let made = Instant::now();
+        let request = self.maker.request(turn, number, now);
+        let first = Arc::new(First { turn, number, request: Arc::clone(&request), made, sent: OnceLock::new() });
         let place = usize::try_from(number).unwrap_or_default() % RECENT;
         match self.recent.get_mut(place) {
-            Some(there) => *there = recent,
-            None => self.recent.push(recent),
+            Some(there) => *there = Arc::clone(&first),
+            None => self.recent.push(Arc::clone(&first)),
         }
-        Job { request, name: kind.name(), again: false, turn, number }
+        Job { request, name: self.maker.kinds[turn].kind.name(), again: false, made, first }
     }
 
     /// A recent push once more.
@@ -154,27 +208,23 @@ impl<'w> Plan<'w> {
         Some(self.copy(self.recent.get(spread.checked_rem(self.recent.len())?)?, now))
     }
 
-    /// In plaintext mode its very request, else in another envelope.
-    fn copy(&self, first: &Recent, now: i64) -> Job {
-        let Turn { kind, wechat, .. } = &self.kinds[first.turn];
-        let request = match self.mode {
-            Mode::Plain => Arc::clone(&first.request),
-            Mode::Compatible | Mode::Safe => Arc::new(wechat.raw(&*first.request.message).request(now)),
-        };
-        Job { request, name: kind.name(), again: true, turn: first.turn, number: first.number }
+    fn copy(&self, first: &Arc<First>, now: i64) -> Job {
+        let made = Instant::now();
+        let request = self.maker.copy(first.turn, &first.request, now);
+        Job { request, name: self.maker.kinds[first.turn].kind.name(), again: true, made, first: Arc::clone(first) }
     }
 
     /// Whose turn it is.
     fn turn(&mut self) -> usize {
-        let total: i64 = self.kinds.iter().map(|turn| turn.weight).sum();
+        let total: i64 = self.turns.iter().map(|turn| turn.weight).sum();
         let mut most = 0;
-        for index in 0..self.kinds.len() {
-            self.kinds[index].owed += self.kinds[index].weight;
-            if self.kinds[index].owed > self.kinds[most].owed {
+        for index in 0..self.turns.len() {
+            self.turns[index].owed += self.turns[index].weight;
+            if self.turns[index].owed > self.turns[most].owed {
                 most = index;
             }
         }
-        self.kinds[most].owed -= total;
+        self.turns[most].owed -= total;
         most
     }
 }
@@ -196,7 +246,9 @@ mod tests {
     const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 
     fn jobs(wechat: &WeChat, mode: Mode, mix: &str, retries: f64, count: usize) -> Vec<Job> {
-        let mut plan = Plan::new(wechat, wechat, mode, 7, &mix.parse().unwrap(), retries);
+        let mix = mix.parse().unwrap();
+        let maker = Maker::new(wechat, wechat, mode, 7, &mix);
+        let mut plan = Plan::new(&maker, &mix, retries);
         (0..count).map(|_| plan.next(1_700_000_000)).collect()
     }
 
@@ -253,13 +305,58 @@ mod tests {
     #[test]
     fn what_is_signed_anew_is_the_same_push_at_another_time_and_so_is_its_retry() {
         let wechat = WeChat::plain("token").unwrap();
-        let mut plan = Plan::new(&wechat, &wechat, Mode::Plain, 7, &"text".parse().unwrap(), 0.5);
+        let mix = "text".parse().unwrap();
+        let maker = Maker::new(&wechat, &wechat, Mode::Plain, 7, &mix);
+        let mut plan = Plan::new(&maker, &mix, 0.5);
         let jobs = [plan.next(1_700_000_000), plan.next(1_700_000_000)];
         let [first, again] = jobs.map(|job| plan.anew(&job, 1_700_000_009));
-        let mut other = Plan::new(&wechat, &wechat, Mode::Plain, 7, &"text".parse().unwrap(), 0.5);
+        let mut other = Plan::new(&maker, &mix, 0.5);
         assert_eq!(first.request.message, other.next(1_700_000_009).request.message);
         assert_eq!((first.again, again.again), (false, true));
         assert_eq!(again.request, first.request);
+    }
+
+    #[test]
+    fn whichever_is_sent_before_the_others_dates_them_all() {
+        let plain = WeChat::plain("token").unwrap();
+        let safe = WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap();
+        let (early, late) = (Duration::from_millis(50), Duration::from_secs(60));
+        for (wechat, mode) in [(plain, Mode::Plain), (safe, Mode::Safe)] {
+            let mix = "text".parse().unwrap();
+            let maker = Maker::new(&wechat, &wechat, mode, 7, &mix);
+            for retry_before in [false, true] {
+                let mut plan = Plan::new(&maker, &mix, 0.5);
+                let mut jobs = [plan.next(1_700_000_000), plan.next(1_700_000_000)];
+                if retry_before {
+                    jobs.reverse();
+                }
+                // Its place among the recent ones is another's by now.
+                (0..4 * RECENT).for_each(|_| drop(plan.next(1_700_000_000)));
+                let [one, other] = jobs;
+                let made = one.made;
+                let one = maker.sent_at(one, made + late, early, 1_700_000_060);
+                let other = maker.sent_at(other, made + 2 * late, early, 1_700_000_120);
+                assert_eq!(one.request.message, maker.request(0, 0, 1_700_000_060).message);
+                assert_eq!(other.request.message, one.request.message);
+                assert_eq!(other.request == one.request, mode == Mode::Plain);
+                let timestamp = if mode == Mode::Plain { "timestamp=1700000060" } else { "timestamp=1700000120" };
+                assert!(other.request.query.contains(timestamp), "{}", other.request.query);
+                assert_eq!((one.again, other.again), (retry_before, !retry_before));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_at_once_is_as_it_was_made() {
+        let wechat = WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap();
+        let mix = "text".parse().unwrap();
+        let maker = Maker::new(&wechat, &wechat, Mode::Safe, 7, &mix);
+        let mut plan = Plan::new(&maker, &mix, 0.5);
+        for job in [plan.next(1_700_000_000), plan.next(1_700_000_000)] {
+            let made = job.made;
+            let sent = maker.sent_at(job.clone(), made, Duration::from_millis(50), 1_700_000_001);
+            assert_eq!(sent.request, job.request);
+        }
     }
 
     #[test]
