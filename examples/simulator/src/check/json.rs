@@ -74,5 +74,11 @@ async fn event(receiver: &Receiver) -> Outcome {
         "Event": "subscribe_msg_popup_event",
         "List": [{ "TemplateId": "VRR0UEO9VJOLs0MHlU0OilqX6MVFDwH3_3gz3Oc0NIc", "SubscribeStatusString": "accept", "PopupScene": 2 }],
     });
-    receiver.takes(receiver.wechat.raw(push.to_string()).request(now())).await.map(|_| String::new())
+    let request = || receiver.wechat.raw(push.to_string()).request(now());
+    let exchange = receiver.ask(request, Exchange::is_in_time).await;
+    match exchange.is_taken() {
+        true => Ok(String::new()),
+        false if exchange.is_in_time() => fail(exchange.seen()),
+        false => doubt(format!("{}: whether the event is taken cannot be told", exchange.seen())),
+    }
 }

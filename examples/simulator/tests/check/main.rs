@@ -157,7 +157,7 @@ async fn what_cannot_be_reached_is_said_and_ends_with_2() {
 async fn what_is_late_at_first_is_asked_again() {
     let receiver = start(Mode::Plain, |stand, asked| {
         Box::pin(async move {
-            for late in ["[echo m", "[wait 0.3]"] {
+            for late in ["[echo m", "[wait 0.3]", "subscribe_msg_popup_event"] {
                 let is_first = |text: &str| {
                     text.contains(late) && stand.kept.lock().unwrap().insert(late.to_owned(), String::new()).is_none()
                 };
@@ -169,9 +169,10 @@ async fn what_is_late_at_first_is_asked_again() {
         })
     })
     .await;
-    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "forged-no-signature,joins-others"]).await;
+    let only = "forged-no-signature,joins-others,json-event";
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", only]).await;
     let passed = |id: &str| (id.to_owned(), ("passed".to_owned(), String::new()));
-    assert_eq!(rows(&ran), ["forged-no-signature", "joins-others"].map(passed).into());
+    assert_eq!(rows(&ran), ["forged-no-signature", "joins-others", "json-event"].map(passed).into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +199,23 @@ async fn what_is_always_late_is_no_answer_that_tells_of_a_seal_or_of_json() {
     for id in ["json-text", "json-event"] {
         assert_eq!(rows[id], ("warned".to_owned(), untold.to_owned()));
     }
+    assert_eq!(ran.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_in_json_that_is_always_late_is_no_failure() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            if asked.text().contains("subscribe_msg_popup_event") {
+                sleep(Duration::from_secs(60)).await;
+            }
+            stand.good(&asked).await
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "json-event"]).await;
+    let untold = "no answer in time: whether the event is taken cannot be told".to_owned();
+    assert_eq!(rows(&ran)["json-event"], ("warned".to_owned(), untold));
     assert_eq!(ran.code, Some(0));
 }
 
