@@ -148,11 +148,11 @@ impl Push<'_> {
     pub(super) fn sealed(
         &self,
         sealing: &Sealing,
-        written: String,
+        written: Vec<u8>,
         now: i64,
         seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
     ) -> Response {
-        self.envelope(sealing, written.as_bytes(), now, seal).unwrap_or_else(|error| {
+        self.envelope(sealing, &written, now, seal).unwrap_or_else(|error| {
             if let Ok(event) = self.event() {
                 self.endpoint.report(&Report::Unsealed { event: &event, error: &error });
             }
@@ -180,12 +180,13 @@ impl Push<'_> {
 
         // The four values, with some 120 bytes of markup.
         let room = encrypt.len() + nonce.len() + 192;
-        Ok(Response::written(Writer::document(sealing.json, room, |envelope| {
-            envelope.text(tag!("Encrypt"), &encrypt);
-            envelope.text(tag!("MsgSignature"), signature);
+        let answer = Writer::document(sealing.json, room, |envelope| {
+            envelope.word(tag!("Encrypt"), &encrypt);
+            envelope.word(tag!("MsgSignature"), signature);
             envelope.number(tag!("TimeStamp"), now);
             envelope.text(tag!("Nonce"), nonce);
-        })))
+        });
+        Ok(Response::written(answer.into_bytes()))
     }
 }
 
@@ -259,7 +260,7 @@ mod tests {
             let push = push(&endpoint, "2");
             let fails = |_: &_, _: &str, _: &[u8]| Err(SealError::NoRandomBytes { reason: "no entropy".to_owned() });
             let sealing = push.sealing.as_ref().unwrap();
-            let response = push.sealed(sealing, "<xml>reply</xml>".to_owned(), 1, fails);
+            let response = push.sealed(sealing, b"<xml>reply</xml>".to_vec(), 1, fails);
             assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
             let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
             assert_eq!(*reports.lock().unwrap(), [report]);

@@ -567,13 +567,13 @@ impl Push<'_> {
         if let Some(refused) = &written.refused {
             self.endpoint.report(&Report::Refused { event, reply, refused });
         }
-        self.answer(written.body, now)
+        self.answer(written.body.into_bytes(), now)
     }
 
     /// The response with a reply that was written before, be it for an earlier delivery of this push.
-    pub(crate) fn answer(&self, written: String, now: i64) -> Response {
+    pub(crate) fn answer(&self, written: Vec<u8>, now: i64) -> Response {
         #[cfg(feature = "aes")]
-        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written, "" | "success")) {
+        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written, b"" | b"success")) {
             return self.sealed(sealing, written, now, crate::cipher::seal);
         }
         #[cfg(not(feature = "aes"))]
@@ -606,13 +606,13 @@ impl Response {
         Response { body: b"success".to_vec(), ..Response::status(200) }
     }
 
-    fn written(body: String) -> Response {
-        let content_type = match body.as_bytes().first() {
+    fn written(body: Vec<u8>) -> Response {
+        let content_type = match body.first() {
             Some(b'<') => "text/xml",
             Some(b'{') => "application/json",
             _ => "text/plain",
         };
-        Response { status: 200, content_type, body: body.into_bytes() }
+        Response { status: 200, content_type, body }
     }
 
     pub(crate) fn status(status: u16) -> Response {

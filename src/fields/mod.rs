@@ -353,14 +353,6 @@ impl<'f, 'a> Element<'f, 'a> {
     }
 }
 
-/// To whom a push was sent and from whom, for who has read it before and wants no more of it. `None` where it is not
-/// written in the usual way.
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) fn names(body: &[u8]) -> Option<(&str, &str)> {
-    let (to_user, from_user) = flat::names(body)?;
-    Some((simdutf8::basic::from_utf8(to_user).ok()?, simdutf8::basic::from_utf8(from_user).ok()?))
-}
-
 /// Whether a body is to be read, and answered, as JSON.
 pub(crate) fn is_json(body: &[u8]) -> bool {
     let unmarked = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
@@ -437,44 +429,5 @@ pub mod readers {
         let mut nodes = Nodes::new();
         let pieces = super::json::read(text, &Limits::default(), &mut nodes)?;
         Ok(elements(&pieces, &nodes))
-    }
-}
-
-#[cfg(all(test, any(feature = "threads", feature = "tokio")))]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-
-    #[test]
-    fn names_that_are_read_alone_are_those_of_the_event() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pushes");
-        let (mut usual, mut all) = (0, 0);
-        for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            let body = fs::read(&file).unwrap();
-            let Ok(event) = crate::parse_event(&body) else { continue };
-            all += 1;
-            if let Some(names) = super::names(&body) {
-                assert_eq!(names, (&*event.to_user, &*event.from_user), "{}", file.display());
-                usual += 1;
-            }
-        }
-        assert!(usual > all / 2, "{usual} of {all}");
-    }
-
-    #[test]
-    fn names_that_are_not_where_they_usually_are_are_not_read_alone() {
-        for body in [
-            "",
-            "{}",
-            "<xml><FromUserName><![CDATA[o_1]]></FromUserName><ToUserName><![CDATA[gh_1]]></ToUserName></xml>",
-            "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName></xml>",
-            "<xml><a><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName></a></xml>",
-            "<xml><ToUserName><![CDATA[a]]><![CDATA[b]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName></xml>",
-        ] {
-            assert_eq!(super::names(body.as_bytes()), None, "{body}");
-        }
-        let broken =
-            b"<xml><ToUserName><![CDATA[\xFF]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName></xml>";
-        assert_eq!(super::names(broken), None);
     }
 }

@@ -11,8 +11,6 @@ use crate::error::ReplyError;
 #[cfg(feature = "testing")]
 pub(crate) use write::JsonString;
 pub(crate) use write::Tag;
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) use write::head;
 pub use write::{Refused, Written};
 #[cfg(feature = "aes")]
 pub(crate) use write::{Writer, tag};

@@ -87,21 +87,16 @@ impl Reply {
     /// ```
     #[must_use]
     pub fn write(&self, event: &Event<'_>, now: i64) -> Written {
-        self.write_in_parts(event, now).0
-    }
-
-    /// The same, and how many of its first bytes are the [`head`].
-    pub(crate) fn write_in_parts(&self, event: &Event<'_>, now: i64) -> (Written, usize) {
         match self {
-            Reply::Success => return (Written { body: "success".to_owned(), refused: None }, 0),
-            Reply::Empty => return (Written { body: String::new(), refused: None }, 0),
+            Reply::Success => return Written { body: "success".to_owned(), refused: None },
+            Reply::Empty => return Written { body: String::new(), refused: None },
             _ => {}
         }
         match self.check(event) {
-            Err(refused) => (Written { body: "success".to_owned(), refused: Some(refused) }, 0),
+            Err(refused) => Written { body: "success".to_owned(), refused: Some(refused) },
             Ok(refused) => match self.document(event, now) {
-                Some((body, head)) => (Written { body, refused }, head),
-                None => (Written { body: "success".to_owned(), refused: Some(Refused::NoSender) }, 0),
+                Some(body) => Written { body, refused },
+                None => Written { body: "success".to_owned(), refused: Some(Refused::NoSender) },
             },
         }
     }
@@ -145,12 +140,14 @@ impl Reply {
     }
 
     /// `None` if XML cannot hold the names.
-    fn document(&self, event: &Event<'_>, now: i64) -> Option<(String, usize)> {
-        let (json, mut head, mut lacks) = (is_json(event.body()), 0, false);
+    fn document(&self, event: &Event<'_>, now: i64) -> Option<String> {
+        let (json, mut lacks) = (is_json(event.body()), false);
         let document = Writer::document(json, self.room(event, now), |xml| {
-            head = names(xml, &event.to_user, &event.from_user, now);
+            xml.text(tag!("ToUserName"), &event.from_user);
+            xml.text(tag!("FromUserName"), &event.to_user);
             // What is left out of a name makes it another's.
             lacks = xml.lacks;
+            xml.number(tag!("CreateTime"), now);
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
@@ -202,7 +199,7 @@ impl Reply {
                 }
             }
         });
-        (!lacks).then_some((document, head))
+        (!lacks).then_some(document)
     }
 
     /// About how many bytes the document has. That of a text in XML with nothing to escape has just as many: whoever
@@ -212,43 +209,16 @@ impl Reply {
             Reply::Text(text) => {
                 let digits = now.checked_ilog10().map_or(1, |tens| tens.saturating_add(1));
                 let names = event.from_user.len() + event.to_user.len();
-                TEXT_HEAD.len()
-                    + TEXT_REST.len()
-                    + names
-                    + usize::try_from(digits).unwrap_or_default()
-                    + text.content.len().min(TEXT_LIMIT)
+                TEXT.len() + names + usize::try_from(digits).unwrap_or_default() + text.content.len().min(TEXT_LIMIT)
             }
             _ => 512,
         }
     }
 }
 
-/// The reply of a text with nothing filled in, up to its time.
-const TEXT_HEAD: &str =
-    "<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![CDATA[]]></FromUserName><CreateTime>";
-const TEXT_REST: &str = "</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[]]></Content></xml>";
-
-/// What all replies to a push begin with, up to the digits of CreateTime: known to whoever has the push. With room for
-/// so many bytes more, and in XML with nothing to escape for no others.
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) fn head(json: bool, to_user: &str, from_user: &str, more: usize) -> String {
-    let (room, mut end) = (TEXT_HEAD.len() + to_user.len() + from_user.len() + more, 0);
-    let mut head = Writer::document(json, room, |xml| end = names(xml, to_user, from_user, 0));
-    head.truncate(end);
-    head
-}
-
-/// Writes who to, who from and when, and says where the time begins.
-fn names(xml: &mut Writer, to_user: &str, from_user: &str, now: i64) -> usize {
-    xml.text(tag!("ToUserName"), from_user);
-    xml.text(tag!("FromUserName"), to_user);
-    let mut at = 0;
-    xml.member(tag!("CreateTime"), |xml| {
-        at = xml.text.len();
-        xml.digits(now);
-    });
-    at
-}
+/// The reply of a text with nothing filled in.
+const TEXT: &str = "<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![CDATA[]]></FromUserName>\
+                    <CreateTime></CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[]]></Content></xml>";
 
 /// How many articles WeChat shows in answer to this push.
 fn articles_for(event: &Event<'_>) -> usize {
@@ -318,12 +288,8 @@ impl Writer {
     }
 
     pub(crate) fn number(&mut self, tag: Tag, number: impl fmt::Display) {
-        self.member(tag, |writer| writer.digits(number));
-    }
-
-    fn digits(&mut self, number: impl fmt::Display) {
         // Writing to a String does not fail.
-        write!(self.text, "{number}").unwrap_or_default();
+        self.member(tag, |writer| write!(writer.text, "{number}").unwrap_or_default());
     }
 
     fn option(&mut self, tag: Tag, text: Option<&str>) {
@@ -341,9 +307,12 @@ impl Writer {
         self.text.push_str(tag.close_text);
     }
 
-    /// One of WeChat's words, in which there is nothing to escape.
     fn msg_type(&mut self, word: &str) {
-        let tag = tag!("MsgType");
+        self.word(tag!("MsgType"), word);
+    }
+
+    /// A text in which there is nothing to escape.
+    pub(crate) fn word(&mut self, tag: Tag, word: &str) {
         match self.json {
             true => self.member(tag, |writer| writer.text.extend(["\"", word, "\""])),
             false => self.text.extend([tag.open_text, word, tag.close_text]),

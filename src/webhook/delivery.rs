@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until};
 
 use super::arrival::{Arrival, Clock, End};
-use super::rules::{self, Cause, Held, OnError, Policy, Which};
+use super::rules::{Cause, Held, OnError, Policy, Which};
 use super::run::{Account, Ended, Heir, Owner, Raced, Running, SECOND_LOOK, Settled, Task, race};
 use super::span::Span;
 use super::tasks::{Shared, Webhook};
@@ -37,7 +37,7 @@ pub(super) enum Waiting<'w> {
 
 /// What ended the waiting.
 enum Woken {
-    Done { written: String, carrier: Option<Carrier> },
+    Done { written: Vec<u8>, carrier: Option<Carrier> },
     OwnFailed,
     Released,
     Lapsed,
@@ -52,12 +52,12 @@ pub(super) enum Step<'w> {
     /// Nobody may run it now.
     GiveBack(Claim),
     Wait(Waiting<'w>),
-    Carry(String, Option<Carrier>),
+    Carry(Vec<u8>, Option<Carrier>),
     Fail,
 }
 
 impl Waiting<'_> {
-    fn poll(&mut self, push: &Push<'_>, context: &mut Context<'_>) -> Poll<Woken> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
         match self {
             Waiting::Own { ended } => Pin::new(ended).poll(context).map(|ended| match ended {
                 Ok(Ended::Done { written, carrier }) => Woken::Done { written, carrier },
@@ -65,7 +65,7 @@ impl Waiting<'_> {
                 Ok(Ended::Failed) | Err(_) => Woken::OwnFailed,
             }),
             Waiting::Joined { wait, .. } => Pin::new(wait).poll(context).map(|waited| match waited {
-                Waited::Done { answer, carrier } => Woken::Done { written: rules::written(&answer, push), carrier },
+                Waited::Done { answer, carrier } => Woken::Done { written: answer.to_vec(), carrier },
                 Waited::Released => Woken::Released,
                 Waited::Lapsed => Woken::Lapsed,
             }),
@@ -152,7 +152,7 @@ impl<'w> Delivery<'w> {
             }
             Claimed::Done { answer, carrier, age } => {
                 self.arrival.note_age(age, now);
-                self.done(rules::written(&answer, self.arrival.push), carrier)
+                self.done(answer.to_vec(), carrier)
             }
             Claimed::Exhausted { age } => {
                 self.arrival.note_age(age, now);
@@ -194,7 +194,7 @@ impl<'w> Delivery<'w> {
         }
     }
 
-    fn done(&mut self, written: String, carrier: Option<Carrier>) -> Step<'w> {
+    fn done(&mut self, written: Vec<u8>, carrier: Option<Carrier>) -> Step<'w> {
         match carrier {
             Some(Carrier::Delivery) => Step::Answer(self.answered(written)),
             carrier => Step::Carry(written, carrier),
@@ -229,7 +229,7 @@ impl<'w> Delivery<'w> {
         loop {
             let deadline = if self.held.is_some() { self.arrival.give_up_at() } else { acknowledge_at };
             let until = self.lease_over.map_or(deadline, |lease_over| lease_over.min(deadline));
-            let woken = poll_fn(|context| waiting.poll(self.arrival.push, context));
+            let woken = poll_fn(|context| waiting.poll(context));
             let raced = race(woken, sleep_until(self.shared.instant(until))).await;
             if matches!(raced, Raced::First(_)) || until < deadline {
                 self.lease_over = None;
@@ -262,7 +262,7 @@ impl<'w> Delivery<'w> {
     }
 
     /// On the way out with an answer, which may be its own run's: asks whether it is this delivery's to carry.
-    async fn carry(&mut self, written: String, carrier: Option<Carrier>) -> Response {
+    async fn carry(&mut self, written: Vec<u8>, carrier: Option<Carrier>) -> Response {
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
@@ -281,7 +281,7 @@ impl<'w> Delivery<'w> {
         self.answered(written)
     }
 
-    fn answered(&mut self, written: String) -> Response {
+    fn answered(&mut self, written: Vec<u8>) -> Response {
         let wall = if self.has_waited { self.shared.wall() } else { self.arrival.wall };
         self.end(End::Answered, self.arrival.push.answer(written, wall))
     }

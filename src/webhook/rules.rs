@@ -1,7 +1,6 @@
 //! What WeChat's schedule demands, and what the service chose: numbers, bounds, hooks.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::endpoint::{Endpoint, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
-use crate::fields;
-use crate::reply::{self, Reply};
+use crate::reply::Reply;
 use crate::store::Refusal;
 
 // WeChat asks at 0, 5.07 and 10.08 s (seen), and hangs up 5 s after each. In milliseconds:
@@ -224,7 +222,7 @@ impl Rules {
         if let Some(refused) = &written.refused {
             quietly(|| endpoint.report(&Report::Refused { event: &event, reply, refused }));
         }
-        push.answer(written.body, now)
+        push.answer(written.body.into_bytes(), now)
     }
 
     /// Hands over a reply that no delivery carries; `body` is its push.
@@ -360,30 +358,4 @@ impl Which {
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What of an answer a store has to keep: not its head, which the push says too. That is half of a usual one.
-pub(super) fn kept(written: &str, head: usize) -> &[u8] {
-    written.as_bytes().get(head..).unwrap_or_default()
-}
-
-/// The answer to a push of which a store has kept this.
-pub(super) fn written(kept: &[u8], push: &Push<'_>) -> String {
-    let kept = match simdutf8::basic::from_utf8(kept) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(kept),
-    };
-    // After the head come the digits of a time. All else has no head.
-    if !matches!(kept.as_bytes().first(), Some(b'0'..=b'9' | b'-')) {
-        return kept.into_owned();
-    }
-    let mut written = if let Some((to_user, from_user)) = fields::names(push.body()) {
-        reply::head(false, to_user, from_user, kept.len())
-    } else if let Ok(event) = push.event() {
-        reply::head(fields::is_json(push.body()), &event.to_user, &event.from_user, kept.len())
-    } else {
-        return kept.into_owned();
-    };
-    written.push_str(&kept);
-    written
 }

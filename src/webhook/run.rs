@@ -37,15 +37,13 @@ type Handling = Pin<Box<dyn Future<Output = Result<Handled, Cause>> + Send>>;
 /// What the handler said, and how it is written.
 pub(super) struct Handled {
     reply: Reply,
-    written: String,
-    /// How much of it is its head.
-    head: usize,
+    written: Vec<u8>,
 }
 
 impl Handled {
     /// Whether there is something to carry: the follower does not see `success`.
     fn is_reply(&self) -> bool {
-        !matches!(&*self.written, "" | "success")
+        !matches!(&*self.written, b"" | b"success")
     }
 }
 
@@ -60,7 +58,10 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 
     fn start(self: Arc<Self>, body: Arc<[u8]>, wall: i64) -> Handling {
         Box::pin(async move {
-            let event = self.endpoint.parse_event(&body).map_err(Cause::Unparsable)?;
+            let event = match self.endpoint.parse_event(&body) {
+                Ok(event) => event,
+                Err(error) => return Err(Cause::Unparsable(error)),
+            };
             let mut has_waited = false;
             let mut handling = pin!(event.dispatch_async(&self.handler));
             let handled = poll_fn(|context| {
@@ -69,11 +70,11 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
                 polled
             });
             let reply = handled.await.map_err(Cause::Handler)?;
-            let (written, head) = reply.write_in_parts(&event, if has_waited { self.shared.wall() } else { wall });
+            let written = reply.write(&event, if has_waited { self.shared.wall() } else { wall });
             if let Some(refused) = &written.refused {
                 quietly(|| self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
             }
-            Ok(Handled { reply, written: written.body, head })
+            Ok(Handled { reply, written: written.body.into_bytes() })
         })
     }
 }
@@ -113,7 +114,7 @@ impl Future for Running {
 /// How a run ended, as its own delivery learns it.
 pub(super) enum Ended {
     Done {
-        written: String,
+        written: Vec<u8>,
         carrier: Option<Carrier>,
     },
     Failed,
@@ -237,9 +238,7 @@ impl<'d> Owner<'d> {
         let store = &self.shared().store;
         match (handled, outcome) {
             (_, Err(())) => store.release(&self.claim, Attempt::Failed, now),
-            (Ok(Handled { written, head, .. }), Ok(carrier)) => {
-                store.finish(&self.claim, rules::kept(written, *head), carrier, now)
-            }
+            (Ok(Handled { written, .. }), Ok(carrier)) => store.finish(&self.claim, written, carrier, now),
             (Err(_), Ok(carrier)) => store.finish(&self.claim, b"success", carrier, now),
         }
     }
@@ -263,7 +262,7 @@ impl<'d> Owner<'d> {
             // Another owner's answer counts.
             (Ok(_), _, _) => (Ended::Lost, After::Nothing),
             (Err(cause), Ok(carrier), Ok(())) => {
-                (Ended::Done { written: "success".to_owned(), carrier }, After::Failed(cause))
+                (Ended::Done { written: b"success".to_vec(), carrier }, After::Failed(cause))
             }
             // That it failed, or was no push, is as true as before.
             (Err(cause), _, Err(Lost)) => (Ended::Lost, After::Failed(cause)),

@@ -342,8 +342,7 @@ impl Delivery<'_> {
             return self.end(End::Late, Response::success());
         }
         self.tell_answered(own);
-        let written = rules::written(answer, self.arrival.push);
-        let response = self.arrival.push.answer(written, (self.shared.rules.wall_clock)());
+        let response = self.arrival.push.answer(answer.to_vec(), (self.shared.rules.wall_clock)());
         self.end(End::Answered, response)
     }
 
@@ -402,30 +401,30 @@ impl Run {
         shared.change(|live| live.threads = live.threads.saturating_sub(1));
     }
 
-    fn handle(&self) -> Result<(Reply, String, usize), Cause> {
+    fn handle(&self) -> Result<(Reply, Vec<u8>), Cause> {
         let Account { endpoint, handler, shared } = &*self.account;
         let event = endpoint.parse_event(&self.body).map_err(Cause::Unparsable)?;
         let reply = event.dispatch(&**handler).map_err(Cause::Handler)?;
-        let (written, head) = reply.write_in_parts(&event, (shared.rules.wall_clock)());
+        let written = reply.write(&event, (shared.rules.wall_clock)());
         if let Some(refused) = &written.refused {
             quietly(|| endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
         }
-        Ok((reply, written.body, head))
+        Ok((reply, written.body.into_bytes()))
     }
 
     /// Writes down what came of it, and sees to what is owed.
-    fn settle(&self, handled: Result<(Reply, String, usize), Cause>) {
+    fn settle(&self, handled: Result<(Reply, Vec<u8>), Cause>) {
         let Account { endpoint, shared, .. } = &*self.account;
         let (memory, rules, now) = (&shared.memory, &shared.rules, shared.now());
         match handled {
-            Ok((reply, written, head)) => {
+            Ok((reply, written)) => {
                 let carrier = match &*written {
-                    "" | "success" => Some(Carrier::Delivery),
+                    b"" | b"success" => Some(Carrier::Delivery),
                     _ if now >= self.late_at || self.answered() => Some(Carrier::Late),
                     _ => None,
                 };
                 // Who is late after a take-over has nothing to say.
-                if memory.finish(&self.claim, rules::kept(&written, head), carrier, now).is_err() {
+                if memory.finish(&self.claim, &written, carrier, now).is_err() {
                     return;
                 }
                 let late = match carrier {

@@ -1455,7 +1455,7 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
 }
 
 #[test]
-fn what_the_push_says_of_its_reply_is_not_kept_and_a_retry_gets_every_byte_of_it() {
+fn a_store_keeps_the_bytes_of_the_answer_and_a_retry_gets_every_one_of_them() {
     const XML: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1&lt;]]&gt;</FromUserName>\
                        <CreateTime>1</CreateTime><MsgType>text</MsgType><Content>NAME</Content></xml>";
     #[cfg(feature = "json")]
@@ -1490,13 +1490,7 @@ fn what_the_push_says_of_its_reply_is_not_kept_and_a_retry_gets_every_byte_of_it
                     let body = push.replace("NAME", name);
                     let first = call(&webhook, &body).await;
                     assert_eq!(call(&webhook, &body).await, first);
-
-                    let text = str::from_utf8(&first.body).unwrap();
-                    let head = match name {
-                        "success" | "empty" => 0,
-                        _ => text.find(&wall.to_string()).unwrap(),
-                    };
-                    assert_eq!(memory.bytes(), text.len() - head, "{text}");
+                    assert_eq!(memory.bytes(), first.body.len());
                 }
             }
         }
