@@ -12,6 +12,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::{Limits, Node, Nodes, Span, is_white, place, trim};
 use crate::error::ParseError;
@@ -213,7 +214,8 @@ fn reference(text: &str) -> Option<(char, &str)> {
     Some((pair, behind.strip_prefix(';')?))
 }
 
-/// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends.
+/// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends, if nobody
+/// has written that by a reference.
 fn value(marked: &str) -> Cow<'_, str> {
     if !marked.contains(MARK) {
         return Cow::Borrowed(trim(marked));
@@ -232,40 +234,54 @@ fn value(marked: &str) -> Cow<'_, str> {
             Some(ITSELF) => piece.text.push(MARK),
             Some(FFFE) => piece.text.push('\u{FFFE}'),
             Some(FFFF) => piece.text.push('\u{FFFF}'),
+            Some(SPACE) => piece.refer(' '),
             Some(pair) => {
                 let control = u32::from(pair).checked_sub(CONTROL).and_then(char::from_u32);
-                let c = if pair == SPACE { ' ' } else { control.unwrap_or_default() };
-                if piece.bare && is_white(c) {
-                    // By a reference: somebody meant it.
-                    pieces.push(std::mem::replace(&mut piece, Piece::bare()));
-                    pieces.push(Piece { bare: false, text: c.to_string() });
-                } else {
-                    piece.text.push(c);
-                }
+                piece.refer(control.unwrap_or_default());
             }
             None => {}
         }
     }
     pieces.push(piece);
-    pieces.retain(|piece| !(piece.bare && trim(&piece.text).is_empty()));
-    if let Some(first) = pieces.first_mut().filter(|piece| piece.bare) {
-        first.text = first.text.trim_start_matches(is_white).to_owned();
-    }
-    if let Some(last) = pieces.last_mut().filter(|piece| piece.bare) {
-        last.text.truncate(last.text.trim_end_matches(is_white).len());
-    }
-    Cow::Owned(pieces.into_iter().map(|piece| piece.text).collect())
+    let last = pieces.len() - 1;
+    let texts = pieces.iter().enumerate().map(|(index, piece)| piece.without_layout(index == 0, index == last));
+    Cow::Owned(texts.collect())
 }
 
 /// A stretch of an element's text, within CDATA or outside.
 struct Piece {
     bare: bool,
     text: String,
+    /// Of its white space that was written by references, where the first begins and the last ends.
+    meant: Option<Range<usize>>,
 }
 
 impl Piece {
     fn bare() -> Piece {
-        Piece { bare: true, text: String::new() }
+        Piece { bare: true, text: String::new(), meant: None }
+    }
+
+    /// Adds a character that stands behind a mark.
+    fn refer(&mut self, c: char) {
+        let start = self.text.len();
+        self.text.push(c);
+        if is_white(c) {
+            self.meant = Some(self.meant.as_ref().map_or(start, |meant| meant.start)..self.text.len());
+        }
+    }
+
+    /// Of a bare one, without the white space at its ends: at those of the whole text, and where there is nothing else.
+    fn without_layout(&self, first: bool, last: bool) -> &str {
+        let text = &*self.text;
+        if !self.bare {
+            return text;
+        }
+        let blank = trim(text).is_empty();
+        let meant = self.meant.clone().unwrap_or(text.len()..0);
+        let end = if last || blank { text.trim_end_matches(is_white).len().max(meant.end) } else { text.len() };
+        let text = text.get(..end).unwrap_or_default();
+        let start = text.len() - text.trim_start_matches(is_white).len();
+        if first || blank { text.get(start.min(meant.start)..).unwrap_or_default() } else { text }
     }
 }
 
