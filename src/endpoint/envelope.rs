@@ -143,6 +143,10 @@ impl Endpoint {
     }
 }
 
+/// A sealed answer with nothing filled in.
+const ENVELOPE: &str = "<xml><Encrypt><![CDATA[]]></Encrypt><MsgSignature><![CDATA[]]></MsgSignature>\
+                        <TimeStamp></TimeStamp><Nonce><![CDATA[]]></Nonce></xml>";
+
 impl Push<'_> {
     /// Seals what was written; `seal` is [`cipher::seal`] but in the test of what happens when that fails.
     pub(super) fn sealed(
@@ -175,11 +179,13 @@ impl Push<'_> {
         let mut tokens = settings.tokens();
         let token = tokens.find(|(which, _)| *which == sealing.token).map_or(&settings.token, |(_, token)| token);
         let nonce = sealing.nonce.as_str();
-        let signature = sign([&token.0, &now.to_string(), nonce, &encrypt]);
+        let mut digits = itoa::Buffer::new();
+        let now = digits.format(now);
+        let signature = sign([&token.0, now, nonce, &encrypt]);
         let signature = str::from_utf8(&signature).unwrap_or_default();
 
-        // The four values, with some 120 bytes of markup.
-        let room = encrypt.len() + nonce.len() + 192;
+        // Without room to spare, in XML and with nothing to escape.
+        let room = ENVELOPE.len() + encrypt.len() + signature.len() + now.len() + nonce.len();
         let answer = Writer::document(sealing.json, room, |envelope| {
             envelope.word(tag!("Encrypt"), &encrypt);
             envelope.word(tag!("MsgSignature"), signature);
@@ -264,6 +270,16 @@ mod tests {
             assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
             let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
             assert_eq!(*reports.lock().unwrap(), [report]);
+        }
+    }
+
+    #[test]
+    fn a_sealed_answer_has_no_room_to_spare() {
+        let endpoint = Endpoint::safe("token", "wx0", KEY).unwrap();
+        let push = push(&endpoint, "415670741");
+        for now in [0, 1_714_037_059, -1] {
+            let answer = push.answer(b"<xml>reply</xml>".to_vec(), now);
+            assert_eq!((answer.content_type, answer.body.capacity()), ("text/xml", answer.body.len()));
         }
     }
 

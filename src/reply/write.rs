@@ -94,7 +94,7 @@ impl Reply {
         }
         match self.check(event) {
             Err(refused) => Written { body: "success".to_owned(), refused: Some(refused) },
-            Ok(refused) => match self.document(event, now) {
+            Ok(refused) => match self.document(event, itoa::Buffer::new().format(now)) {
                 Some(body) => Written { body, refused },
                 None => Written { body: "success".to_owned(), refused: Some(Refused::NoSender) },
             },
@@ -140,7 +140,7 @@ impl Reply {
     }
 
     /// `None` if XML cannot hold the names.
-    fn document(&self, event: &Event<'_>, now: i64) -> Option<String> {
+    fn document(&self, event: &Event<'_>, now: &str) -> Option<String> {
         let (json, mut lacks) = (is_json(event.body()), false);
         let document = Writer::document(json, self.room(event, now), |xml| {
             xml.text(tag!("ToUserName"), &event.from_user);
@@ -183,7 +183,7 @@ impl Reply {
                 Reply::News(news) => {
                     xml.msg_type("news");
                     let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
-                    xml.number(tag!("ArticleCount"), articles.len());
+                    xml.number(tag!("ArticleCount"), itoa::Buffer::new().format(articles.len()));
                     xml.items(tag!("Articles"), &articles, |xml, article| {
                         xml.text(tag!("Title"), &article.title);
                         xml.text(tag!("Description"), &article.description);
@@ -204,12 +204,11 @@ impl Reply {
 
     /// About how many bytes the document has. That of a text in XML with nothing to escape has just as many: whoever
     /// sends a `Vec` without room to spare need not keep its capacity.
-    fn room(&self, event: &Event<'_>, now: i64) -> usize {
+    fn room(&self, event: &Event<'_>, now: &str) -> usize {
         match self {
             Reply::Text(text) => {
-                let digits = now.checked_ilog10().map_or(1, |tens| tens.saturating_add(1));
                 let names = event.from_user.len() + event.to_user.len();
-                TEXT.len() + names + usize::try_from(digits).unwrap_or_default() + text.content.len().min(TEXT_LIMIT)
+                TEXT.len() + names + now.len() + text.content.len().min(TEXT_LIMIT)
             }
             _ => 512,
         }
@@ -287,9 +286,8 @@ impl Writer {
         });
     }
 
-    pub(crate) fn number(&mut self, tag: Tag, number: impl fmt::Display) {
-        // Writing to a String does not fail.
-        self.member(tag, |writer| write!(writer.text, "{number}").unwrap_or_default());
+    pub(crate) fn number(&mut self, tag: Tag, digits: &str) {
+        self.member(tag, |writer| writer.text.push_str(digits));
     }
 
     fn option(&mut self, tag: Tag, text: Option<&str>) {
@@ -300,6 +298,7 @@ impl Writer {
 
     pub(crate) fn text(&mut self, tag: Tag, text: &str) {
         if self.json {
+            // Writing to a String does not fail.
             return self.member(tag, |writer| write!(writer.text, "\"{}\"", JsonString(text)).unwrap_or_default());
         }
         self.text.push_str(tag.open_text);
