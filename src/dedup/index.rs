@@ -8,7 +8,7 @@
 /// Entries of a bucket.
 const BUCKET: usize = 16;
 
-/// Pushes for each bucket, when the index is full. With so few one bucket in ten thousand overflows.
+/// Pushes for each bucket, when the index is full. With so few one bucket in five thousand overflows.
 const MEAN: usize = 6;
 
 /// A line of the cache.
@@ -49,9 +49,8 @@ impl Index {
     /// Twice the buckets, or `limit` pushes' worth, and nothing in them.
     pub(super) fn grow(&mut self, limit: usize) {
         let buckets = (self.buckets.len() * 2).clamp(1, limit.div_ceil(MEAN).max(1));
-        let empty = self.empty();
-        self.buckets.clear();
-        self.buckets.resize(buckets, Bucket([empty; BUCKET]));
+        // No more room than that: the last step is less than twice.
+        self.buckets = vec![Bucket([self.empty(); BUCKET]); buckets];
         self.overflow.clear();
     }
 
@@ -84,7 +83,7 @@ impl Index {
     pub(super) fn insert(&mut self, hash: u64, number: u32, is_past: impl Fn(u32) -> bool) {
         let (entry, mask, empty) = (self.entry(hash, number), self.mask, self.empty());
         let Some(bucket) = self.buckets.get_mut(entry.bucket) else { return };
-        // Of a full index more than half are past: the first is found soon.
+        // More than half of the places are free: to look at all of them costs more than to stop at the first.
         match bucket.0.iter_mut().find(|bits| **bits & mask == empty || is_past(**bits & mask)) {
             Some(free) => *free = entry.bits,
             None => {

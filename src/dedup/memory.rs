@@ -59,8 +59,9 @@ struct Shard(Mutex<Table>);
 ///
 /// # Arithmetic
 ///
-/// - A push takes at most 80 bytes beside its answer, and twice that until it is settled: some 5 MB for the default
-///   65,536, if few of them run. Room grows as it is needed and is not given back.
+/// - A push takes at most 90 bytes beside its answer, and twice that until it is settled: some 6 MB for the default
+///   65,536, if few of them run. Up to twice as much where a shard's part of them is no power of two. Room grows as it is
+///   needed and is not given back.
 /// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
 ///   much longer than those that came with them.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.

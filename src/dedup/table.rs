@@ -527,7 +527,7 @@ impl Table {
 
     fn note(&mut self, hash: u64, spot: Spot) {
         let (numbers, is_past) = (self.numbers, self.settled.past());
-        self.index.insert(hash, numbers.of_spot(spot), |number| numbers.is_settled(number) & is_past(number));
+        self.index.insert(hash, numbers.of_spot(spot), |number| numbers.is_settled(number) && is_past(number));
     }
 
     #[cold]

@@ -189,7 +189,7 @@ impl Push<'_> {
         let answer = Writer::document(sealing.json, room, |envelope| {
             envelope.word(tag!("Encrypt"), &encrypt);
             envelope.word(tag!("MsgSignature"), signature);
-            envelope.number(tag!("TimeStamp"), now);
+            envelope.digits(tag!("TimeStamp"), now);
             envelope.text(tag!("Nonce"), nonce);
         });
         Ok(Response::written(answer.into_bytes()))

@@ -214,8 +214,8 @@ fn reference(text: &str) -> Option<(char, &str)> {
     Some((pair, behind.strip_prefix(';')?))
 }
 
-/// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends, if nobody
-/// has written that by a reference.
+/// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends, but for what
+/// lies from the first to the last white space that was written by a reference.
 fn value(marked: &str) -> Cow<'_, str> {
     if !marked.contains(MARK) {
         return Cow::Borrowed(trim(marked));
@@ -231,13 +231,13 @@ fn value(marked: &str) -> Cow<'_, str> {
         match chars.next() {
             Some(CDATA_BEGINS) => pieces.push(std::mem::replace(&mut piece, Piece { bare: false, ..Piece::bare() })),
             Some(CDATA_ENDS) => pieces.push(std::mem::replace(&mut piece, Piece::bare())),
-            Some(ITSELF) => piece.text.push(MARK),
-            Some(FFFE) => piece.text.push('\u{FFFE}'),
-            Some(FFFF) => piece.text.push('\u{FFFF}'),
-            Some(SPACE) => piece.refer(' '),
-            Some(pair) => {
-                let control = u32::from(pair).checked_sub(CONTROL).and_then(char::from_u32);
-                piece.refer(control.unwrap_or_default());
+            Some(ITSELF) => piece.push_marked(MARK),
+            Some(FFFE) => piece.push_marked('\u{FFFE}'),
+            Some(FFFF) => piece.push_marked('\u{FFFF}'),
+            Some(SPACE) => piece.push_marked(' '),
+            Some(control) => {
+                let control = u32::from(control).checked_sub(CONTROL).and_then(char::from_u32);
+                piece.push_marked(control.unwrap_or_default());
             }
             None => {}
         }
@@ -252,7 +252,7 @@ fn value(marked: &str) -> Cow<'_, str> {
 struct Piece {
     bare: bool,
     text: String,
-    /// Of its white space that was written by references, where the first begins and the last ends.
+    /// From the first to the last white space that was written by a reference.
     meant: Option<Range<usize>>,
 }
 
@@ -261,27 +261,30 @@ impl Piece {
         Piece { bare: true, text: String::new(), meant: None }
     }
 
-    /// Adds a character that stands behind a mark.
-    fn refer(&mut self, c: char) {
+    /// Adds what a pair stands for: as white space only a reference.
+    fn push_marked(&mut self, c: char) {
         let start = self.text.len();
         self.text.push(c);
         if is_white(c) {
-            self.meant = Some(self.meant.as_ref().map_or(start, |meant| meant.start)..self.text.len());
+            let start = self.meant.as_ref().map_or(start, |meant| meant.start);
+            self.meant = Some(start..self.text.len());
         }
     }
 
     /// Of a bare one, without the white space at its ends: at those of the whole text, and where there is nothing else.
     fn without_layout(&self, first: bool, last: bool) -> &str {
-        let text = &*self.text;
-        if !self.bare {
-            return text;
+        let Piece { bare, text, meant } = self;
+        let (mut range, blank) = (0..text.len(), trim(text).is_empty());
+        if *bare && (first || blank) {
+            let start = text.len() - text.trim_start_matches(is_white).len();
+            range.start = meant.as_ref().map_or(start, |meant| start.min(meant.start));
         }
-        let blank = trim(text).is_empty();
-        let meant = self.meant.clone().unwrap_or(text.len()..0);
-        let end = if last || blank { text.trim_end_matches(is_white).len().max(meant.end) } else { text.len() };
-        let text = text.get(..end).unwrap_or_default();
-        let start = text.len() - text.trim_start_matches(is_white).len();
-        if first || blank { text.get(start.min(meant.start)..).unwrap_or_default() } else { text }
+        if *bare && (last || blank) {
+            let end = text.trim_end_matches(is_white).len();
+            range.end = meant.as_ref().map_or(end, |meant| end.max(meant.end));
+        }
+        // Of nothing but layout the beginning is behind the end.
+        text.get(range).unwrap_or_default()
     }
 }
 

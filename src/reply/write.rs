@@ -23,7 +23,7 @@ use crate::fields::is_json;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The answer's bytes: XML, `success` or nothing.
+    /// The answer's bytes: XML or JSON, `success` or nothing.
     pub body: String,
     /// Why the body is not, or not all of, the reply.
     pub refused: Option<Refused>,
@@ -87,16 +87,17 @@ impl Reply {
     /// ```
     #[must_use]
     pub fn write(&self, event: &Event<'_>, now: i64) -> Written {
+        let success = |refused| Written { body: "success".to_owned(), refused };
         match self {
-            Reply::Success => return Written { body: "success".to_owned(), refused: None },
+            Reply::Success => return success(None),
             Reply::Empty => return Written { body: String::new(), refused: None },
             _ => {}
         }
         match self.check(event) {
-            Err(refused) => Written { body: "success".to_owned(), refused: Some(refused) },
+            Err(refused) => success(Some(refused)),
             Ok(refused) => match self.document(event, itoa::Buffer::new().format(now)) {
                 Some(body) => Written { body, refused },
-                None => Written { body: "success".to_owned(), refused: Some(Refused::NoSender) },
+                None => success(Some(Refused::NoSender)),
             },
         }
     }
@@ -147,7 +148,7 @@ impl Reply {
             xml.text(tag!("FromUserName"), &event.to_user);
             // What is left out of a name makes it another's.
             lacks = xml.lacks;
-            xml.number(tag!("CreateTime"), now);
+            xml.digits(tag!("CreateTime"), now);
             match self {
                 Reply::Success | Reply::Empty => {}
                 Reply::Text(text) => {
@@ -183,7 +184,7 @@ impl Reply {
                 Reply::News(news) => {
                     xml.msg_type("news");
                     let articles: Vec<&Article> = news.articles.iter().take(articles_for(event)).collect();
-                    xml.number(tag!("ArticleCount"), itoa::Buffer::new().format(articles.len()));
+                    xml.digits(tag!("ArticleCount"), itoa::Buffer::new().format(articles.len()));
                     xml.items(tag!("Articles"), &articles, |xml, article| {
                         xml.text(tag!("Title"), &article.title);
                         xml.text(tag!("Description"), &article.description);
@@ -286,7 +287,8 @@ impl Writer {
         });
     }
 
-    pub(crate) fn number(&mut self, tag: Tag, digits: &str) {
+    /// A number, which JSON has without quotes.
+    pub(crate) fn digits(&mut self, tag: Tag, digits: &str) {
         self.member(tag, |writer| writer.text.push_str(digits));
     }
 

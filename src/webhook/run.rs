@@ -58,6 +58,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 
     fn start(self: Arc<Self>, body: Arc<[u8]>, wall: i64) -> Handling {
         Box::pin(async move {
+            // `map_err` would move an event, which is large, once more.
             let event = match self.endpoint.parse_event(&body) {
                 Ok(event) => event,
                 Err(error) => return Err(Cause::Unparsable(error)),
@@ -251,7 +252,7 @@ impl<'d> Owner<'d> {
     ) -> (Ended, After) {
         self.settled = true;
         match (handled, outcome, told) {
-            (Ok(Handled { reply, written, .. }), Ok(carrier), Ok(())) => {
+            (Ok(Handled { reply, written }), Ok(carrier), Ok(())) => {
                 let after = match carrier {
                     Some(Carrier::Delivery) => After::Nothing,
                     Some(Carrier::Late) => After::Late(reply),

@@ -92,7 +92,7 @@ impl Shop {
         Ok(match command {
             Some(Command::Echo(rest)) => Reply::text(rest),
             Some(Command::Number | Command::Wait(_)) => self.number(),
-            None => Reply::text(["You said: ", &text.content].concat()),
+            None => Reply::text(format!("You said: {}", text.content)),
         })
     }
 
