@@ -126,3 +126,20 @@ fn the_readme_names_the_rust_version_and_every_feature_of_the_manifest() {
         assert!(name == "default" || readme.contains(&format!("\n| `{name}` |")), "{name} is not in the table");
     }
 }
+
+#[test]
+fn the_readmes_name_the_crates_that_are_always_there() {
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let lines = section.lines().filter(|line| !line.starts_with('#') && !line.contains("optional = true"));
+    let mut always: Vec<_> = lines.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    always.sort_unstable();
+    for (readme, row) in [("README.md", "| none |"), ("README.zh-CN.md", "| 无 |")] {
+        let text = read(readme);
+        let row = text.lines().find(|line| line.starts_with(row)).unwrap();
+        let column = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        let mut named: Vec<_> = column.split('`').skip(1).step_by(2).collect();
+        named.sort_unstable();
+        assert_eq!(named, always, "{readme}");
+    }
+}
