@@ -377,13 +377,10 @@ impl Xml<'_, '_> {
     fn value(&mut self, text: &str) {
         let chars: Vec<char> = text.chars().collect();
         let mut rest = &chars[..];
-        // Where bare text may stand, so that a reader that trims it trims nothing of the value.
-        let bare = |piece: &[char]| {
-            let white = |c: &char| " \t\n\r".contains(*c);
-            !piece.is_empty() && !white(&piece[0]) && !white(&piece[piece.len() - 1])
-        };
+        // A reader trims white space at the ends of bare text, unless it is written by references.
+        let white = |c: char| " \t\n\r".contains(c);
         if self.plain {
-            let verbatim = !text.contains(['<', '>', '&', '\r']) && bare(rest);
+            let verbatim = !text.contains(['<', '>', '&', '\r']) && !text.starts_with(white) && !text.ends_with(white);
             if text.is_empty() && self.choices.one_in(2) {
                 return;
             }
@@ -396,9 +393,10 @@ impl Xml<'_, '_> {
         loop {
             let split = if self.plain { rest.len() } else { rest.len().saturating_sub(self.choices.below(4)) };
             let (piece, behind) = rest.split_at(split);
-            if !self.plain && bare(piece) && self.choices.one_in(2) {
-                for &c in piece {
-                    self.character(c);
+            if !self.plain && !piece.is_empty() && self.choices.one_in(2) {
+                for (index, &c) in piece.iter().enumerate() {
+                    let at_end = index == 0 || index + 1 == piece.len();
+                    self.character(c, at_end && white(c));
                 }
             } else {
                 let piece: String = piece.iter().collect();
@@ -413,11 +411,15 @@ impl Xml<'_, '_> {
     }
 
     /// A character outside CDATA.
-    fn character(&mut self, c: char) {
+    fn character(&mut self, c: char, by_reference: bool) {
         let number = u32::from(c);
         // A control character cannot be written as a reference, nor a carriage return as itself.
         let referable = matches!(c, '\t' | '\n' | '\r') || number >= 0x20 && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-        let choice = if c == '\r' { 3 } else { self.choices.below(8) };
+        let choice = match c {
+            '\r' => 3,
+            _ if by_reference => 3 + self.choices.below(3),
+            _ => self.choices.below(8),
+        };
         let written = match (c, choice) {
             (_, 3) if referable => format!("&#x{number:X};"),
             (_, 4) if referable => format!("&#x00{number:x};"),
