@@ -9,6 +9,7 @@ mod park;
 #[cfg(feature = "redis")]
 mod redis;
 mod seen;
+mod spot;
 pub mod store;
 mod sync;
 mod table;

@@ -14,10 +14,8 @@ use super::answers::{Answers, Place};
 use super::hashed::{Hashed, Key, Salt};
 use super::index::Index;
 use super::log::{Log, Record};
+use super::spot::{MOST, NIL, Numbers, Spot, owner, slot_of};
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Refusal, Waited};
-
-/// No slot: an index that no `Vec` has.
-const NIL: usize = usize::MAX;
 
 pub(super) struct Table {
     /// The numbers of their spots.
@@ -120,76 +118,8 @@ impl Slot {
     }
 }
 
-/// Where a push stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    /// In the slot with this index.
-    Open(usize),
-    /// In the log, with this number.
-    Settled(u32),
-}
-
 /// How many times a full table makes room until all that is in it has gone.
 const BATCHES: usize = 256;
-
-/// The numbers by which the index knows spots: those of slots, and above them those of the log.
-#[derive(Clone, Copy)]
-struct Numbers {
-    /// The last of a slot, and of the log by itself.
-    last: u32,
-}
-
-impl Numbers {
-    /// Of so many pushes. The log has four times their numbers: an entry in the index that is past is written over
-    /// before its number is given again, or else takes up its room for a while.
-    fn of(entries: usize) -> Numbers {
-        let entries = u32::try_from(entries).unwrap_or(u32::MAX).clamp(1, MOST);
-        Numbers { last: entries.next_power_of_two() * 4 - 1 }
-    }
-
-    fn mask(self) -> u32 {
-        self.last * 2 + 1
-    }
-
-    fn of_spot(self, spot: Spot) -> u32 {
-        match spot {
-            Spot::Open(at) => u32::try_from(at).unwrap_or(self.last),
-            Spot::Settled(number) => number | (self.last + 1),
-        }
-    }
-
-    fn is_settled(self, number: u32) -> bool {
-        number > self.last
-    }
-
-    fn spot(self, number: u32) -> Spot {
-        if self.is_settled(number) {
-            Spot::Settled(number & self.last)
-        } else {
-            Spot::Open(usize::try_from(number).unwrap_or(NIL))
-        }
-    }
-}
-
-/// How many pushes a table has at most, so that numbers leave some bits of an entry for the hash.
-const MOST: u32 = 1 << 24;
-
-/// Bits of an owner that tell it from others of its push, within the time that this is kept.
-const TOKEN: u32 = 43;
-
-/// Bits of an owner that say in which slot its push is; of one in a slot beyond them they say nothing of use.
-const SLOT: u32 = 20;
-
-/// The owner with this token of the push in this slot: who ends its run need not look for it. In 63 bits, since a store
-/// in front of which this one is puts numbers of its own beside it.
-fn owner(at: usize, token: u64) -> u128 {
-    let slot = u64::try_from(at).unwrap_or(u64::MAX) & ((1 << SLOT) - 1);
-    u128::from(slot << TOKEN | token & ((1 << TOKEN) - 1))
-}
-
-fn slot_of(owner: u128) -> usize {
-    usize::try_from(owner >> TOKEN & ((1 << SLOT) - 1)).unwrap_or(NIL)
-}
 
 /// What a claim is to the push that it names.
 enum Standing {
