@@ -42,7 +42,7 @@ fn cipher(criterion: &mut Criterion) {
     group.bench_function("whole, random given", |b| {
         b.iter(|| seal_with(&key, APP_ID, black_box(&MESSAGE), [7; 16]).unwrap());
     });
-    group.bench_function("part: random", |b| {
+    group.bench_function("random bytes by a system call", |b| {
         b.iter(|| {
             let mut random = [0; 16];
             getrandom::fill(&mut random).unwrap();

@@ -1,7 +1,7 @@
 //! The whole way of a push of 400 bytes in safe mode, against the sum of what it cannot do without.
 //!
 //! `cargo bench --bench safe --features aes`. The parts, in the same run and of the same sizes: SHA-1 over what is
-//! signed, base64, AES, for the push and for its answer, and the random bytes.
+//! signed, base64, AES, for the push and for its answer.
 
 use std::hint::black_box;
 
@@ -90,14 +90,12 @@ fn safe(criterion: &mut Criterion) {
             bytes
         });
     });
-    group.bench_function("parts of all: both SHA-1, base64, AES, and random bytes", |bencher| {
+    group.bench_function("parts of all: both SHA-1, base64, AES", |bencher| {
         bencher.iter(|| {
             black_box(Sha1::digest(black_box(&push_text)));
             base64.decode_slice(black_box(&encrypt), &mut push_bytes).unwrap();
             let (blocks, _) = Array::slice_as_chunks_mut(black_box(&mut push_bytes));
             cbc::Decryptor::inner_iv_init(&aes, &iv).decrypt_blocks(blocks);
-            let mut random = [0; 16];
-            getrandom::fill(black_box(&mut random)).unwrap();
             let (blocks, _) = Array::slice_as_chunks_mut(black_box(&mut answer_bytes));
             cbc::Encryptor::inner_iv_init(&aes, &iv).encrypt_blocks(blocks);
             black_box(base64.encode(black_box(&answer_bytes)));
@@ -124,13 +122,6 @@ fn safe(criterion: &mut Criterion) {
     });
     group.bench_function("part: base64 of the answer", |bencher| {
         bencher.iter(|| base64.encode(black_box(&answer_bytes)));
-    });
-    group.bench_function("part: random bytes", |bencher| {
-        bencher.iter(|| {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).unwrap();
-            random
-        });
     });
     group.finish();
 }

@@ -40,6 +40,7 @@
 //! [page]: https://developers.weixin.qq.com/doc/service/guide/dev/push/encryption.html
 //! [plan]: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Technical_Plan.html
 
+use std::cell::RefCell;
 use std::fmt;
 use std::hint::black_box;
 use std::str::FromStr;
@@ -122,8 +123,8 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 
 /// Encrypts a message into the base64 text of `Encrypt`.
 ///
-/// Draws the 16 random bytes from the operating system. Allocates twice: the plaintext, encrypted in place, and its
-/// text.
+/// Takes the 16 random bytes from the operating system, which a thread asks for those of 16 messages at a time: two
+/// processes by `fork` begin up to 16 messages alike. Allocates twice: the plaintext, encrypted in place, and its text.
 ///
 /// # Errors
 ///
@@ -142,9 +143,30 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn seal(key: &EncodingAesKey, app_id: &str, message: &[u8]) -> Result<String, SealError> {
-    let mut random = [0; RANDOM];
-    getrandom::fill(&mut random).map_err(|error| SealError::NoRandomBytes { reason: error.to_string() })?;
+    let random = random().map_err(|error| SealError::NoRandomBytes { reason: error.to_string() })?;
     seal_with(key, app_id, message, random)
+}
+
+/// Random bytes that nothing else gets.
+fn random() -> Result<[u8; RANDOM], getrandom::Error> {
+    /// The randomness of some messages: a system call for each would cost more than its AES does.
+    struct Drawn {
+        messages: [[u8; RANDOM]; 16],
+        used: usize,
+    }
+    thread_local! {
+        static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { messages: [[0; RANDOM]; 16], used: 16 }) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        loop {
+            if let Some(random) = drawn.messages.get(drawn.used) {
+                drawn.used += 1;
+                return Ok(*random);
+            }
+            getrandom::fill(drawn.messages.as_flattened_mut())?;
+            drawn.used = 0;
+        }
+    })
 }
 
 /// [`seal`] with given random bytes: for test vectors only.

@@ -188,6 +188,12 @@ impl<'a, 'n> Fields<'a, 'n> {
         Ok(Fields { text: Cow::Owned(pieces), nodes })
     }
 
+    /// Whether it was [`flat`] that read it: then it is well-formed XML, but for characters that XML forbids.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.text, Cow::Borrowed(_))
+    }
+
     /// The root, from which paths begin.
     #[inline]
     pub(crate) fn root(&self) -> Element<'_, 'a> {

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use crate::error::ReplyError;
 
-#[cfg(feature = "testing")]
-pub(crate) use write::JsonString;
 pub(crate) use write::Tag;
+#[cfg(feature = "testing")]
+pub(crate) use write::{JsonString, has_forbidden};
 pub use write::{Refused, Written};
 #[cfg(feature = "aes")]
 pub(crate) use write::{Writer, tag};

@@ -414,6 +414,14 @@ fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
+/// Whether a text has characters that XML has no place for.
+#[cfg(feature = "testing")]
+pub(crate) fn has_forbidden(text: &str) -> bool {
+    // All bytes are looked at, since that takes vector instructions; few texts have one of these.
+    let is_suspect = text.bytes().fold(false, |suspect, byte| suspect | matches!(byte, 0..b' ' | 0xEF));
+    is_suspect && text.contains(is_forbidden)
+}
+
 /// Whether nothing of a text can be written.
 pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_forbidden)

@@ -8,6 +8,7 @@ use crate::cipher::{OpenError, open};
 use crate::endpoint::Response;
 use crate::event::{Event, parse_event};
 use crate::fields::{Element, Fields, Limits, Nodes, Path, is_json, trim};
+use crate::reply::has_forbidden;
 use crate::signature::{same, sign};
 
 /// Bytes of UTF-8 in a text, as the official page said until 2014.
@@ -326,8 +327,11 @@ fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fiel
         return Fields::read(body, &LIMITS, nodes).map_err(|error| not_xml(&error));
     }
     let text = str::from_utf8(body).map_err(|error| not_xml(&error))?;
-    roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
-    Fields::read(body, &LIMITS, nodes).map_err(|error| not_xml(&error))
+    let fields = Fields::read(body, &LIMITS, nodes);
+    if !fields.as_ref().is_ok_and(Fields::is_plain) || has_forbidden(text) {
+        roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
+    }
+    fields.map_err(|error| not_xml(&error))
 }
 
 /// Whether the reply has what its type needs: `Some` if WeChat takes it and shows nothing.

@@ -1,5 +1,8 @@
 //! The envelope: published vectors both ways, every length and padding, every bad input with its exact error.
 
+use std::collections::HashSet;
+use std::thread;
+
 use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
@@ -336,6 +339,18 @@ fn two_seals_of_one_message_share_no_block() {
     let key = key();
     let [one, two] = [(); 2].map(|()| STANDARD.decode(seal(&key, APP_ID, &[b'm'; 400]).unwrap()).unwrap());
     assert_eq!(one.chunks(16).zip(two.chunks(16)).filter(|(one, two)| one == two).count(), 0);
+}
+
+#[test]
+fn no_two_seals_begin_alike_on_any_thread() {
+    let key = key();
+    // The first block is the random bytes alone.
+    let first = |_| STANDARD.decode(seal(&key, APP_ID, b"").unwrap()).unwrap()[..16].to_vec();
+    let firsts = || (0..100).map(first).collect::<Vec<_>>();
+    let of_each: Vec<_> =
+        thread::scope(|scope| [(); 3].map(|()| scope.spawn(firsts)).map(|it| it.join().unwrap()).into());
+    let all: HashSet<_> = of_each.into_iter().flatten().collect();
+    assert_eq!(all.len(), 300);
 }
 
 proptest! {

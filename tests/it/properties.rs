@@ -129,6 +129,34 @@ fn both_readers_of_xml_agree_on_what_is_broken() {
     });
 }
 
+#[cfg(feature = "testing")]
+#[test]
+fn a_judge_refuses_as_not_xml_what_a_strict_parser_refuses() {
+    use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
+
+    let wechat = WeChat::plain("token").unwrap();
+    let request = wechat.push("text").request(1_714_037_059);
+    let found = [const { Cell::new(0) }; 4];
+    for_every_kind(|sample, choices| {
+        let elements = vary(sample, choices);
+        let whole = xml(&elements, choices);
+        let damaged = damage(&whole, choices);
+        for body in [whole, damaged] {
+            let not_xml = match wechat.judge(&request, Answer::new(200, &*body)) {
+                Verdict::FaultLine(Reason::NotXml { reason, .. }) => Some(reason),
+                Verdict::FaultLine(Reason::ByteOrderMark | Reason::Format) => continue,
+                _ => None,
+            };
+            let index = 2 * usize::from(readers::flat(&body).is_some()) + usize::from(not_xml.is_some());
+            found[index].update(|count| count + 1);
+            same(not_xml, roxmltree::Document::parse(&body).err().map(|error| error.to_string()), &body)?;
+        }
+        Ok(())
+    });
+    let found = found.map(Cell::into_inner);
+    assert!(found.iter().all(|count| *count > 10), "too few of a sort: {found:?}");
+}
+
 #[cfg(feature = "json")]
 #[test]
 fn serde_json_agrees_on_what_is_json() {
