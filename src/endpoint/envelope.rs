@@ -12,7 +12,6 @@
 //! instead of `ToUserName`: none of them is bound by anything, and none is looked at.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::query::{parameters, present};
 use super::{Endpoint, Push, Report, Response, Token, Which};
@@ -85,8 +84,6 @@ impl fmt::Debug for Cipher {
 
 /// What the answer to a sealed push is sealed with.
 pub(super) struct Sealing {
-    /// The endpoint's.
-    cipher: Arc<Cipher>,
     token: Which,
     key: Which,
     /// The push's envelope was JSON.
@@ -102,7 +99,7 @@ impl Endpoint {
     /// of an account that is not set up as this endpoint is.
     pub(super) fn open(
         &self,
-        cipher: &Arc<Cipher>,
+        cipher: &Cipher,
         query: &str,
         body: &[u8],
         now: i64,
@@ -127,8 +124,7 @@ impl Endpoint {
         };
         self.fresh(&timestamp, now)?;
         let (key, opened) = cipher.open(encrypt)?;
-        let sealing =
-            Sealing { cipher: Arc::clone(cipher), token, key, json: is_json(body), nonce: Nonce::new(&nonce) };
+        let sealing = Sealing { token, key, json: is_json(body), nonce: Nonce::new(&nonce) };
         Ok((opened.into_message(), sealing))
     }
 
@@ -148,30 +144,36 @@ const ENVELOPE: &str = "<xml><Encrypt><![CDATA[]]></Encrypt><MsgSignature><![CDA
                         <TimeStamp></TimeStamp><Nonce><![CDATA[]]></Nonce></xml>";
 
 impl Push<'_> {
+    /// What its answer is sealed with: the endpoint's part, and the push's. `None`: it came in the clear.
+    pub(super) fn sealed_with(&self) -> Option<(&Cipher, &Sealing)> {
+        self.endpoint.0.cipher.as_ref().zip(self.sealing.as_ref())
+    }
+
     /// Seals what was written; `seal` is [`cipher::seal`] but in the test of what happens when that fails.
     pub(super) fn sealed(
         &self,
+        cipher: &Cipher,
         sealing: &Sealing,
         written: Vec<u8>,
         now: i64,
         seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
     ) -> Response {
-        self.envelope(sealing, &written, now, seal).unwrap_or_else(|error| {
+        self.envelope(cipher, sealing, &written, now, seal).unwrap_or_else(|error| {
             if let Ok(event) = self.event() {
                 self.endpoint.report(&Report::Unsealed { event: &event, error: &error });
             }
-            if sealing.cipher.compatible { Response::written(written) } else { Response::success() }
+            if cipher.compatible { Response::written(written) } else { Response::success() }
         })
     }
 
     pub(super) fn envelope(
         &self,
+        cipher: &Cipher,
         sealing: &Sealing,
         message: &[u8],
         now: i64,
         seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
     ) -> Result<Response, SealError> {
-        let cipher = &sealing.cipher;
         let key = cipher.keys().find(|(which, _)| *which == sealing.key).map_or(&cipher.key, |(_, key)| key);
         let encrypt = seal(key, &cipher.app_id, message)?;
 
@@ -230,7 +232,7 @@ impl Nonce {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::endpoint::Received;
@@ -265,8 +267,8 @@ mod tests {
             let endpoint = endpoint.on_report(move |report| sink.lock().unwrap().push(report.to_string()));
             let push = push(&endpoint, "2");
             let fails = |_: &_, _: &str, _: &[u8]| Err(SealError::NoRandomBytes { reason: "no entropy".to_owned() });
-            let sealing = push.sealing.as_ref().unwrap();
-            let response = push.sealed(sealing, b"<xml>reply</xml>".to_vec(), 1, fails);
+            let (cipher, sealing) = push.sealed_with().unwrap();
+            let response = push.sealed(cipher, sealing, b"<xml>reply</xml>".to_vec(), 1, fails);
             assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
             let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
             assert_eq!(*reports.lock().unwrap(), [report]);
@@ -296,9 +298,10 @@ mod tests {
         ] {
             let mut push = push(&endpoint, nonce);
             let mut sealing = push.sealing.take().unwrap();
+            let cipher = endpoint.0.cipher.as_ref().unwrap();
             assert_eq!(sealing.nonce.as_str(), nonce);
             let envelope = |sealing: &Sealing| {
-                let response = push.envelope(sealing, b"m", 7, |_, _, _| Ok("E".to_owned())).unwrap();
+                let response = push.envelope(cipher, sealing, b"m", 7, |_, _, _| Ok("E".to_owned())).unwrap();
                 (response.content_type, String::from_utf8(response.body).unwrap())
             };
             let signature = sign(["token", "7", nonce, "E"]);

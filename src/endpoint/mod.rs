@@ -88,7 +88,7 @@ struct Settings {
     previous_token: Option<Token>,
     /// `None` reads what is in the clear.
     #[cfg(feature = "aes")]
-    cipher: Option<Arc<Cipher>>,
+    cipher: Option<Cipher>,
     /// Seconds.
     freshness: Option<u64>,
     limits: Limits,
@@ -152,7 +152,7 @@ impl Endpoint {
         key: impl AsRef<str>,
     ) -> Result<Endpoint, ConfigError> {
         let cipher = Cipher::new(app_id, key, false)?;
-        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(Arc::new(cipher))))
+        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(cipher)))
     }
 
     /// An account in compatible mode (兼容模式), in which fields stand in the clear beside `Encrypt`.
@@ -177,7 +177,7 @@ impl Endpoint {
         key: impl AsRef<str>,
     ) -> Result<Endpoint, ConfigError> {
         let cipher = Cipher::new(app_id, key, true)?;
-        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(Arc::new(cipher))))
+        Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(cipher)))
     }
 
     /// Accepts what is signed with this token, too: while the token is being changed.
@@ -213,8 +213,8 @@ impl Endpoint {
     /// ```
     #[cfg(feature = "aes")]
     pub fn previous_key(self, key: impl AsRef<str>) -> Result<Endpoint, ConfigError> {
-        let cipher = self.0.cipher.as_deref().ok_or(ConfigError::NoKey)?.with_previous_key(key)?;
-        Ok(self.with(|settings| settings.cipher = Some(Arc::new(cipher))))
+        let cipher = self.0.cipher.as_ref().ok_or(ConfigError::NoKey)?.with_previous_key(key)?;
+        Ok(self.with(|settings| settings.cipher = Some(cipher)))
     }
 
     /// Refuses requests whose timestamp is further than so many seconds from now. Off by default.
@@ -573,8 +573,10 @@ impl Push<'_> {
     /// The response with a reply that was written before, be it for an earlier delivery of this push.
     pub(crate) fn answer(&self, written: Vec<u8>, now: i64) -> Response {
         #[cfg(feature = "aes")]
-        if let Some(sealing) = self.sealing.as_ref().filter(|_| !matches!(&*written, b"" | b"success")) {
-            return self.sealed(sealing, written, now, crate::cipher::seal);
+        if let Some((cipher, sealing)) = self.sealed_with()
+            && !matches!(&*written, b"" | b"success")
+        {
+            return self.sealed(cipher, sealing, written, now, crate::cipher::seal);
         }
         #[cfg(not(feature = "aes"))]
         let _ = now;

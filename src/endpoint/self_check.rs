@@ -99,8 +99,8 @@ impl Endpoint {
             return Err("decrypted to something else".to_owned());
         }
         push.event().map_err(|error| error.to_string())?;
-        let Some(sealing) = &push.sealing else { return Err("opened, but not to be answered sealed".to_owned()) };
-        let answer = push.envelope(sealing, PUSH, 0, cipher::seal).map_err(|error| error.to_string())?;
+        let (cipher, sealing) = push.sealed_with().ok_or("opened, but not to be answered sealed")?;
+        let answer = push.envelope(cipher, sealing, PUSH, 0, cipher::seal).map_err(|error| error.to_string())?;
         let answer = String::from_utf8_lossy(&answer.body);
         let encrypt = answer.split_once("<![CDATA[").and_then(|(_, from)| from.split_once("]]>"));
         let opened = cipher::open(key, app_id, encrypt.map_or("", |(encrypt, _)| encrypt));
@@ -138,8 +138,8 @@ fn official_push() -> Result<(), SelfCheckError> {
         Ok(_) => return Err(fails(&"it decrypts to something else")),
         Err(error) => return Err(fails(&error)),
     };
-    let Some(sealing) = &push.sealing else { return Err(fails(&"it is not to be answered sealed")) };
-    let answer = push.envelope(sealing, ANSWER, 1_713_424_427, |key, app_id, message| {
+    let (cipher, sealing) = push.sealed_with().ok_or_else(|| fails(&"it is not to be answered sealed"))?;
+    let answer = push.envelope(cipher, sealing, ANSWER, 1_713_424_427, |key, app_id, message| {
         cipher::seal_with(key, app_id, message, *b"707722b803182950")
     });
     match answer.map_err(|error| fails(&error))?.body == SEALED.as_bytes() {

@@ -190,7 +190,7 @@ impl<'a, 'n> Fields<'a, 'n> {
 
     /// Whether it was [`flat`] that read it: then it is well-formed XML, but for characters that XML forbids.
     #[cfg(feature = "testing")]
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn is_of_dialect(&self) -> bool {
         matches!(self.text, Cow::Borrowed(_))
     }
 

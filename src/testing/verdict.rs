@@ -328,7 +328,7 @@ fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fiel
     }
     let text = str::from_utf8(body).map_err(|error| not_xml(&error))?;
     let fields = Fields::read(body, &LIMITS, nodes);
-    if !fields.as_ref().is_ok_and(Fields::is_plain) || has_forbidden(text) {
+    if !fields.as_ref().is_ok_and(Fields::is_of_dialect) || has_forbidden(text) {
         roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
     }
     fields.map_err(|error| not_xml(&error))

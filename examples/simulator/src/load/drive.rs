@@ -127,7 +127,7 @@ pub struct Tally {
 /// What came back.
 struct Answered {
     status: u16,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Tally {
@@ -447,7 +447,7 @@ impl Sending {
         };
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(broken);
-        Some(body.map(|body| Answered { status, body: body.to_bytes().to_vec() }))
+        Some(body.map(|body| Answered { status, body: body.to_bytes() }))
     }
 
     /// One that is open, as far as is known.
