@@ -53,6 +53,8 @@ use thiserror::Error;
 
 /// Bytes of randomness in front, which make equal messages look different although the IV is fixed.
 const RANDOM: usize = 16;
+/// Messages for which a thread draws it at once: a system call for each would cost as much as its AES.
+const DRAWN: usize = 16;
 /// Bytes in front of the message: the randomness and the length.
 const HEAD: usize = RANDOM + size_of::<u32>();
 /// The padding's block in bytes. WeChat's; AES has 16.
@@ -147,23 +149,22 @@ pub fn seal(key: &EncodingAesKey, app_id: &str, message: &[u8]) -> Result<String
     seal_with(key, app_id, message, random)
 }
 
-/// Random bytes that nothing else gets.
+/// Random bytes that no other message gets.
 fn random() -> Result<[u8; RANDOM], getrandom::Error> {
-    /// The randomness of some messages: a system call for each would cost more than its AES does.
     struct Drawn {
-        messages: [[u8; RANDOM]; 16],
+        random: [[u8; RANDOM]; DRAWN],
         used: usize,
     }
     thread_local! {
-        static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { messages: [[0; RANDOM]; 16], used: 16 }) };
+        static THREADS: RefCell<Drawn> = const { RefCell::new(Drawn { random: [[0; RANDOM]; DRAWN], used: DRAWN }) };
     }
-    DRAWN.with_borrow_mut(|drawn| {
+    THREADS.with_borrow_mut(|drawn| {
         loop {
-            if let Some(random) = drawn.messages.get(drawn.used) {
+            if let Some(random) = drawn.random.get(drawn.used) {
                 drawn.used += 1;
                 return Ok(*random);
             }
-            getrandom::fill(drawn.messages.as_flattened_mut())?;
+            getrandom::fill(drawn.random.as_flattened_mut())?;
             drawn.used = 0;
         }
     })
