@@ -42,7 +42,8 @@ pub enum ParseError {
         /// Levels allowed.
         limit: u32,
     },
-    /// More elements than [`Limits::elements`](crate::Limits::elements).
+    /// More elements than [`Limits::elements`](crate::Limits::elements), or more than four times as many pieces with
+    /// their texts, comments and processing instructions.
     #[error("the body has more than {limit} elements")]
     TooManyElements {
         /// Elements allowed.
@@ -119,7 +120,7 @@ pub enum RequestError {
         /// Its name.
         name: &'static str,
     },
-    /// A parameter is not what its name says: broken percent-encoding, or a timestamp that is no number.
+    /// The timestamp is no number, and [`freshness`](crate::Endpoint::freshness) is asked for.
     #[error("the query's `{name}` is malformed")]
     MalformedParameter {
         /// Its name.

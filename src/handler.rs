@@ -1,4 +1,4 @@
-//! What do we say? The user's code: one method for each kind, each with a default.
+//! What do we say? The user's code: methods for the usual kinds and one for the others, each with a default.
 
 use std::error::Error;
 use std::future::Future;

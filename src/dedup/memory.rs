@@ -380,7 +380,15 @@ impl Memory {
     /// assert_eq!(memory.wait(DedupKey::from_bytes([1; 16]), 0).park(Duration::ZERO), Some(Waited::Lapsed));
     /// ```
     pub fn wait(&self, key: DedupKey, now: u64) -> Wait<'_> {
-        Wait { memory: self, key, now, id: None }
+        Wait { memory: self, key, now, joined: true, id: None }
+    }
+
+    /// The same for the delivery that runs the push, which is none of those that a claim counts.
+    #[cfg(feature = "threads")]
+    pub(crate) fn wait_for_own(&self, key: DedupKey, now: u64) -> Wait<'_> {
+        let mut wait = self.wait(key, now);
+        wait.joined = false;
+        wait
     }
 
     fn sum(&self, of: impl Fn(&Table) -> usize) -> usize {
@@ -458,6 +466,7 @@ pub struct Wait<'a> {
     memory: &'a Memory,
     key: DedupKey,
     now: u64,
+    joined: bool,
     /// On the push's list while it runs.
     id: Option<u64>,
 }
@@ -482,9 +491,9 @@ impl Future for Wait<'_> {
     type Output = Waited;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
-        let Wait { memory, key, now, ref mut id } = *self;
+        let Wait { memory, key, now, joined, ref mut id } = *self;
         let mut waker = context.waker().clone();
-        let waited = memory.locked(key, |table, hashed| table.wait(hashed, now, id, &mut waker));
+        let waited = memory.locked(key, |table, hashed| table.wait(hashed, now, joined, id, &mut waker));
         if waited.is_ready() {
             *id = None;
         }

@@ -328,7 +328,7 @@ pub enum Claimed {
         age: u64,
         /// Milliseconds until the claim may be taken over, at least 1: the longest to wait before claiming again.
         lease_left: u64,
-        /// How many deliveries wait for it in this process already.
+        /// How many deliveries of this process wait for it already, beside the one that runs it.
         waiting: usize,
     },
     /// It is answered.

@@ -80,6 +80,8 @@ enum Phase {
 
 struct Waiter {
     id: u64,
+    /// Not the delivery that runs the push.
+    joined: bool,
     waker: Waker,
 }
 
@@ -189,7 +191,8 @@ impl Table {
             }
             Phase::Running { waiters } if slot.until > now => {
                 let lease_left = slot.until.saturating_sub(now);
-                return Claimed::Running { age, lease_left, waiting: waiters.len() };
+                let waiting = waiters.iter().filter(|waiter| waiter.joined).count();
+                return Claimed::Running { age, lease_left, waiting };
             }
             Phase::Running { .. } | Phase::Released { .. } | Phase::Vacant => {}
         }
@@ -284,7 +287,14 @@ impl Table {
 
     /// Looks, and registers `waker` while the push runs. A waker that is no longer needed is left in `waker`, to be
     /// dropped outside the lock.
-    pub(super) fn wait(&mut self, key: Hashed, now: u64, id: &mut Option<u64>, waker: &mut Waker) -> Poll<Waited> {
+    pub(super) fn wait(
+        &mut self,
+        key: Hashed,
+        now: u64,
+        joined: bool,
+        id: &mut Option<u64>,
+        waker: &mut Waker,
+    ) -> Poll<Waited> {
         let next = self.tokens.saturating_add(1);
         let at = match self.find(key, now) {
             Some(Spot::Open(at)) => at,
@@ -301,7 +311,7 @@ impl Table {
                     Some(waiter) => mem::swap(&mut waiter.waker, waker),
                     None => {
                         let waker = mem::replace(waker, Waker::noop().clone());
-                        waiters.push(Waiter { id: *id.insert(next), waker });
+                        waiters.push(Waiter { id: *id.insert(next), joined, waker });
                         self.tokens = next;
                     }
                 }

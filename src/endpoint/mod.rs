@@ -22,6 +22,8 @@ use crate::signature;
 #[cfg(feature = "aes")]
 use envelope::{Cipher, Sealing};
 use query::{parameters, present};
+#[cfg(any(feature = "threads", feature = "tokio"))]
+pub(crate) use report::OneLine;
 pub use report::Report;
 pub use self_check::{Doubt, SelfCheck, SelfCheckError};
 

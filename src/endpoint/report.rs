@@ -80,7 +80,7 @@ impl fmt::Display for Report<'_> {
 }
 
 /// Escapes what would end a line or steer a terminal: names and methods are the network's words.
-struct OneLine<'f, 'w>(&'f mut fmt::Formatter<'w>);
+pub(crate) struct OneLine<'f, 'w>(pub(crate) &'f mut fmt::Formatter<'w>);
 
 impl fmt::Write for OneLine<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

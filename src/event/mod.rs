@@ -154,7 +154,7 @@ pub struct Event<'a> {
     ///
     /// Empty where absent, as in a third-party platform's pushes.
     pub from_user: Cow<'a, str>,
-    /// `CreateTime` in seconds since 1970. 0 where absent or no number; [`field`](Event::field) has its text.
+    /// `CreateTime` in seconds since 1970. 0 where absent or no whole number; [`field`](Event::field) has its text.
     pub create_time: i64,
     /// What happened.
     pub kind: Kind<'a>,
@@ -379,7 +379,7 @@ pub enum Reason {
     /// WeChat has made it since this version of the crate, or it is not an Official Account's.
     #[error("new kind")]
     NewKind,
-    /// A field is absent or blank that the kind is meaningless without.
+    /// A field is absent that the kind is meaningless without, or blank where it is no text.
     #[error("missing field {field}")]
     Missing {
         /// Its path on the wire.

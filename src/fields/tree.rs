@@ -133,7 +133,7 @@ fn mark(text: &str) -> Result<String, ParseError> {
             marked.extend([MARK, CDATA_BEGINS]);
             let (inside, behind) = cdata.split_once("]]>").map_or((cdata, None), |(a, b)| (a, Some(b)));
             push_marked(&mut marked, inside, true);
-            let Some(behind) = behind else { break };
+            let Some(behind) = behind else { return Ok(marked) };
             marked.extend([MARK, CDATA_ENDS]);
             marked.push_str("]]>");
             behind

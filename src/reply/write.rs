@@ -135,7 +135,9 @@ impl Reply {
             Reply::TransferCustomerService(_) if !event.is_message() => {
                 return Err(Refused::NotAMessage { name: name() });
             }
-            Reply::TransferCustomerService(_) => {}
+            Reply::TransferCustomerService(transfer) => {
+                transfer.kf_account.as_deref().map_or(Ok(()), |account| fill("KfAccount", account))?;
+            }
         }
         Ok(None)
     }

@@ -259,9 +259,9 @@ impl WeChat {
                 };
                 match (&self.mode, json) {
                     (Mode::Compatible(_), false) => {
-                        beside(message, b"</", &format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n"))
+                        beside(message, &format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n"))
                     }
-                    (Mode::Compatible(_), true) => beside(message, b"}", &format!(r#","Encrypt":"{encrypt}""#)),
+                    (Mode::Compatible(_), true) => beside_in_json(message, &format!(r#""Encrypt":"{encrypt}""#)),
                     (_, false) => format!(
                         "<xml><{name}>{}</{name}>\n<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>",
                         draft::cdata(&value)
@@ -394,9 +394,30 @@ fn hexadecimal(signature: Hex) -> String {
     String::from_utf8_lossy(&signature).into_owned()
 }
 
-/// The message with something in front of the last `mark`, which ends its root.
-fn beside(message: &[u8], mark: &[u8], inserted: &str) -> Vec<u8> {
-    let end = message.windows(mark.len()).rposition(|window| window == mark).unwrap_or(message.len());
+/// A document with one more element at the end of its root.
+fn beside(message: &[u8], element: &str) -> Vec<u8> {
+    // What is behind the root may look like its end tag. What is no XML has none, as far as is known.
+    let document = str::from_utf8(message).ok().and_then(|text| roxmltree::Document::parse(text).ok());
+    let root = document.as_ref().map(roxmltree::Document::root_element);
+    let end = root.map_or(message.len(), |root| root.range().end);
+    let (whole, behind) = message.split_at_checked(end).unwrap_or((message, &[]));
+    if let (Some(root), Some(begin)) = (root, whole.strip_suffix(b"/>")) {
+        let end = format!("</{}>", root.tag_name().name());
+        return [begin, b">", element.as_bytes(), end.as_bytes(), behind].concat();
+    }
+    insert(message, whole, b"</", element)
+}
+
+/// An object with one more member at its end.
+fn beside_in_json(message: &[u8], member: &str) -> Vec<u8> {
+    let before = message.trim_ascii_end().strip_suffix(b"}").unwrap_or(message);
+    let comma = if before.trim_ascii_end().ends_with(b"{") { "" } else { "," };
+    insert(message, message, b"}", &format!("{comma}{member}"))
+}
+
+/// The message with something in front of the last `mark` of `whole`, which it begins with.
+fn insert(message: &[u8], whole: &[u8], mark: &[u8], inserted: &str) -> Vec<u8> {
+    let end = whole.windows(mark.len()).rposition(|window| window == mark).unwrap_or(whole.len());
     let (before, behind) = message.split_at_checked(end).unwrap_or((message, &[]));
     [before, inserted.as_bytes(), behind].concat()
 }

@@ -173,6 +173,12 @@ pub enum Reason {
         /// What a reader of XML says to it.
         reason: String,
     },
+    /// The outermost element is another than `xml`.
+    #[error("its root is `{}`, not `xml`", found.escape_debug())]
+    Root {
+        /// The first 64 characters of its name.
+        found: String,
+    },
     /// `U+FEFF` in front, as some editors put it there.
     #[error("a byte order mark stands in front of it")]
     ByteOrderMark,
@@ -328,8 +334,14 @@ fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fiel
     }
     let text = str::from_utf8(body).map_err(|error| not_xml(&error))?;
     let fields = Fields::read(body, &LIMITS, nodes);
-    if !fields.as_ref().is_ok_and(Fields::is_of_dialect) || has_forbidden(text) {
-        roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
+    let root = if fields.as_ref().is_ok_and(Fields::is_of_dialect) && !has_forbidden(text) {
+        text.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
+    } else {
+        let document = roxmltree::Document::parse(text).map_err(|error| not_xml(&error))?;
+        document.root_element().tag_name().name().to_owned()
+    };
+    if root != "xml" {
+        return Err(Reason::Root { found: root.chars().take(SHOWN).collect() });
     }
     fields.map_err(|error| not_xml(&error))
 }
@@ -342,7 +354,11 @@ fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<
             return Err(unexpected(field, &found, &format!("`{}`", trim(expected))));
         }
     }
-    number("CreateTime", &filled(root, "CreateTime")?)?;
+    let create_time = filled(root, "CreateTime")?;
+    // Milliseconds of today have 13 digits.
+    if !(0..100_000_000_000).contains(&number("CreateTime", &create_time)?) {
+        return Err(unexpected("CreateTime", &create_time, "in seconds since 1970"));
+    }
     let msg_type = filled(root, "MsgType")?;
     match &*msg_type {
         "text" => match filled(root, "Content")?.len() {
@@ -372,7 +388,10 @@ fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<
                 _ => Ok(None),
             }
         }
-        "transfer_customer_service" if event.is_message() => Ok(None),
+        "transfer_customer_service" if event.is_message() => match root.first(Path::new("TransInfo/KfAccount")) {
+            Some(_) => filled(root, "TransInfo/KfAccount").map(|_| None),
+            None => Ok(None),
+        },
         "transfer_customer_service" => Err(unexpected("MsgType", &msg_type, "a reply to an event")),
         _ => Err(unexpected("MsgType", &msg_type, "a type of reply")),
     }

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Endpoint, Push, Report, Response};
+use crate::endpoint::{Endpoint, OneLine, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
 use crate::reply::Reply;
@@ -104,7 +104,7 @@ pub enum OnError {
 pub struct Failure {
     /// The plaintext bytes of the push, for [`parse_event`](crate::parse_event).
     pub body: Vec<u8>,
-    /// Which run of the push it was, from 1 to [`MAX_RUNS`](crate::store::MAX_RUNS); 0 if it was not run.
+    /// Which run of the push it was, from 1 to [`MAX_RUNS`](crate::store::MAX_RUNS); 0 if no handler was run.
     pub run: u8,
     /// What went wrong.
     pub cause: Cause,
@@ -112,6 +112,7 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self.run {
             0 => write!(f, "push of {} bytes not run: {}", self.body.len(), self.cause),
             run => write!(f, "push of {} bytes failed in run {run}: {}", self.body.len(), self.cause),
@@ -236,6 +237,7 @@ impl Rules {
     }
 
     pub(super) fn failed(&self, endpoint: &Endpoint, body: &[u8], run: u8, cause: Cause) {
+        let run = if let Cause::Unparsable(_) = cause { 0 } else { run };
         quietly(|| match (&self.on_failure, cause) {
             (Some(hook), cause) => hook(Failure { body: body.to_vec(), run, cause }),
             (None, Cause::Unparsable(error)) => endpoint.report(&Report::Unparsable { body, error: &error }),

@@ -298,7 +298,9 @@ impl Delivery<'_> {
             let deadline = if self.held.is_some() { self.arrival.give_up_at() } else { acknowledge_at };
             let (now, until) = (self.shared.now(), lease_over.min(deadline));
             let left = Duration::from_millis(until.saturating_sub(now));
-            match self.shared.memory.wait(self.arrival.key, now).park(left) {
+            let memory = &self.shared.memory;
+            let wait = if own.is_some() { Memory::wait_for_own } else { Memory::wait };
+            match wait(memory, self.arrival.key, now).park(left) {
                 Some(Waited::Done { answer, carrier }) => return Some(self.carry(&answer, carrier, own)),
                 Some(Waited::Released) if own.is_some_and(|own| own.failed.load(Ordering::Acquire)) => {
                     return Some(self.failed());

@@ -170,6 +170,10 @@ fn what_wechat_would_refuse_is_written_as_success_and_says_why() {
     let Reply::News(inner) = &mut news else { panic!() };
     inner.articles.clear();
     assert_eq!(refused(&news, &push("Event", "CLICK")), "a news reply has 1 to 8 articles, not 0");
+    let mut transfer = Reply::transfer_customer_service();
+    let Reply::TransferCustomerService(inner) = &mut transfer else { panic!() };
+    inner.kf_account = Some("\u{8}".to_owned());
+    assert_eq!(refused(&transfer, &message()), "KfAccount is empty");
 }
 
 #[test]

@@ -303,7 +303,16 @@ fn each_wrong_answer_has_its_verdict_and_reason() {
                  expected 'br' tag, not 'html' at 1:11",
             ),
         ),
-        ("text", 200, "<html></html>".into(), fault("ToUserName is missing or empty")),
+        ("text", 200, "<html></html>".into(), fault("its root is `html`, not `xml`")),
+        ("text", 200, reply(&[("<xml>", "\n<Xml>"), ("</xml>", "</Xml>")]), fault("its root is `Xml`, not `xml`")),
+        (
+            "text",
+            200,
+            reply(&[("<xml>", "<!--xml--><Xml>"), ("</xml>", "</Xml>")]),
+            fault("its root is `Xml`, not `xml`"),
+        ),
+        ("text", 200, reply(&[("<xml>", "<?xml version='1.0'?><xml >")]), "shows the reply".into()),
+        ("text", 200, "<xml/>".into(), fault("ToUserName is missing or empty")),
         (
             "text",
             200,
@@ -316,6 +325,13 @@ fn each_wrong_answer_has_its_verdict_and_reason() {
         ("text", 200, reply(&[("gh_1", "o_1")]), fault("FromUserName is `o_1`, not `gh_1`")),
         ("text", 200, reply(&[("ToUserName", "toUserName")]), fault("ToUserName is missing or empty")),
         ("text", 200, reply(&[(">7<", ">now<")]), fault("CreateTime is `now`, not a number")),
+        ("text", 200, reply(&[(">7<", ">-1<")]), fault("CreateTime is `-1`, not in seconds since 1970")),
+        (
+            "text",
+            200,
+            reply(&[(">7<", ">1714037059000<")]),
+            fault("CreateTime is `1714037059000`, not in seconds since 1970"),
+        ),
         ("text", 200, reply(&[(">text<", ">Text<")]), fault("MsgType is `Text`, not a type of reply")),
         ("text", 200, reply(&[("hi", "")]), fault("Content is missing or empty")),
         ("text", 200, reply(&[("hi", &"a".repeat(2048))]), "shows the reply".into()),
@@ -336,6 +352,15 @@ fn each_wrong_answer_has_its_verdict_and_reason() {
             fault("MsgType is `transfer_customer_service`, not a reply to an event"),
         ),
         ("text", 200, reply(&[("text", "transfer_customer_service")]), "shows the reply".into()),
+        (
+            "text",
+            200,
+            reply(&[
+                ("text", "transfer_customer_service"),
+                ("<Content>hi</Content>", "<TransInfo><KfAccount></KfAccount></TransInfo>"),
+            ]),
+            fault("TransInfo/KfAccount is missing or empty"),
+        ),
     ] {
         assert_eq!(to(kind, status, &body), expected, "{kind}: {body}");
     }
@@ -407,6 +432,30 @@ fn a_component_s_push_names_the_component() {
     assert!(!request.query.contains("openid"));
     let verdict = wechat.judge(&request, serve(&endpoint, &request, Reply::text("hi")));
     assert_eq!(verdict, Verdict::Silent);
+}
+
+#[test]
+fn whatever_is_pushed_has_its_envelope_beside_it_in_compatible_mode() {
+    let [_, compatible, _] = wechats();
+    let [_, endpoint, _] = endpoints();
+    for message in [
+        "<xml/>",
+        "<xml a='1' />\n",
+        "<?xml version='1.0'?><xml></xml>",
+        "<xml><MsgType>text</MsgType></xml>\n<!-- </xml> -->",
+        "<xml><Content>\u{8}</Content></xml>",
+        #[cfg(feature = "json")]
+        "{}",
+        #[cfg(feature = "json")]
+        " { } ",
+        #[cfg(feature = "json")]
+        r#"{"MsgType":"text","Part":{}}"#,
+    ] {
+        let request = compatible.raw(message).request(NOW);
+        let received = endpoint.receive("POST", &request.query, &request.body, NOW);
+        let Ok(Received::Push(push)) = received else { panic!("{message}: {received:?}") };
+        assert_eq!(push.body(), message.as_bytes());
+    }
 }
 
 #[test]

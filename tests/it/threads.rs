@@ -243,7 +243,7 @@ fn what_is_no_push_and_one_handler_too_many_are_failures() {
     });
     let webhook = ThreadedWebhook::builder(endpoint(), handler)
         .max_running(1)
-        .on_failure(move |failure: Failure| into.lock().unwrap().push(failure.cause.to_string()))
+        .on_failure(move |failure: Failure| into.lock().unwrap().push(failure.to_string()))
         .build();
     for _ in 0..2 {
         assert_eq!(shown(&call(&webhook, "hello")), (200, "success"));
@@ -257,8 +257,32 @@ fn what_is_no_push_and_one_handler_too_many_are_failures() {
     webhook.shutdown(Duration::from_secs(5));
     assert_eq!(shown(&call(&webhook, &push("ho"))), (503, ""), "it was given back, but this is the end");
     let error = parse_event(b"hello").unwrap_err();
-    let expected = [format!("authentic, but no push: {error}"), "1 handlers run already".to_owned()];
+    let expected = [
+        format!("push of 5 bytes not run: authentic, but no push: {error}"),
+        format!("push of {} bytes not run: 1 handlers run already", push("ho").len()),
+    ];
     assert_eq!(*failures.lock().unwrap(), expected);
+}
+
+#[test]
+fn one_joiner_too_many_is_turned_away_and_the_delivery_that_runs_is_none() {
+    for max in [0, 2] {
+        let (handler, _) = does(|_| {
+            wait(600);
+            Ok(Reply::Success)
+        });
+        let webhook = ThreadedWebhook::builder(endpoint(), handler).max_joiners(max).build();
+        let statuses: Vec<_> = thread::scope(|scope| {
+            let deliveries: Vec<_> = (0..max + 3)
+                .map(|_| {
+                    wait(60);
+                    scope.spawn(|| call(&webhook, &push("hi")).status)
+                })
+                .collect();
+            deliveries.into_iter().map(|delivery| delivery.join().unwrap()).collect()
+        });
+        assert_eq!(statuses, [vec![200; max + 1], vec![503; 2]].concat());
+    }
 }
 
 #[test]

@@ -1265,7 +1265,7 @@ impl Handler for Sync {
     fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         match event.field("Content").as_deref() {
             Some("hi") => Ok(Reply::text(std::thread::current().name().unwrap_or_default())),
-            Some("fail") => Err("out of stock".into()),
+            Some("fail") => Err("out of\nstock".into()),
             _ => panic!("out of luck"),
         }
     }
@@ -1292,12 +1292,14 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
         for word in ["fail", "panic"] {
             assert_eq!(call(&webhook, &push("text").replace("hi", word)).await.status, 500);
         }
+        assert_eq!(call(&webhook, "hello").await.status, 200);
         let length = push("text").len() - "hi".len();
         assert_eq!(
             *causes.lock().unwrap(),
             [
-                format!("push of {} bytes failed in run 1: out of stock", length + 4),
+                format!(r"push of {} bytes failed in run 1: out of\nstock", length + 4),
                 format!("push of {} bytes failed in run 1: the handler panicked: out of luck", length + 5),
+                format!("push of 5 bytes not run: authentic, but no push: {}", parse_event(b"hello").unwrap_err()),
             ]
         );
         assert_eq!(taken.text() + &log.text(), "");

@@ -53,7 +53,7 @@ pub fn hint(reason: &Reason) -> Option<String> {
         }
         Reason::Open(_) => "Are app id and AES key the same on both sides?",
         Reason::TakesNone { .. } => "Answer `success`.",
-        Reason::Missing { .. } => "Names of elements are case-sensitive.",
+        Reason::Root { .. } | Reason::Missing { .. } => "Names of elements are case-sensitive.",
         Reason::Unexpected { field: "ToUserName" | "FromUserName", .. } => {
             "A reply goes back: its ToUserName is the push's FromUserName, and the other way round."
         }
