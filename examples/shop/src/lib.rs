@@ -22,10 +22,15 @@ const PATIENCE: f64 = 60.0;
 /// # Errors
 /// A variable that is missing, or that the endpoint refuses.
 pub fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
-    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    // One that is empty, as deployments write what is not set, is as good as none.
+    let given = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let variable = |name| match given(name) {
+        Some(value) => value.into_string().map_err(|_| format!("{name} is not UTF-8")),
+        None => Err(format!("{name} is not set")),
+    };
     let token = variable("WECHAT_TOKEN")?;
-    let mode = env::var("WECHAT_MODE").ok();
-    match (mode.as_deref(), env::var_os("WECHAT_AES_KEY")) {
+    let mode = given("WECHAT_MODE").map(|_| variable("WECHAT_MODE")).transpose()?;
+    match (mode.as_deref(), given("WECHAT_AES_KEY")) {
         (Some("plain"), _) | (None, None) => Ok(Endpoint::plain(token)?),
         (Some("compatible"), _) => {
             Ok(Endpoint::compatible(token, variable("WECHAT_APP_ID")?, variable("WECHAT_AES_KEY")?)?)

@@ -1,6 +1,17 @@
 //! What usually causes a fault.
 
-use wechat_events::testing::Reason;
+use wechat_events::testing::{Reason, Verdict};
+
+/// What to look at first, where WeChat is not content.
+pub fn hint_to(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Refused(Reason::Silence | Reason::TooLate { .. }) => {
+            Some("WeChat waits 5 s: the check of the address needs nothing but the echostr.".to_owned())
+        }
+        Verdict::Ignored(reason) | Verdict::FaultLine(reason) | Verdict::Refused(reason) => hint(reason),
+        _ => None,
+    }
+}
 
 /// What to look at first, where WeChat did not take an answer; `None` where the reason says it all.
 pub fn hint(reason: &Reason) -> Option<String> {
@@ -39,8 +50,20 @@ pub fn hint(reason: &Reason) -> Option<String> {
         Reason::NotXml { found, .. } if found.trim().eq_ignore_ascii_case("success") => {
             "`success` is seven small letters, with nothing around them."
         }
+        Reason::NotXml { found, .. } if found.starts_with('\u{1F}') => {
+            "It is compressed, which WeChat has not asked for."
+        }
+        Reason::NotXml { reason, .. } if reason.contains("utf-8") => "It is not in UTF-8, but in GBK perhaps.",
         Reason::NotXml { found, .. } if !found.trim_start().starts_with('<') => {
             "A text by itself is no reply: put it into the XML of a reply, or answer `success`."
+        }
+        Reason::NotXml { reason, .. } if reason.contains("non-XML character") => {
+            "XML has no place for control characters: take them out of what goes into a reply."
+        }
+        Reason::NotXml { reason, .. }
+            if ["never closed", "unexpected end", "expected ']]>'"].iter().any(|it| reason.contains(it)) =>
+        {
+            "The end is missing: is the Content-Length that of the bytes, not that of the characters?"
         }
         Reason::NotXml { .. } => "Was `&` or `<` written as it is? Values belong in CDATA, with `]]>` split.",
         Reason::ByteOrderMark => "Save the source or the template without one.",
@@ -53,7 +76,8 @@ pub fn hint(reason: &Reason) -> Option<String> {
         }
         Reason::Open(_) => "Are app id and AES key the same on both sides?",
         Reason::TakesNone { .. } => "Answer `success`.",
-        Reason::Root { .. } | Reason::Missing { .. } => "Names of elements are case-sensitive.",
+        Reason::Root { .. } => "Names of elements are case-sensitive.",
+        Reason::Missing { .. } => "It has to be there and not empty, and names of elements are case-sensitive.",
         Reason::Unexpected { field: "ToUserName" | "FromUserName", .. } => {
             "A reply goes back: its ToUserName is the push's FromUserName, and the other way round."
         }
@@ -79,10 +103,10 @@ mod tests {
     use super::*;
 
     /// For an answer to a text in plaintext mode.
-    fn of_answer(status: u16, body: &str) -> Option<String> {
+    fn of_answer(status: u16, body: impl AsRef<[u8]>) -> Option<String> {
         let wechat = WeChat::plain("token").unwrap();
         let request = wechat.push("text").request(1_700_000_000);
-        let Verdict::FaultLine(reason) = wechat.judge(&request, Answer::new(status, body)) else { panic!("{body}") };
+        let Verdict::FaultLine(reason) = wechat.judge(&request, Answer::new(status, body.as_ref())) else { panic!() };
         hint(&reason)
     }
 
@@ -109,7 +133,33 @@ mod tests {
         let route = "The address check is a GET, pushes are POSTs: the route has to take both.";
         assert_eq!(of_answer(405, "").as_deref(), Some(route));
         let case = "Names of elements are case-sensitive.";
-        assert_eq!(of_answer(200, "<xml><toUserName>o_1</toUserName></xml>").as_deref(), Some(case));
+        assert_eq!(of_answer(200, "<Xml></Xml>").as_deref(), Some(case));
+        let missing = "It has to be there and not empty, and names of elements are case-sensitive.";
+        assert_eq!(of_answer(200, "<xml><toUserName>o_1</toUserName></xml>").as_deref(), Some(missing));
+        let control = "XML has no place for control characters: take them out of what goes into a reply.";
+        assert_eq!(of_answer(200, "<xml><Content>\u{1B}</Content></xml>").as_deref(), Some(control));
+        let cut = "The end is missing: is the Content-Length that of the bytes, not that of the characters?";
+        for answer in ["<xml><Content>hi</Content>", "<xml><Content>hi</Conte", "<xml><Content><![CDATA[hi"] {
+            assert_eq!(of_answer(200, answer).as_deref(), Some(cut), "{answer}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_what_they_may_be() {
+        let gbk = "It is not in UTF-8, but in GBK perhaps.";
+        assert_eq!(of_answer(200, b"<xml><Content>\xC4\xE3\xBA\xC3</Content></xml>").as_deref(), Some(gbk));
+        let gzip = "It is compressed, which WeChat has not asked for.";
+        assert_eq!(of_answer(200, b"\x1F\x8B\x08\0\0\0\0\0\0\x03").as_deref(), Some(gzip));
+    }
+
+    #[test]
+    fn what_is_late_is_told_what_waits() {
+        let late = Reason::Silence;
+        let push = hint_to(&Verdict::FaultLine(late.clone())).unwrap();
+        assert!(push.starts_with("WeChat waits 5 s. Answer `success` in time"), "{push}");
+        let check = "WeChat waits 5 s: the check of the address needs nothing but the echostr.";
+        assert_eq!(hint_to(&Verdict::Refused(late)).as_deref(), Some(check));
+        assert_eq!(hint_to(&Verdict::Silent), None);
     }
 
     #[test]

@@ -15,10 +15,10 @@ use wechat_events::{Event, parse_event};
 
 use crate::account::{Account, Mode, now};
 use crate::delivery::{Step, deliver_while};
-use crate::hint::hint;
+use crate::hint::hint_to;
 use crate::screen::{BAD, BOLD, DIM, GOOD, indented, printable, say};
 use crate::shown::Shown;
-use crate::wire::{Answered, Silence, Target};
+use crate::wire::{Answered, Lost, Silence, Target, unreachable};
 use crate::{Problem, Verdict, kinds};
 
 /// Sends one push as WeChat does, with its retries, and says what the follower sees.
@@ -56,7 +56,7 @@ pub struct Options {
     /// Shows requests and answers, in the clear.
     #[arg(long, short)]
     verbose: bool,
-    /// Prints one JSON object when all is over, instead of words.
+    /// Prints one JSON object when all is over, instead of words, if there is anybody to be reached.
     #[arg(long)]
     json: bool,
 }
@@ -151,7 +151,7 @@ impl Pushed {
         }
         match self {
             Pushed::Raw(bytes) if !changes.is_empty() && draft.request(0).message == *bytes => {
-                Err("--set does nothing to what is not XML".into())
+                Err("--set does nothing to what cannot be read as XML without a DTD".into())
             }
             _ => Ok(draft),
         }
@@ -244,23 +244,6 @@ struct Log<'o> {
     unreachable: Option<Problem>,
     /// The last delivery has no answer, and it was not the time for one that was short.
     lost: Option<Lost>,
-}
-
-/// Why an answer is lost, where WeChat knows only that there is none.
-struct Lost {
-    reason: String,
-    hint: Option<&'static str>,
-}
-
-impl Lost {
-    fn of(silence: &Silence) -> Option<Lost> {
-        let hint = match silence {
-            Silence::Unreachable(error) => hint_to_unreachable(error),
-            Silence::Broken(_) => Some(HUNG_UP),
-            Silence::TimedOut => return None,
-        };
-        Some(Lost { reason: silence.to_string(), hint })
-    }
 }
 
 /// One delivery, for `--json`. Times are in seconds from the first.
@@ -357,7 +340,7 @@ impl<'o> Log<'o> {
                 {
                     self.unreachable = Some(unreachable(&self.options.to, error));
                 }
-                self.lost = came.as_ref().err().and_then(Lost::of);
+                self.lost = came.as_ref().err().and_then(Silence::lost);
                 if let Some(last) = self.attempts.last_mut() {
                     last.ended = at.as_secs_f64();
                     last.answer = answer;
@@ -396,7 +379,8 @@ impl<'o> Log<'o> {
         let does = match (self.retries, last) {
             (true, false) => "will send it again",
             (true, true) => "gives up",
-            (false, _) => "hangs up",
+            (false, _) if silent.is_late() => "hangs up",
+            (false, _) => "has no answer",
         };
         format!("{silent}: {BAD}WeChat {does}{BAD:#}")
     }
@@ -422,7 +406,7 @@ impl<'o> Log<'o> {
 
     /// The answer as it is on the wire, but in the clear.
     fn answer_head(&self, answered: &Answered) -> String {
-        let mut text = format!("HTTP/1.1 {}\n", answered.status);
+        let mut text = format!("{:?} {}\n", answered.version, answered.status);
         for (name, value) in &answered.headers {
             text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
         }
@@ -454,8 +438,8 @@ impl<'o> Log<'o> {
         };
         let content = reason.is_none();
         let (reason, hint) = match (reason, &self.lost) {
-            (Some(_), Some(lost)) => (Some(lost.reason.clone()), lost.hint.map(str::to_owned)),
-            (Some(reason), None) => (Some(reason.to_string()), hint(reason)),
+            (Some(_), Some(lost)) => (Some(lost.reason.clone()), lost.hint.clone()),
+            (Some(reason), None) => (Some(reason.to_string()), hint_to(verdict)),
             (None, _) => (None, None),
         };
         if let (Some(lost), Some(known)) = (&self.lost, follower.reason_mut()) {
@@ -499,22 +483,5 @@ impl<'o> Log<'o> {
             notes.push("The answer has no Content-Length. WeChat was seen to refuse those to the address check.");
         }
         notes
-    }
-}
-
-const HUNG_UP: &str = "The receiver hung up without an answer in HTTP: its log may say why.";
-
-/// What to say where there is nobody.
-pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
-    let hint = hint_to_unreachable(error).map_or(String::new(), |hint| format!("\n  {hint}"));
-    format!("no connection to {target}: {error}{hint}").into()
-}
-
-fn hint_to_unreachable(error: &io::Error) -> Option<&'static str> {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Some("Nobody listens there: is the receiver running, and on that port?"),
-        io::ErrorKind::TimedOut => Some("Is the machine there, and does no firewall drop what comes to that port?"),
-        io::ErrorKind::InvalidData => Some("Is it https, with a certificate that the public trusts?"),
-        _ => None,
     }
 }

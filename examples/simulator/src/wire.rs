@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Uri, request};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Request, Uri, Version, request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +22,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wechat_events::testing::{self, Answer};
+
+use crate::Problem;
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
 pub const LARGEST_ANSWER: usize = 1 << 20;
@@ -45,11 +47,15 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Target, String> {
+        const SCHEME: &str = "it does not begin with http:// or https://";
+        if !text.contains("://") {
+            return Err(SCHEME.to_owned());
+        }
         let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
         let is_tls = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err("it does not begin with http:// or https://".to_owned()),
+            _ => return Err(SCHEME.to_owned()),
         };
         let authority = uri.authority().map_or("", Authority::as_str);
         if authority.contains('@') {
@@ -103,6 +109,7 @@ impl std::fmt::Debug for Target {
 #[derive(Debug, Clone)]
 pub struct Answered {
     pub status: u16,
+    pub version: Version,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     /// From the first byte of the connection to the last of the answer.
@@ -128,6 +135,8 @@ pub enum Silence {
     Unreachable(io::Error),
     /// The receiver hung up, or does not speak HTTP.
     Broken(String),
+    /// More than [`LARGEST_ANSWER`]: the rest is not read.
+    TooLong,
     /// No complete answer in time: WeChat hangs up.
     TimedOut,
 }
@@ -137,6 +146,7 @@ impl std::fmt::Display for Silence {
         match self {
             Silence::Unreachable(error) => write!(f, "no connection: {error}"),
             Silence::Broken(reason) => write!(f, "no answer: {reason}"),
+            Silence::TooLong => f.write_str("an answer of more than a mebibyte"),
             Silence::TimedOut => f.write_str("no answer in time"),
         }
     }
@@ -150,8 +160,43 @@ impl Silence {
         match self {
             Silence::TimedOut => true,
             Silence::Unreachable(error) => error.kind() == io::ErrorKind::TimedOut,
-            Silence::Broken(_) => false,
+            Silence::Broken(_) | Silence::TooLong => false,
         }
+    }
+
+    /// What WeChat does not know; `None` where it was the time that was short, which it does.
+    pub fn lost(&self) -> Option<Lost> {
+        let hint = match self {
+            Silence::Unreachable(error) => hint_to_unreachable(error),
+            Silence::Broken(_) => Some(HUNG_UP),
+            Silence::TooLong => Some("A reply has some hundred bytes: what the receiver sends must be something else."),
+            Silence::TimedOut => return None,
+        };
+        Some(Lost { reason: self.to_string(), hint: hint.map(str::to_owned) })
+    }
+}
+
+/// Why an answer is lost, where WeChat knows only that there is none; and what to look at first.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    pub reason: String,
+    pub hint: Option<String>,
+}
+
+const HUNG_UP: &str = "The receiver hung up without an answer in HTTP: its log may say why. Does it speak https alone?";
+
+/// What to say where there is nobody.
+pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
+    let hint = hint_to_unreachable(error).map_or(String::new(), |hint| format!("\n  {hint}"));
+    format!("no connection to {target}: {error}{hint}").into()
+}
+
+fn hint_to_unreachable(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("Nobody listens there: is the receiver running, and on that port?"),
+        io::ErrorKind::TimedOut => Some("Is the machine there, and does no firewall drop what comes to that port?"),
+        io::ErrorKind::InvalidData => Some("Is it https, with a certificate that the public trusts?"),
+        _ => None,
     }
 }
 
@@ -279,14 +324,25 @@ impl Target {
         let request = self.head(request).body(Full::from(request.body.clone())).map_err(broken)?;
         sender.ready().await.map_err(broken)?;
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(broken)?.to_bytes().to_vec();
-        Ok(Answered { status: head.status.as_u16(), headers: head.headers, body, after: begun.elapsed() })
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(cut_off)?.to_bytes().to_vec();
+        Ok(Answered {
+            status: head.status.as_u16(),
+            version: head.version,
+            headers: head.headers,
+            body,
+            after: begun.elapsed(),
+        })
     }
 }
 
 fn not_taken(patience: Duration) -> Silence {
     let seen = format!("not taken within {} s", patience.as_secs_f64());
     Silence::Unreachable(io::Error::new(io::ErrorKind::TimedOut, seen))
+}
+
+/// Of the body of an answer.
+pub fn cut_off(error: Box<dyn std::error::Error + Send + Sync>) -> Silence {
+    if error.is::<LengthLimitError>() { Silence::TooLong } else { broken(error) }
 }
 
 /// Of a connection or an answer that is not whole.
@@ -385,6 +441,7 @@ mod tests {
     fn an_address_that_leads_elsewhere_than_it_says_is_refused() {
         let refused = [
             ("ftp://h/", "it does not begin with http:// or https://"),
+            ("127.0.0.1:8080/wechat", "it does not begin with http:// or https://"),
             ("http://h:99999/", "the port `99999` is no number from 1 to 65535"),
             ("https://h:808O/", "the port `808O` is no number from 1 to 65535"),
             ("http://[::1]:0/", "the port `0` is no number from 1 to 65535"),

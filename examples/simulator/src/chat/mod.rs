@@ -43,7 +43,7 @@ use crate::Verdict;
 use crate::account::{Account, now};
 use crate::delivery::{Step, deliver};
 use crate::screen::say;
-use crate::wire::{Answered, Target};
+use crate::wire::{Answered, Silence, Target};
 use act::{Act, Made, Refused};
 use conversation::Conversation;
 use menu::Menu;
@@ -298,18 +298,22 @@ impl Chat {
     fn push(&self, id: u64, message: Vec<u8>) {
         let begun = Instant::now();
         let draft = self.wechat.raw(message);
+        let mut lost = None;
         let delivery = deliver(&self.wechat, &self.target, &draft, |step| match step {
             Step::Sent { at, request, .. } => {
                 let attempt = Attempt::sent(&self.target, request, at);
                 self.conversation.update(id, |push| push.attempts.push(attempt));
             }
-            Step::Ended { at, came, verdict, .. } => self.conversation.update(id, |push| {
-                if let Some(attempt) = push.attempts.last_mut() {
-                    attempt.end(&self.account, came, &verdict, at);
-                }
-            }),
+            Step::Ended { at, came, verdict, .. } => {
+                self.conversation.update(id, |push| {
+                    if let Some(attempt) = push.attempts.last_mut() {
+                        attempt.end(&self.account, came, &verdict, at);
+                    }
+                });
+                lost = came.as_ref().err().and_then(Silence::lost);
+            }
         });
-        let outcome = Outcome::of(&delivery.verdict, begun.elapsed());
+        let outcome = Outcome::of(&delivery.verdict, lost, begun.elapsed());
         self.conversation.update(id, |push| push.outcome = Some(outcome));
     }
 
@@ -329,7 +333,7 @@ impl Chat {
             if let Some(attempt) = push.attempts.last_mut() {
                 attempt.end(&self.account, &came, &verdict, at);
             }
-            push.outcome = Some(Outcome::of(&verdict, at));
+            push.outcome = Some(Outcome::of(&verdict, came.as_ref().err().and_then(Silence::lost), at));
         });
     }
 }

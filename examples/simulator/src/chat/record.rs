@@ -2,16 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, HeaderMap};
-use http::{StatusCode, Version};
 use serde::Serialize;
 use wechat_events::testing::{Reason, Request, Verdict};
 use wechat_events::{Event, Kind, parse_event};
 
 use crate::account::Account;
-use crate::hint::hint;
+use crate::hint::hint_to;
 use crate::shown::Shown;
-use crate::wire::{Answered, Silence, Target};
+use crate::wire::{Answered, Lost, Silence, Target};
 
 /// Bytes of a body that the page shows, and that are kept for it.
 const KEPT: usize = 32 << 10;
@@ -132,18 +132,23 @@ enum Tone {
 }
 
 impl Outcome {
-    pub fn of(verdict: &Verdict, at: Duration) -> Outcome {
+    /// `lost` is why there is no answer, if it was not only late.
+    pub fn of(verdict: &Verdict, lost: Option<Lost>, at: Duration) -> Outcome {
         let tone = match verdict {
             Verdict::Accepted(_) | Verdict::Confirmed => Tone::Good,
             Verdict::Silent => Tone::Quiet,
             Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }) => Tone::Silent,
             _ => Tone::Bad,
         };
-        let hint = match verdict {
-            Verdict::Ignored(reason) | Verdict::FaultLine(reason) | Verdict::Refused(reason) => hint(reason),
-            _ => None,
-        };
-        Outcome { verdict: verdict.to_string(), hint, tone, shown: Shown::of(verdict), at: millis(at) }
+        let (mut told, mut hint, mut shown) = (verdict.to_string(), hint_to(verdict), Shown::of(verdict));
+        if let Some(lost) = lost {
+            told = told.replace(&Reason::Silence.to_string(), &lost.reason);
+            hint = lost.hint;
+            if let Some(known) = shown.reason_mut() {
+                *known = lost.reason;
+            }
+        }
+        Outcome { verdict: told, hint, tone, shown, at: millis(at) }
     }
 }
 
@@ -251,7 +256,7 @@ impl Attempt {
 
     pub fn end(&mut self, account: &Account, came: &Result<Answered, Silence>, verdict: &Verdict, at: Duration) {
         self.ended = Some(millis(at));
-        self.outcome = Some(Outcome::of(verdict, at));
+        self.outcome = Some(Outcome::of(verdict, came.as_ref().err().and_then(Silence::lost), at));
         match came {
             Ok(answered) => self.answer = Some(Answer::of(account, answered, verdict)),
             Err(silence) => self.silence = Some(silence.to_string()),
@@ -267,7 +272,7 @@ impl Answer {
             _ => account.open(&answered.body).map(|message| Body::of(&message)),
         };
         let reason = StatusCode::from_u16(answered.status).ok().and_then(|status| status.canonical_reason());
-        let line = format!("{:?} {} {}", Version::HTTP_11, answered.status, reason.unwrap_or_default());
+        let line = format!("{:?} {} {}", answered.version, answered.status, reason.unwrap_or_default());
         Answer {
             head: Head { line: line.trim_end().to_owned(), headers: pairs(&answered.headers) },
             after: answered.after.as_secs_f64() * 1e3,

@@ -86,6 +86,7 @@ fn genuine(receiver: &Receiver) -> Outcome {
 }
 
 async fn length(receiver: &Receiver) -> Outcome {
+    receiver.needs_genuine()?;
     for name in ["text", "unsubscribe"] {
         address::has_length(&receiver.exchange(receiver.push(name).request(now())).await)?;
     }
@@ -137,7 +138,7 @@ async fn seal_fresh(receiver: &Receiver) -> Outcome {
             (_, Some(encrypt)) => came.push(encrypt),
             (Ok(_), None) => return skip("replies are not sealed"),
             (Err(silence), None) if silence.is_late() => return doubt(NOTHING_TO_COMPARE),
-            (Err(Silence::Broken(_)), None) => return fail(exchange.seen()),
+            (Err(Silence::Broken(_) | Silence::TooLong), None) => return fail(exchange.seen()),
             // That nobody takes a connection tells nothing of a seal.
             (Err(_), None) => return doubt(exchange.seen()),
         }

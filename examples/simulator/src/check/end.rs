@@ -16,6 +16,9 @@ pub const CHECKS: &[Check] = &[Check {
 }];
 
 async fn still_there(receiver: &Receiver) -> Outcome {
-    address::right(receiver).await?;
+    if receiver.confirms {
+        address::right(receiver).await?;
+    }
+    receiver.needs_genuine()?;
     receiver.takes(receiver.text("hello").request(now())).await.map(|_| String::new())
 }

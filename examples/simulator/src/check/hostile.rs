@@ -126,9 +126,7 @@ async fn all_answered(receiver: &Receiver, requests: Vec<Request>) -> Result<Vec
     for exchange in &exchanges {
         match &exchange.came {
             _ if !exchange.is_in_time() => return fail("no answer within 5 seconds"),
-            Err(Silence::Broken(reason)) if reason.contains("length limit") => {
-                return fail("an answer of more than a mebibyte");
-            }
+            Err(silence @ Silence::TooLong) => return fail(silence),
             _ => {}
         }
     }

@@ -47,7 +47,7 @@ async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
     let is_reply = exchange.is_reply();
     match (&exchange.came, &receiver.genuine) {
         (Ok(answered), _) if answered.status != 200 => skip(format!("JSON is not taken: {}", exchange.seen())),
-        (Err(Silence::Broken(_)), _) => skip(format!("JSON is not taken: {}", exchange.seen())),
+        (Err(Silence::Broken(_) | Silence::TooLong), _) => skip(format!("JSON is not taken: {}", exchange.seen())),
         (Err(Silence::TimedOut | Silence::Unreachable(_)), _) => {
             doubt(format!("{}: whether JSON is taken cannot be told", exchange.seen()))
         }

@@ -179,6 +179,7 @@ async fn other_case(receiver: &Receiver, same: bool) -> Outcome {
             pairs.map(|(name, element, other)| (other.to_owned(), push(name).set(element, other).request(now())));
         return all_taken(receiver, requests).await;
     }
+    receiver.needs_genuine()?;
     for (name, element, other) in pairs {
         let usual = receiver.exchange(push(name).request(now())).await;
         let unusual = receiver.exchange(push(name).set(element, other).request(now())).await;

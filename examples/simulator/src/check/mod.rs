@@ -71,22 +71,22 @@ pub struct Options {
     url: Target,
     #[command(flatten)]
     account: Account,
-    /// Only these checks or groups of checks.
+    /// Only these checks or groups of checks, with commas between them.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     only: Vec<String>,
-    /// Without these checks or groups of checks: for what a receiver is known not to do.
+    /// Without these checks or groups of checks, with commas between them: for what a receiver is known not to do.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
-    /// How long the handler is made to wait in slow-second, slow-third and slow-late.
+    /// How long the handler is made to wait in slow-second, slow-third and slow-late, with commas between them.
     #[arg(
         long,
         value_delimiter = ',',
         value_name = "SECONDS",
         value_parser = slow::seconds,
-        default_values_t = slow::SECONDS
+        default_value = slow::SECONDS
     )]
     slow: Vec<f64>,
-    /// One JSON object instead of the table.
+    /// One JSON object instead of the table, if there is anybody to be reached.
     #[arg(long)]
     json: bool,
 }

@@ -13,8 +13,8 @@ use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
 use super::{Miss, Outcome, doubt, fail, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
-use crate::hint::hint;
-use crate::wire::{Answered, Silence, Target};
+use crate::hint::hint_to;
+use crate::wire::{Answered, Silence, Target, unreachable};
 
 /// Requests under way, but where a check is about more.
 const AT_ONCE: usize = 16;
@@ -90,11 +90,11 @@ impl Receiver {
             }
         }
         let confirms = match came {
-            Err(Silence::Unreachable(error)) => return Err(format!("{target} cannot be reached: {error}").into()),
+            Err(Silence::Unreachable(error)) => return Err(unreachable(&target, &error)),
             Err(silence @ Silence::TimedOut) => {
                 return Err(format!("{target} takes a connection, but: {silence}").into());
             }
-            Err(Silence::Broken(_)) => false,
+            Err(Silence::Broken(_) | Silence::TooLong) => false,
             Ok(answered) => wechat.judge(&request, answered.answer()) == Verdict::Confirmed,
         };
         let (component, safe) = match account.mode() {
@@ -129,10 +129,10 @@ impl Receiver {
             Verdict::Silent => {
                 Genuine::Silent(echo.came.as_ref().map(|answered| answered.body.clone()).unwrap_or_default())
             }
-            Verdict::FaultLine(reason) | Verdict::Ignored(reason) => {
-                Genuine::Bad { seen: echo.seen(), hint: hint(reason) }
+            verdict => {
+                let lost = echo.came.as_ref().err().and_then(Silence::lost);
+                Genuine::Bad { seen: echo.seen(), hint: lost.map_or_else(|| hint_to(verdict), |lost| lost.hint) }
             }
-            _ => Genuine::Bad { seen: echo.seen(), hint: None },
         };
         if matches!(self.genuine, Genuine::Bad { .. }) {
             return;
@@ -297,8 +297,8 @@ impl Receiver {
         let exchange = self.ask(|| request.clone(), Exchange::is_in_time).await;
         match &exchange.came {
             Ok(_) => Ok(exchange),
-            Err(Silence::Broken(_)) if self.lives().await => Ok(exchange),
-            Err(Silence::Broken(_)) => doubt(format!("{}; and then it is gone", exchange.seen())),
+            Err(Silence::Broken(_) | Silence::TooLong) if self.lives().await => Ok(exchange),
+            Err(Silence::Broken(_) | Silence::TooLong) => doubt(format!("{}; and then it is gone", exchange.seen())),
             Err(Silence::TimedOut | Silence::Unreachable(_)) => {
                 doubt(format!("{}: whether that is a refusal cannot be told", exchange.seen()))
             }

@@ -10,7 +10,7 @@ use crate::account::now;
 
 const REPLY: &str = "the reply in a later delivery, from the one run; or `success` in the first, when the handler has been \
                      given up";
-const LOST: &str = "the handler runs three times and its answer is lost: the follower sees the fault line";
+const LOST: &str = "the handler runs three times, or its answer is lost: the follower sees the fault line, or nothing";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -18,7 +18,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Must,
         modes: ALL,
-        sends: "`wait 6`, as WeChat does: at 0, 5.07 and 10.08 s, and each time for 5 s",
+        sends: "`wait 6`, or the first time of `--slow`, as WeChat does: at 0, 5.07 and 10.08 s, and each time for 5 s",
         passes: REPLY,
         means: LOST,
         run: |receiver| Box::pin(slow(receiver, receiver.slow[0])),
@@ -28,7 +28,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Must,
         modes: ALL,
-        sends: "`wait 12`, as WeChat does",
+        sends: "`wait 12`, or the second time of `--slow`, as WeChat does",
         passes: REPLY,
         means: LOST,
         run: |receiver| Box::pin(slow(receiver, receiver.slow[1])),
@@ -38,7 +38,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Should,
         modes: ALL,
-        sends: "`wait 20`, as WeChat does: longer than all three deliveries",
+        sends: "`wait 20`, or the third time of `--slow`, as WeChat does: longer than all three deliveries",
         passes: "`success` or nothing in one of the deliveries",
         means: "the follower sees the fault line, though the service works",
         run: |receiver| Box::pin(late(receiver)),
@@ -152,7 +152,7 @@ async fn kept(receiver: &Receiver) -> Outcome {
 }
 
 /// Seconds that the handler is made to wait, if nothing else is asked for.
-pub const SECONDS: [f64; 3] = [6.0, 12.0, 20.0];
+pub const SECONDS: &str = "6,12,20";
 
 /// Reads such a number.
 pub fn seconds(text: &str) -> Result<f64, String> {

@@ -24,7 +24,7 @@ use super::plan::{Job, Maker, Plan};
 use super::{Options, Rate};
 use crate::Problem;
 use crate::account::now;
-use crate::wire::{LARGEST_ANSWER, Silence, Target, broken};
+use crate::wire::{LARGEST_ANSWER, Silence, Target, broken, cut_off};
 
 /// Pushes that are prepared ahead, at most.
 const AHEAD: usize = 64;
@@ -446,7 +446,7 @@ impl Sending {
             },
         };
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(broken);
+        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(cut_off);
         Some(body.map(|body| Answered { status, body: body.to_bytes() }))
     }
 

@@ -50,7 +50,7 @@ pub struct Options {
     target: Target,
     #[command(flatten)]
     account: Account,
-    /// Pushes a second; `max` for as many as are answered, each connection waiting for its answer.
+    /// Pushes a second; `max`, or 0, for as many as are answered, each connection waiting for its answer.
     #[arg(long, value_name = "N", default_value = "100")]
     rate: Rate,
     /// How long, in seconds.
@@ -74,7 +74,7 @@ pub struct Options {
     /// Threads that send.
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
-    /// Prints one JSON object instead of words.
+    /// Prints one JSON object instead of words, if there is anybody to be reached.
     #[arg(long)]
     json: bool,
 }
@@ -100,7 +100,7 @@ impl FromStr for Rate {
 }
 
 impl Options {
-    /// Judging one takes a quarter of the time that sending it takes: where that is short, it would lower the throughput.
+    /// Judging one takes a tenth of the time that sending it takes: where that is short, it would lower the throughput.
     fn judged(&self) -> f64 {
         self.judge.unwrap_or(if self.rate == Rate::Max { 0.1 } else { 1.0 })
     }
@@ -125,7 +125,7 @@ pub async fn run(options: Options) -> Verdict {
     drop(options.account.wechat()?);
     match timeout(PATIENCE, options.target.connect()).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(crate::send::unreachable(&options.target, &error)),
+        Ok(Err(error)) => return Err(crate::wire::unreachable(&options.target, &error)),
         Err(_) => return Err(format!("no connection to {}: nothing happens for 5 s", options.target).into()),
     }
     let progress = Arc::new(Progress::default());

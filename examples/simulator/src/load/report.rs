@@ -159,7 +159,8 @@ impl Report {
             row(text, self.due, "due");
         }
         row(text, self.sent, &format!("sent, {} of them again", self.retries));
-        row(text, self.answered, &format!("answered, {:.0} a second", self.throughput));
+        let decimals = if self.throughput < 10.0 { 1 } else { 0 };
+        row(text, self.answered, &format!("answered, {:.decimals$} a second", self.throughput));
         bad(text, self.not_sent.busy, "not sent in time: all connections were waiting for answers");
         bad(text, self.not_sent.late, "not sent in time: this program is too slow for that rate here");
         for Silent { reason, count } in &self.silent {
@@ -201,6 +202,9 @@ impl Report {
 
     fn judged(&self, text: &mut String) {
         let Verdicts { judged, replies, nothing, faults } = &self.verdicts;
+        if self.answered == 0 {
+            return;
+        }
         let of = if *judged == self.answered { String::new() } else { format!(", {judged} of them judged") };
         line(text, format_args!("{BOLD}WeChat{BOLD:#}, on {} answers{of}", self.answered));
         if *judged == 0 {

@@ -341,7 +341,16 @@ async fn three_deliveries_to_nobody_end_in_the_fault_line() {
     simulator.post("/api/acts", &json!({ "text": { "content": "hi" } })).await;
     simulator.wait_for(1).await;
     let push = simulator.state().await["pushes"][0].take();
-    assert_eq!(push["outcome"]["shown"], "fault_line");
+    let refused = "no connection: Connection refused (os error 111)";
+    let told = json!({
+        "shown": "fault_line",
+        "reason": refused,
+        "verdict": format!("shows its fault line: {refused}"),
+        "hint": "Nobody listens there: is the receiver running, and on that port?",
+    });
+    for (field, expected) in told.as_object().unwrap() {
+        assert_eq!(push["outcome"][field], *expected);
+    }
     let attempts = push["attempts"].as_array().unwrap();
     let sent: Vec<_> = attempts.iter().map(|attempt| attempt["sent"].as_u64().unwrap()).collect();
     for (sent, due) in sent.iter().zip([0, 5070, 10080]) {

@@ -46,7 +46,7 @@ pub const FAULTS: &[Fault] = &[
         name: "sends the echostr as JSON",
         mode: Plain,
         run: QUICK,
-        fails: &["address-right", "still-there"],
+        fails: &["address-right"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -61,7 +61,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a line end behind the echostr",
         mode: Safe,
         run: QUICK,
-        fails: &["address-right", "still-there"],
+        fails: &["address-right"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -105,7 +105,7 @@ pub const FAULTS: &[Fault] = &[
         name: "a byte order mark before every answer",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
+        fails: &["address-right", "kinds-account", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -184,7 +184,7 @@ pub const FAULTS: &[Fault] = &[
         name: "status 201",
         mode: Plain,
         run: FEW,
-        fails: &["address-right", "kinds-account", "still-there", "answer-text"],
+        fails: &["address-right", "kinds-account", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -211,7 +211,7 @@ pub const FAULTS: &[Fault] = &[
         name: "To and From are not exchanged",
         mode: Plain,
         run: FEW,
-        fails: &["kinds-account", "still-there", "answer-text"],
+        fails: &["kinds-account", "answer-text"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
@@ -576,7 +576,7 @@ pub const FAULTS: &[Fault] = &[
         name: "replies in the clear, in safe mode",
         mode: Safe,
         run: FEW,
-        fails: &["answer-text", "kinds-account", "still-there"],
+        fails: &["answer-text", "kinds-account"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
