@@ -29,8 +29,9 @@ pub use seen::Dedup;
 ///
 /// XXH3-128 of the whole body with seed 0, as 16 bytes with the highest first: the same on every machine and in every
 /// version of this crate, so that machines may share a store. Less the text of the root's `Encrypt`, which compatible
-/// mode has in a body that is in the clear, and which is sealed anew for each delivery; written as it is, or with `\/`. MsgId alone is not unique over
-/// users, and FromUserName with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
+/// mode has in a body that is in the clear, and which is sealed anew for each delivery: where the body is within the
+/// default [limits](crate::Limits), and the text is written as it is, or with `\/` for its slashes. MsgId alone is not
+/// unique over users, and FromUserName with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
 ///
 /// The digest is no secret and no proof. Who can make WeChat push chosen bytes could find two bodies with one key, and
 /// would make WeChat's own retry rule drop his own message.
@@ -109,15 +110,12 @@ impl DedupKey {
     }
 }
 
-/// Of a push that an endpoint may have wider limits for.
-const LIMITS: Limits = Limits { bytes: u32::MAX, depth: 16, elements: u32::MAX };
-
 /// What stands before and behind the text of the root's `Encrypt`.
 fn sealed_part(body: &[u8]) -> Option<(&[u8], &[u8])> {
     static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("Encrypt"));
     NAME.find(body)?;
     let mut nodes = Nodes::new();
-    let fields = Fields::read(body, &LIMITS, &mut nodes).ok()?;
+    let fields = Fields::read(body, &Limits::default(), &mut nodes).ok()?;
     let encrypt = fields.root().first(const { Path::new("Encrypt") })?.text();
     // Nobody could write it anywhere else, since nobody knew it before. Some writers of JSON escape slashes.
     [&*encrypt, &encrypt.replace('/', "\\/")].into_iter().find_map(|encrypt| {

@@ -229,6 +229,8 @@ pub enum Reason {
         bytes: usize,
     },
     /// More articles than are shown in answer to this kind of push.
+    ///
+    /// The official page says today that the first of them are sent, and used to say that nothing is.
     #[error("{articles} articles, {limit} are allowed")]
     Articles {
         /// Articles of the reply.

@@ -83,7 +83,10 @@ pub fn hint(reason: &Reason) -> Option<String> {
         }
         Reason::Unexpected { field: "CreateTime", .. } => "CreateTime is in seconds since 1970.",
         Reason::TooLong { .. } => "Cut it at a character, or send the rest by the customer-service API.",
-        Reason::Articles { .. } => "To a message of the follower's WeChat shows one article, to an event eight.",
+        Reason::Articles { .. } => {
+            "Answer a message of the follower's with one article, an event with up to eight. Of more, the official page \
+             says that the first are shown; it used to say that nothing is."
+        }
         _ => return None,
     };
     Some(hint.to_owned())
