@@ -156,9 +156,9 @@ fn random() -> Result<[u8; RANDOM], getrandom::Error> {
         used: usize,
     }
     thread_local! {
-        static THREADS: RefCell<Drawn> = const { RefCell::new(Drawn { random: [[0; RANDOM]; DRAWN], used: DRAWN }) };
+        static OF_THREAD: RefCell<Drawn> = const { RefCell::new(Drawn { random: [[0; RANDOM]; DRAWN], used: DRAWN }) };
     }
-    THREADS.with_borrow_mut(|drawn| {
+    OF_THREAD.with_borrow_mut(|drawn| {
         loop {
             if let Some(random) = drawn.random.get(drawn.used) {
                 drawn.used += 1;

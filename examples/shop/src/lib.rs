@@ -22,15 +22,15 @@ const PATIENCE: f64 = 60.0;
 /// # Errors
 /// A variable that is missing, or that the endpoint refuses.
 pub fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    described_by(|name| env::var(name).ok())
+}
+
+fn described_by(variables: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
     // One that is empty, as deployments write what is not set, is as good as none.
-    let given = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let variable = |name| match given(name) {
-        Some(value) => value.into_string().map_err(|_| format!("{name} is not UTF-8")),
-        None => Err(format!("{name} is not set")),
-    };
+    let given = |name| variables(name).filter(|value| !value.is_empty());
+    let variable = |name| given(name).ok_or_else(|| format!("{name} is not set"));
     let token = variable("WECHAT_TOKEN")?;
-    let mode = given("WECHAT_MODE").map(|_| variable("WECHAT_MODE")).transpose()?;
-    match (mode.as_deref(), given("WECHAT_AES_KEY")) {
+    match (given("WECHAT_MODE").as_deref(), given("WECHAT_AES_KEY")) {
         (Some("plain"), _) | (None, None) => Ok(Endpoint::plain(token)?),
         (Some("compatible"), _) => {
             Ok(Endpoint::compatible(token, variable("WECHAT_APP_ID")?, variable("WECHAT_AES_KEY")?)?)
@@ -161,5 +161,40 @@ impl AsyncHandler for Shop {
 
     async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         event.dispatch(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_is_what_is_set_and_what_is_empty_is_not() {
+        const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+        for (token, mode, app_id, key, expected) in [
+            ("T", "", "", "", Ok("cipher: None")),
+            ("T", "plain", "wx0", KEY, Ok("cipher: None")),
+            ("T", "", "wx0", KEY, Ok("compatible: false")),
+            ("T", "compatible", "wx0", KEY, Ok("compatible: true")),
+            ("", "", "", "", Err("WECHAT_TOKEN is not set")),
+            ("T", "", "", KEY, Err("WECHAT_APP_ID is not set")),
+            ("T", "safe", "wx0", "", Err("WECHAT_AES_KEY is not set")),
+            ("T", "Safe", "wx0", KEY, Err("WECHAT_MODE: `Safe` is not plain, compatible or safe")),
+        ] {
+            let given =
+                [("WECHAT_TOKEN", token), ("WECHAT_MODE", mode), ("WECHAT_APP_ID", app_id), ("WECHAT_AES_KEY", key)];
+            let found = described_by(|name| {
+                given.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned())
+            });
+            match (found, expected) {
+                (Ok(endpoint), Ok(expected)) => {
+                    let shown = format!("{endpoint:?}");
+                    assert!(shown.contains(expected), "{shown}");
+                }
+                (found, expected) => {
+                    assert_eq!(found.map_err(|error| error.to_string()).err().as_deref(), expected.err())
+                }
+            }
+        }
     }
 }

@@ -2,13 +2,16 @@
 
 use wechat_events::testing::{Reason, Verdict};
 
-/// What to look at first, where WeChat is not content.
-pub fn hint_to(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Refused(Reason::Silence | Reason::TooLate { .. }) => {
+use crate::wire::Lost;
+
+/// What to look at first, where WeChat is not content; `lost` says why there is no answer, if it is not only late.
+pub fn hint_to(verdict: &Verdict, lost: Option<&Lost>) -> Option<String> {
+    match (verdict, lost) {
+        (Verdict::Ignored(_) | Verdict::FaultLine(_) | Verdict::Refused(_), Some(lost)) => lost.hint.clone(),
+        (Verdict::Refused(Reason::Silence | Reason::TooLate { .. }), None) => {
             Some("WeChat waits 5 s: the check of the address needs nothing but the echostr.".to_owned())
         }
-        Verdict::Ignored(reason) | Verdict::FaultLine(reason) | Verdict::Refused(reason) => hint(reason),
+        (Verdict::Ignored(reason) | Verdict::FaultLine(reason) | Verdict::Refused(reason), None) => hint(reason),
         _ => None,
     }
 }
@@ -158,11 +161,11 @@ mod tests {
     #[test]
     fn what_is_late_is_told_what_waits() {
         let late = Reason::Silence;
-        let push = hint_to(&Verdict::FaultLine(late.clone())).unwrap();
+        let push = hint_to(&Verdict::FaultLine(late.clone()), None).unwrap();
         assert!(push.starts_with("WeChat waits 5 s. Answer `success` in time"), "{push}");
         let check = "WeChat waits 5 s: the check of the address needs nothing but the echostr.";
-        assert_eq!(hint_to(&Verdict::Refused(late)).as_deref(), Some(check));
-        assert_eq!(hint_to(&Verdict::Silent), None);
+        assert_eq!(hint_to(&Verdict::Refused(late), None).as_deref(), Some(check));
+        assert_eq!(hint_to(&Verdict::Silent, None), None);
     }
 
     #[test]

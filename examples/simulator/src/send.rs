@@ -429,22 +429,9 @@ impl<'o> Log<'o> {
 
     /// What the follower sees, and why.
     fn end(self, verdict: &testing::Verdict) -> Verdict {
-        let mut follower = Shown::of(verdict);
-        let reason = match verdict {
-            testing::Verdict::Ignored(reason)
-            | testing::Verdict::FaultLine(reason)
-            | testing::Verdict::Refused(reason) => Some(reason),
-            _ => None,
-        };
-        let content = reason.is_none();
-        let (reason, hint) = match (reason, &self.lost) {
-            (Some(_), Some(lost)) => (Some(lost.reason.clone()), lost.hint.clone()),
-            (Some(reason), None) => (Some(reason.to_string()), hint_to(verdict)),
-            (None, _) => (None, None),
-        };
-        if let (Some(lost), Some(known)) = (&self.lost, follower.reason_mut()) {
-            known.clone_from(&lost.reason);
-        }
+        let follower = Shown::of(verdict, self.lost.as_ref());
+        let reason = follower.reason().map(str::to_owned);
+        let (content, hint) = (reason.is_none(), hint_to(verdict, self.lost.as_ref()));
         let notes = self.notes(content);
         let Log { options, name, message, attempts, .. } = self;
         let mode = options.account.mode();

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::Serialize;
-use wechat_events::testing::{Accepted, Verdict};
+use wechat_events::testing::{Accepted, Reason, Verdict};
 use wechat_events::{Event, parse_event};
+
+use crate::wire::Lost;
 
 /// WeChat's words where a receiver's answer is none.
 pub const FAULT_LINE: &str = "该公众号提供的服务出现故障，请稍后再试";
@@ -64,20 +66,22 @@ pub struct Card {
 }
 
 impl Shown {
-    pub fn of(verdict: &Verdict) -> Shown {
+    /// `lost` says why there is no answer, if it is not only late.
+    pub fn of(verdict: &Verdict, lost: Option<&Lost>) -> Shown {
+        let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.clone());
         match verdict {
             Verdict::Accepted(reply) => Shown::reply(reply),
             Verdict::Confirmed => Shown::Confirmed,
-            Verdict::Ignored(reason) => Shown::Lost { reason: reason.to_string() },
-            Verdict::FaultLine(reason) => Shown::FaultLine { reason: reason.to_string() },
-            Verdict::Refused(reason) => Shown::Refused { reason: reason.to_string() },
+            Verdict::Ignored(reason) => Shown::Lost { reason: told(reason) },
+            Verdict::FaultLine(reason) => Shown::FaultLine { reason: told(reason) },
+            Verdict::Refused(reason) => Shown::Refused { reason: told(reason) },
             // `Silent`, and whatever a later version adds.
             _ => Shown::Nothing,
         }
     }
 
     /// Why it is not what the receiver wanted.
-    pub fn reason_mut(&mut self) -> Option<&mut String> {
+    pub fn reason(&self) -> Option<&str> {
         match self {
             Shown::FaultLine { reason } | Shown::Lost { reason } | Shown::Refused { reason } => Some(reason),
             _ => None,

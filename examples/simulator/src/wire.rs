@@ -183,7 +183,8 @@ pub struct Lost {
     pub hint: Option<String>,
 }
 
-const HUNG_UP: &str = "The receiver hung up without an answer in HTTP: its log may say why. Does it speak https alone?";
+const HUNG_UP: &str =
+    "The receiver hung up without an answer in HTTP: its log may say why. Is http or https the right one?";
 
 /// What to say where there is nobody.
 pub fn unreachable(target: &Target, error: &io::Error) -> Problem {

@@ -344,7 +344,7 @@ The follower sees
 because
   no answer: connection closed before message completed
 hint
-  The receiver hung up without an answer in HTTP: its log may say why. Does it speak https alone?";
+  The receiver hung up without an answer in HTTP: its log may say why. Is http or https the right one?";
     assert_eq!(squeezed(&run.timeless()), expected);
     assert_eq!((run.code, receiver.arrived().len()), (1, 1));
 }

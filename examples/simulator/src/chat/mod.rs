@@ -313,7 +313,7 @@ impl Chat {
                 lost = came.as_ref().err().and_then(Silence::lost);
             }
         });
-        let outcome = Outcome::of(&delivery.verdict, lost, begun.elapsed());
+        let outcome = Outcome::of(&delivery.verdict, lost.as_ref(), begun.elapsed());
         self.conversation.update(id, |push| push.outcome = Some(outcome));
     }
 
@@ -333,7 +333,7 @@ impl Chat {
             if let Some(attempt) = push.attempts.last_mut() {
                 attempt.end(&self.account, &came, &verdict, at);
             }
-            push.outcome = Some(Outcome::of(&verdict, came.as_ref().err().and_then(Silence::lost), at));
+            push.outcome = Some(Outcome::of(&verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
         });
     }
 }

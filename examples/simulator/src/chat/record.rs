@@ -133,22 +133,24 @@ enum Tone {
 
 impl Outcome {
     /// `lost` is why there is no answer, if it was not only late.
-    pub fn of(verdict: &Verdict, lost: Option<Lost>, at: Duration) -> Outcome {
+    pub fn of(verdict: &Verdict, lost: Option<&Lost>, at: Duration) -> Outcome {
         let tone = match verdict {
             Verdict::Accepted(_) | Verdict::Confirmed => Tone::Good,
             Verdict::Silent => Tone::Quiet,
             Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }) => Tone::Silent,
             _ => Tone::Bad,
         };
-        let (mut told, mut hint, mut shown) = (verdict.to_string(), hint_to(verdict), Shown::of(verdict));
-        if let Some(lost) = lost {
-            told = told.replace(&Reason::Silence.to_string(), &lost.reason);
-            hint = lost.hint;
-            if let Some(known) = shown.reason_mut() {
-                *known = lost.reason;
-            }
+        let verdict_as_told = match lost {
+            Some(lost) => verdict.to_string().replace(&Reason::Silence.to_string(), &lost.reason),
+            None => verdict.to_string(),
+        };
+        Outcome {
+            verdict: verdict_as_told,
+            hint: hint_to(verdict, lost),
+            tone,
+            shown: Shown::of(verdict, lost),
+            at: millis(at),
         }
-        Outcome { verdict: told, hint, tone, shown, at: millis(at) }
     }
 }
 
@@ -256,7 +258,7 @@ impl Attempt {
 
     pub fn end(&mut self, account: &Account, came: &Result<Answered, Silence>, verdict: &Verdict, at: Duration) {
         self.ended = Some(millis(at));
-        self.outcome = Some(Outcome::of(verdict, came.as_ref().err().and_then(Silence::lost), at));
+        self.outcome = Some(Outcome::of(verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
         match came {
             Ok(answered) => self.answer = Some(Answer::of(account, answered, verdict)),
             Err(silence) => self.silence = Some(silence.to_string()),

@@ -131,7 +131,7 @@ impl Receiver {
             }
             verdict => {
                 let lost = echo.came.as_ref().err().and_then(Silence::lost);
-                Genuine::Bad { seen: echo.seen(), hint: lost.map_or_else(|| hint_to(verdict), |lost| lost.hint) }
+                Genuine::Bad { seen: echo.seen(), hint: hint_to(verdict, lost.as_ref()) }
             }
         };
         if matches!(self.genuine, Genuine::Bad { .. }) {
