@@ -9,7 +9,7 @@ use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyIni
 use base64::{Engine, engine::Simd, engine::general_purpose::PAD};
 use criterion::{Criterion, criterion_group, criterion_main};
 use sha1::{Digest, Sha1};
-use wechat_events::cipher::{EncodingAesKey, seal};
+use wechat_events::cipher::{EncodingAesKey, seal_with};
 use wechat_events::event::Text;
 use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply};
 
@@ -50,7 +50,8 @@ fn signed(encrypt: &str) -> String {
 fn safe(criterion: &mut Criterion) {
     let message = message();
     assert_eq!(message.len(), 400);
-    let encrypt = seal(&EncodingAesKey::new(KEY).unwrap(), APP_ID, message.as_bytes()).unwrap();
+    let key = EncodingAesKey::new(KEY).unwrap();
+    let encrypt = seal_with(&key, APP_ID, message.as_bytes(), *b"707722b803182950").unwrap();
     let query = format!(
         "signature=0&timestamp=1714037059&nonce=486452656&openid=oQ7tTwK2mVbX9hJ4sLrYc8NfEzUg&encrypt_type=aes&\
          msg_signature={}",

@@ -137,7 +137,9 @@ impl Server {
             Err(status) => (status, "text/plain", Vec::new()),
         };
         let length = body.len();
-        let head = format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close");
+        // No browser is to take an echostr for anything else than text.
+        let headers = "X-Content-Type-Options: nosniff\r\nConnection: close";
+        let head = format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n{headers}");
         stream.write_all(&[format!("HTTP/1.1 {status} \r\n{head}\r\n\r\n").as_bytes(), &body].concat())?;
         // Closing while something is unread would reset the connection, and the answer with it.
         stream.shutdown(Shutdown::Write)?;

@@ -11,6 +11,9 @@
 //!      ▲ base64, then AES-256-CBC under the key, IV = its first 16 bytes
 //! ```
 //!
+//! Of the 16 bytes in front, [`seal`] draws eight and makes the others of them, by the key: a mark by which
+//! [`Opened::was_sealed_here`] tells an answer of this crate from what WeChat sealed. WeChat looks at none of them.
+//!
 //! The padding is PKCS#7 over **32** bytes, twice the cipher's block: an unpadder made for AES refuses half of all
 //! real pushes. [Official page][page], [technical plan][plan].
 //!
@@ -46,21 +49,25 @@ use std::hint::black_box;
 use std::str::FromStr;
 
 use aes::Aes256;
-use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, Key, KeyInit};
+use aes::cipher::{Array, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, Key, KeyInit};
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use base64::{DecodeError, Engine, alphabet};
 use thiserror::Error;
 
-/// Bytes of randomness in front, which make equal messages look different although the IV is fixed.
+use crate::shown;
+
+/// Bytes in front, of no meaning to WeChat, which make equal messages look different although the IV is fixed.
 const RANDOM: usize = 16;
+/// Bytes of them that are drawn: two of 2³² messages may begin alike.
+const DRAW: usize = 8;
+/// Beside the drawn bytes in the block that the mark is made of, which so is none that CBC encrypts but by chance.
+const MARK: u128 = 0x7365_616C_6564;
 /// Messages for which a thread draws it at once: a system call for each would cost as much as its AES.
 const DRAWN: usize = 16;
 /// Bytes in front of the message: the randomness and the length.
 const HEAD: usize = RANDOM + size_of::<u32>();
 /// The padding's block in bytes. WeChat's; AES has 16.
 const PADDING_BLOCK: u8 = 32;
-/// Characters of a foreign app id that an error shows; WeChat's have 18.
-const APP_ID_SHOWN: usize = 64;
 
 /// Decrypts `Encrypt` and checks everything inside it.
 ///
@@ -115,7 +122,7 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
         return Err(OpenError::MessageLength { declared, available: rest.len() });
     };
     if sealed_for != app_id.as_bytes() {
-        let found = String::from_utf8_lossy(sealed_for).chars().take(APP_ID_SHOWN).collect();
+        let found = shown::word(&String::from_utf8_lossy(sealed_for));
         return Err(OpenError::AppId { found, configured: app_id.to_owned() });
     }
     let end = HEAD + message.len();
@@ -125,8 +132,11 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 
 /// Encrypts a message into the base64 text of `Encrypt`.
 ///
-/// Takes the 16 random bytes from the operating system, which a thread asks for those of 16 messages at a time: two
+/// Takes 8 random bytes from the operating system, which a thread asks for those of 16 messages at a time: two
 /// processes by `fork` begin up to 16 messages alike. Allocates twice: the plaintext, encrypted in place, and its text.
+///
+/// What it seals is an answer, and is marked as one: an [`Endpoint`](crate::Endpoint) with this key refuses it as a
+/// push. To seal as WeChat does, in a test, take [`seal_with`] or `testing::WeChat`.
 ///
 /// # Errors
 ///
@@ -146,17 +156,17 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 /// ```
 pub fn seal(key: &EncodingAesKey, app_id: &str, message: &[u8]) -> Result<String, SealError> {
     let random = random().map_err(|error| SealError::NoRandomBytes { reason: error.to_string() })?;
-    seal_with(key, app_id, message, random)
+    seal_with(key, app_id, message, key.marked(random))
 }
 
-/// Random bytes that no other message gets.
-fn random() -> Result<[u8; RANDOM], getrandom::Error> {
+/// Random bytes for one message.
+fn random() -> Result<[u8; DRAW], getrandom::Error> {
     struct Drawn {
-        random: [[u8; RANDOM]; DRAWN],
+        random: [[u8; DRAW]; DRAWN],
         used: usize,
     }
     thread_local! {
-        static OF_THREAD: RefCell<Drawn> = const { RefCell::new(Drawn { random: [[0; RANDOM]; DRAWN], used: DRAWN }) };
+        static OF_THREAD: RefCell<Drawn> = const { RefCell::new(Drawn { random: [[0; DRAW]; DRAWN], used: DRAWN }) };
     }
     OF_THREAD.with_borrow_mut(|drawn| {
         loop {
@@ -170,7 +180,7 @@ fn random() -> Result<[u8; RANDOM], getrandom::Error> {
     })
 }
 
-/// [`seal`] with given random bytes: for test vectors only.
+/// [`seal`] with given bytes in front, so without a mark: for test vectors, and to seal as WeChat does.
 ///
 /// The IV is the same for every message under a key, so these bytes alone keep equal replies from looking equal.
 /// Whoever passes a constant outside a test leaks which replies are.
@@ -298,6 +308,26 @@ impl Opened {
         self.buffer.get(HEAD..).unwrap_or_default()
     }
 
+    /// Whether [`seal`] sealed it with this key, rather than WeChat: an answer that somebody sends back as a push.
+    ///
+    /// A sealed answer has the form of a push, and its signature is as good. [`Endpoint`](crate::Endpoint) refuses it;
+    /// whoever opens without an endpoint must ask.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wechat_events::cipher::{EncodingAesKey, open, seal, seal_with};
+    ///
+    /// let key = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
+    /// assert!(open(&key, "wx0", &seal(&key, "wx0", b"hello")?)?.was_sealed_here(&key));
+    /// assert!(!open(&key, "wx0", &seal_with(&key, "wx0", b"hello", *b"707722b803182950")?)?.was_sealed_here(&key));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn was_sealed_here(&self, key: &EncodingAesKey) -> bool {
+        self.buffer.first_chunk().is_some_and(|random| self.buffer.starts_with(&key.marked(*random)))
+    }
+
     /// The message's bytes in the buffer they were decrypted in.
     ///
     /// # Example
@@ -369,6 +399,14 @@ impl EncodingAesKey {
         let key = Key::<Aes256>::from(bytes);
         let (iv, _) = key.split();
         Ok(EncodingAesKey { aes: Aes256::new(&key), iv })
+    }
+
+    /// What stands in front of an answer: random bytes, and what this key makes of them.
+    fn marked(&self, random: [u8; DRAW]) -> [u8; RANDOM] {
+        let drawn = u128::from(u64::from_be_bytes(random)) << 64;
+        let mut block = Array((drawn | MARK).to_be_bytes());
+        self.aes.encrypt_block(&mut block);
+        (drawn | u128::from_be_bytes(block.0) >> 64).to_be_bytes()
     }
 }
 

@@ -89,9 +89,12 @@ pub enum ParseError {
     /// Neither `MsgType` nor `InfoType` directly below the root.
     #[error("no MsgType and no InfoType directly below the root")]
     NoMsgType,
-    /// `Encrypt` and nothing beside it that says what happened.
-    #[error("no MsgType, but Encrypt: the push is encrypted, as in safe mode")]
+    /// `Encrypt` and nothing beside it that says what happened: the account is in safe mode.
+    #[error("the push is encrypted, it has Encrypt and no MsgType: use Endpoint::safe with app id and EncodingAESKey")]
     Encrypted,
+    /// It begins with `&lt;xml`, which no push does: something in front of the receiver has escaped it for HTML.
+    #[error("the body begins with `&lt;xml`, not `<xml`: a filter in front escaped it, which must leave it as it came")]
+    Escaped,
 }
 
 /// A request was not answered as a push: it is not WeChat's, or not as configured.
@@ -109,9 +112,9 @@ pub enum ParseError {
 #[non_exhaustive]
 pub enum RequestError {
     /// Neither GET nor POST.
-    #[error("method {method}: WeChat sends GET and POST")]
+    #[error("method {}: WeChat sends GET and POST", method.escape_debug())]
     Method {
-        /// The method of the request.
+        /// The method of the request, its first 64 characters.
         method: String,
     },
     /// The query lacks a parameter that WeChat always sends.
@@ -120,8 +123,18 @@ pub enum RequestError {
         /// Its name.
         name: &'static str,
     },
+    /// A timestamp, nonce or echostr that WeChat does not send, and that could carry more than what was signed.
+    ///
+    /// The signature joins its parts without anything between them: characters of one could come from another.
+    #[error("the query's `{name}` is not 1 to {limit} letters, digits, `-`, `.` and `_`: WeChat's is a number")]
+    ParameterForm {
+        /// Its name.
+        name: &'static str,
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// The timestamp is no number, and [`freshness`](crate::Endpoint::freshness) is asked for.
-    #[error("the query's `{name}` is malformed")]
+    #[error("the query's `{name}` is no number, and freshness is asked for")]
     MalformedParameter {
         /// Its name.
         name: &'static str,
@@ -154,15 +167,21 @@ pub enum RequestError {
     #[cfg(feature = "aes")]
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The timestamp is outside the window set by [`Endpoint::freshness`](crate::Endpoint::freshness).
-    #[error("the timestamp is {seconds} seconds from now, {limit} are allowed")]
+    /// `Encrypt` is an answer that was sealed by this crate, with this key: somebody sends it back as a push.
+    #[error("Encrypt was sealed here and not by WeChat: an answer came back as a push")]
+    Reflected,
+    /// A time is outside the window set by [`Endpoint::freshness`](crate::Endpoint::freshness).
+    #[error("{name} is {seconds} seconds from now, {limit} are allowed: is the clock right?")]
     Stale {
-        /// Seconds between the timestamp and now, either way.
+        /// `timestamp`, which is the query's, or `CreateTime`, which was sealed.
+        name: &'static str,
+        /// Seconds between that time and now, either way.
         seconds: u64,
         /// Seconds allowed.
         limit: u64,
     },
-    /// More bytes than [`Limits::bytes`](crate::Limits::bytes).
+    /// More bytes than [`Limits::bytes`](crate::Limits::bytes), or for a safe or compatible endpoint than
+    /// [`Limits::envelope_bytes`](crate::Limits::envelope_bytes).
     #[error("the body is {bytes} bytes long, the limit is {limit}")]
     TooLarge {
         /// Bytes of the body.
@@ -184,7 +203,9 @@ impl RequestError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            RequestError::MissingParameter { .. } | RequestError::MalformedParameter { .. } => 400,
+            RequestError::MissingParameter { .. }
+            | RequestError::ParameterForm { .. }
+            | RequestError::MalformedParameter { .. } => 400,
             RequestError::Signature
             | RequestError::MissingMsgSignature
             | RequestError::EncryptType { .. }
@@ -192,6 +213,7 @@ impl RequestError {
             | RequestError::NoEncrypt
             | RequestError::MsgSignature
             | RequestError::Altered
+            | RequestError::Reflected
             | RequestError::Stale { .. } => 403,
             #[cfg(feature = "aes")]
             RequestError::Open(_) => 403,
@@ -210,7 +232,7 @@ impl RequestError {
     ///
     /// assert_eq!(RequestError::MsgSignature.number(), Some(-40001));
     /// assert_eq!(RequestError::NoEncrypt.number(), Some(-40002));
-    /// assert_eq!(RequestError::Stale { seconds: 301, limit: 300 }.number(), None);
+    /// assert_eq!(RequestError::Stale { name: "timestamp", seconds: 301, limit: 300 }.number(), None);
     /// ```
     #[must_use]
     pub fn number(&self) -> Option<i32> {
@@ -224,8 +246,10 @@ impl RequestError {
             RequestError::Open(error) => Some(error.number()),
             RequestError::Method { .. }
             | RequestError::MissingParameter { .. }
+            | RequestError::ParameterForm { .. }
             | RequestError::MalformedParameter { .. }
             | RequestError::EncryptType { .. }
+            | RequestError::Reflected
             | RequestError::Stale { .. }
             | RequestError::TooLarge { .. } => None,
         }

@@ -60,6 +60,7 @@ mod handler;
 pub mod reply;
 #[cfg(feature = "serde")]
 mod serde;
+mod shown;
 mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,6 +1,37 @@
 //! Is it WeChat? SHA-1 over the sorted parts, compared in constant time.
+//!
+//! # Why a timestamp and a nonce have a form
+//! The parts are joined without anything between them, so a right signature says what all of them are together, and
+//! not where one ends and the next begins. `msg_signature` joins four:
+//!
+//! ```text
+//! token   timestamp   nonce        Encrypt                      in the order of their bytes
+//! 0QDG6e  1714037059  486452656    hO2QdV… 64 characters …9fXc  as WeChat sent it
+//! 0QDG6e  1714037059  486452656hO2QdV… 64 characters  …9fXc     as somebody else would send it
+//! ```
+//!
+//! Both have one signature, and `Encrypt` without its front is a ciphertext as well: its first block decrypts to the 16
+//! bytes that nobody looks at, and whoever wrote the text behind them has chosen the rest. What is cut must leave whole
+//! blocks of AES and whole groups of base64, so it is 64 characters, or 128 … A timestamp and a nonce of 1 to 32 bytes
+//! cannot take up 64 more than they had, nor give 64 to `Encrypt`; and without `=` they cannot take its end, by which it
+//! could be cut at other places.
+//!
+//! The token is the same in both, and in WeChat's console it has 3 to 32 letters and digits. Where it happens to stand
+//! in `Encrypt` too, the parts may change places around it, which moves `Encrypt` by less than 64 characters: it decrypts
+//! to noise, and noise has no app id. What remains is that timestamp and nonce exchange characters with each other, so
+//! that nobody vouches for the time that a request says.
 
 use sha1::{Digest, Sha1};
+
+/// Bytes of a timestamp or nonce at the most: two of them are less than 64 more than the two that they were. WeChat's
+/// have up to ten.
+pub(crate) const PART: usize = 32;
+
+/// Whether it may stand in a request: letters, digits, and marks that base64 does not have.
+pub(crate) fn has_form(text: &str, limit: usize) -> bool {
+    (1..=limit).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+}
 
 /// The lower-case hexadecimal text of a SHA-1 digest.
 pub(crate) type Hex = [u8; 40];
@@ -10,6 +41,10 @@ pub(crate) type Hex = [u8; 40];
 /// The right one is the SHA-1, in lower-case hexadecimal, of the three others sorted byte by byte and joined.
 /// The comparison takes the same time wherever the first wrong character stands. An empty token signs nothing:
 /// the answer is `false`.
+///
+/// It is `false` too for a timestamp or nonce that is not 1 to 32 ASCII letters, digits, `-`, `.` and `_`, whatever
+/// the signature: nothing is between the parts that are joined, so what stands at an end of one could come from another.
+/// WeChat's have up to ten digits.
 ///
 /// [`Endpoint`](crate::Endpoint) does this and the rest of a request; this function is for those who need nothing else.
 ///
@@ -24,7 +59,9 @@ pub(crate) type Hex = [u8; 40];
 /// ```
 #[must_use]
 pub fn verify_signature(token: &str, timestamp: &str, nonce: &str, signature: &str) -> bool {
-    !token.is_empty() && same(&sign([token, timestamp, nonce]), signature)
+    !token.is_empty()
+        && [timestamp, nonce].iter().all(|part| has_form(part, PART))
+        && same(&sign([token, timestamp, nonce]), signature)
 }
 
 /// The signature of the parts, which are sorted first.
@@ -60,8 +97,29 @@ mod tests {
     #[test]
     fn an_empty_token_verifies_nothing() {
         let signature = hex::encode(Sha1::digest("12"));
-        assert!(verify_signature("1", "2", "", &signature));
         assert!(!verify_signature("", "1", "2", &signature));
+    }
+
+    #[test]
+    fn a_timestamp_or_nonce_without_the_form_is_refused_though_it_is_signed() {
+        let longest = "7".repeat(32);
+        for (timestamp, nonce, accepted) in [
+            ("1714037059", "486452656", true),
+            ("1714037059", "aZ-._9", true),
+            (&longest, &longest, true),
+            ("1714037059", "", false),
+            ("", "486452656", false),
+            ("1714037059", &format!("{longest}7"), false),
+            (&format!("{longest}7"), "486452656", false),
+            ("1714037059", "4864526=", false),
+            ("1714037059", "4+6/2", false),
+            ("1714037059", "4 6", false),
+            ("1714037059", "四", false),
+        ] {
+            let signature = sign(["token", timestamp, nonce]);
+            let signature = str::from_utf8(&signature).unwrap();
+            assert_eq!(verify_signature("token", timestamp, nonce, signature), accepted, "{timestamp} {nonce}");
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! The input is parts with a zero byte between them, the body first: so a push as it is is an input.
 #![no_main]
 
+use std::time::Duration;
+
 use libfuzzer_sys::fuzz_target;
 use sha1::{Digest, Sha1};
 use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply, Report, RequestError};
 
 const NOW: i64 = 1_714_037_059;
-const FRESHNESS: u64 = 300;
+const FRESHNESS: u64 = 300; // seconds
 const TOKEN: &str = "AAAAA";
 
 struct Echo;
@@ -36,8 +38,13 @@ fuzz_target!(|input: &[u8]| {
     let mut encoded = |text: &str| encode(text, &mut how);
     let parts = format!("timestamp={}&nonce={}&echostr={}", encoded(&timestamp), encoded(&nonce), encoded(&echostr));
     let signed = format!("{parts}&signature={}", sign([TOKEN, &timestamp, &nonce]));
+    let odd = [("timestamp", &timestamp, 32), ("nonce", &nonce, 32), ("echostr", &echostr, 64)]
+        .into_iter()
+        .find(|(_, value, limit)| !has_form(value, *limit))
+        .map(|(name, _, limit)| RequestError::ParameterForm { name, limit });
     match endpoint.receive("GET", &signed, b"", NOW) {
-        Ok(Received::Answer(answer)) => assert_eq!(answer.body, echostr.as_bytes(), "{signed}"),
+        Ok(Received::Answer(answer)) => assert_eq!((answer.body, odd), (echostr.as_bytes().to_vec(), None), "{signed}"),
+        Err(error) => return assert_eq!(Some(error), odd, "{signed}"),
         other => panic!("{signed}: {other:?}"),
     }
     let response = endpoint.respond("POST", &signed, body, NOW, &Echo);
@@ -56,7 +63,7 @@ fuzz_target!(|input: &[u8]| {
 
     // Signed, perhaps long ago.
     let sent: Option<i64> = timestamp.parse().ok();
-    match endpoint.clone().freshness(FRESHNESS).receive("GET", &signed, b"", NOW) {
+    match endpoint.clone().freshness(Duration::from_secs(FRESHNESS)).receive("GET", &signed, b"", NOW) {
         Ok(_) => assert!(sent.unwrap().abs_diff(NOW) <= FRESHNESS),
         Err(RequestError::Stale { seconds, .. }) => assert_eq!(seconds, sent.unwrap().abs_diff(NOW)),
         Err(error) => assert_eq!((sent, error), (None, RequestError::MalformedParameter { name: "timestamp" })),
@@ -66,6 +73,12 @@ fuzz_target!(|input: &[u8]| {
     let forged = format!("{parts}&signature={}", sign(["AAAAB", &timestamp, &nonce]));
     assert_eq!(endpoint.receive("GET", &forged, b"", NOW).unwrap_err(), RequestError::Signature);
 });
+
+/// Letters, digits and marks that base64 does not have.
+fn has_form(text: &str, limit: usize) -> bool {
+    let formed = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    formed && (1..=limit).contains(&text.len())
+}
 
 fn sign(mut parts: [&str; 3]) -> String {
     parts.sort_unstable();

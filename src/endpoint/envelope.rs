@@ -13,16 +13,14 @@
 
 use std::fmt;
 
-use super::query::{parameters, present};
+use super::query::{formed, parameters};
 use super::{Endpoint, Push, Report, Response, Token, Which};
 use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
 use crate::error::{ConfigError, RequestError};
-use crate::fields::{Fields, Nodes, Path, is_json};
+use crate::fields::{Fields, Nodes, Path, is_json, trim};
 use crate::reply::{Writer, tag};
-use crate::signature::{same, sign, verify_signature};
-
-/// Characters of a foreign `encrypt_type` that an error shows.
-const ENCRYPT_TYPE_SHOWN: usize = 64;
+use crate::shown;
+use crate::signature::{PART, same, sign, verify_signature};
 
 /// What opens and seals.
 #[derive(Clone)]
@@ -54,6 +52,10 @@ impl Cipher {
     pub(super) fn keys(&self) -> impl Iterator<Item = (Which, &EncodingAesKey)> {
         let previous = self.previous_key.as_ref().map(|key| (Which::Previous, key));
         std::iter::once((Which::Current, &self.key)).chain(previous)
+    }
+
+    fn key(&self, which: Which) -> &EncodingAesKey {
+        self.keys().find(|(of, _)| *of == which).map_or(&self.key, |(_, key)| key)
     }
 
     fn open(&self, encrypt: &str) -> Result<(Which, Opened), OpenError> {
@@ -107,10 +109,10 @@ impl Endpoint {
         let [msg_signature, timestamp, nonce, encrypt_type] =
             parameters(query, ["msg_signature", "timestamp", "nonce", "encrypt_type"]);
         let msg_signature = msg_signature.ok_or(RequestError::MissingMsgSignature)?;
-        let timestamp = present(timestamp, "timestamp")?;
-        let nonce = present(nonce, "nonce")?;
+        let timestamp = formed(timestamp, "timestamp", PART)?;
+        let nonce = formed(nonce, "nonce", PART)?;
         if let Some(found) = encrypt_type.filter(|encrypt_type| encrypt_type != "aes") {
-            return Err(RequestError::EncryptType { found: found.chars().take(ENCRYPT_TYPE_SHOWN).collect() });
+            return Err(RequestError::EncryptType { found: shown::word(&found) });
         }
         let mut nodes = Nodes::new();
         let fields = Fields::read(body, &self.0.limits, &mut nodes).map_err(RequestError::Envelope)?;
@@ -124,8 +126,29 @@ impl Endpoint {
         };
         self.fresh(&timestamp, now)?;
         let (key, opened) = cipher.open(encrypt)?;
+        if opened.was_sealed_here(cipher.key(key)) {
+            return Err(RequestError::Reflected);
+        }
+        self.fresh_inside(opened.message(), now)?;
         let sealing = Sealing { token, key, json: is_json(body), nonce: Nonce::new(&nonce) };
         Ok((opened.into_message(), sealing))
+    }
+
+    /// Compares the CreateTime of what was sealed with the clock. Under the signature `timestamp` and `nonce` can be
+    /// exchanged, and this cannot.
+    fn fresh_inside(&self, message: &[u8], now: i64) -> Result<(), RequestError> {
+        if self.0.freshness.is_none() {
+            return Ok(());
+        }
+        // What is no push is not handled either.
+        let Ok(event) = self.0.limits.parse_event(message) else { return Ok(()) };
+        // Pushes that wait for a code are sent for hours, in a body of its own each time.
+        let is_retry = event.field("RetryTimes").is_some_and(|times| trim(&times) != "0");
+        match event.create_time {
+            0 => Ok(()),
+            _ if is_retry => Ok(()),
+            sent => self.0.within_window("CreateTime", sent, now),
+        }
     }
 
     /// Whether the token is wrong, or the body is not the one that was signed.
@@ -174,8 +197,7 @@ impl Push<'_> {
         now: i64,
         seal: fn(&EncodingAesKey, &str, &[u8]) -> Result<String, SealError>,
     ) -> Result<Response, SealError> {
-        let key = cipher.keys().find(|(which, _)| *which == sealing.key).map_or(&cipher.key, |(_, key)| key);
-        let encrypt = seal(key, &cipher.app_id, message)?;
+        let encrypt = seal(cipher.key(sealing.key), &cipher.app_id, message)?;
 
         let settings = &self.endpoint.0;
         let mut tokens = settings.tokens();
@@ -192,40 +214,28 @@ impl Push<'_> {
             envelope.word(tag!("Encrypt"), &encrypt);
             envelope.word(tag!("MsgSignature"), signature);
             envelope.digits(tag!("TimeStamp"), now);
-            envelope.text(tag!("Nonce"), nonce);
+            envelope.word(tag!("Nonce"), nonce);
         });
         Ok(Response::written(answer.into_bytes()))
     }
 }
 
-/// The URL's nonce, which goes into the answer; without an allocation if it is about as short as WeChat's.
-enum Nonce {
-    Short { bytes: [u8; Nonce::SHORT], length: u8 },
-    Long(Box<str>),
+/// The URL's nonce, which goes into the answer, without an allocation.
+struct Nonce {
+    bytes: [u8; PART],
+    length: usize,
 }
 
 impl Nonce {
-    /// WeChat's have up to ten digits.
-    const SHORT: usize = 22;
-
+    /// Of one that has the form.
     fn new(nonce: &str) -> Nonce {
-        let mut bytes = [0; Nonce::SHORT];
-        match (bytes.get_mut(..nonce.len()), u8::try_from(nonce.len())) {
-            (Some(begin), Ok(length)) => {
-                begin.copy_from_slice(nonce.as_bytes());
-                Nonce::Short { bytes, length }
-            }
-            _ => Nonce::Long(nonce.into()),
-        }
+        let mut bytes = [0; PART];
+        bytes.iter_mut().zip(nonce.bytes()).for_each(|(to, byte)| *to = byte);
+        Nonce { bytes, length: nonce.len() }
     }
 
     fn as_str(&self) -> &str {
-        match self {
-            Nonce::Short { bytes, length } => {
-                bytes.get(..usize::from(*length)).and_then(|nonce| str::from_utf8(nonce).ok()).unwrap_or_default()
-            }
-            Nonce::Long(nonce) => nonce,
-        }
+        self.bytes.get(..self.length).and_then(|nonce| str::from_utf8(nonce).ok()).unwrap_or_default()
     }
 }
 
@@ -242,9 +252,9 @@ mod tests {
                            <Content>hi</Content></xml>";
 
     fn push(endpoint: &Endpoint, nonce: &str) -> Push<'static> {
-        let encrypt = cipher::seal(&EncodingAesKey::new(KEY).unwrap(), "wx0", MESSAGE.as_bytes()).unwrap();
+        let key = EncodingAesKey::new(KEY).unwrap();
+        let encrypt = cipher::seal_with(&key, "wx0", MESSAGE.as_bytes(), [7; 16]).unwrap();
         let signature = sign(["token", "1", nonce, &encrypt]);
-        let nonce: String = nonce.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let query = format!("timestamp=1&nonce={nonce}&msg_signature={}", str::from_utf8(&signature).unwrap());
         let body = format!("<xml><Encrypt>{encrypt}</Encrypt></xml>");
         match endpoint.receive("POST", &query, body.as_bytes(), 1).unwrap() {
@@ -286,20 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn any_nonce_comes_back_as_it_was_and_escaped() {
+    fn a_nonce_of_any_length_comes_back_as_it_was() {
         let endpoint = Endpoint::safe("token", "wx0", KEY).unwrap();
-        for (nonce, xml, json) in [
-            ("415670741", "415670741", "415670741"),
-            ("", "", ""),
-            (&"7".repeat(22), &*"7".repeat(22), &*"7".repeat(22)),
-            (&"7".repeat(23), &"7".repeat(23), &"7".repeat(23)),
-            (&"7".repeat(300), &"7".repeat(300), &"7".repeat(300)),
-            ("]]></Nonce>\"\\\n一", "]]]]><![CDATA[></Nonce>\"\\\n一", r#"]]></Nonce>\"\\\u000a一"#),
-        ] {
+        for nonce in ["4", "415670741", "a-Z._9", &"7".repeat(31), &"7".repeat(32)] {
             let mut push = push(&endpoint, nonce);
             let mut sealing = push.sealing.take().unwrap();
             let cipher = endpoint.0.cipher.as_ref().unwrap();
-            assert_eq!(sealing.nonce.as_str(), nonce);
             let envelope = |sealing: &Sealing| {
                 let response = push.envelope(cipher, sealing, b"m", 7, |_, _, _| Ok("E".to_owned())).unwrap();
                 (response.content_type, String::from_utf8(response.body).unwrap())
@@ -308,11 +310,11 @@ mod tests {
             let signature = str::from_utf8(&signature).unwrap();
             let expected = format!(
                 "<xml><Encrypt><![CDATA[E]]></Encrypt><MsgSignature><![CDATA[{signature}]]></MsgSignature>\
-                 <TimeStamp>7</TimeStamp><Nonce><![CDATA[{xml}]]></Nonce></xml>"
+                 <TimeStamp>7</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
             );
             assert_eq!(envelope(&sealing), ("text/xml", expected));
             sealing.json = true;
-            let expected = format!(r#"{{"Encrypt":"E","MsgSignature":"{signature}","TimeStamp":7,"Nonce":"{json}"}}"#);
+            let expected = format!(r#"{{"Encrypt":"E","MsgSignature":"{signature}","TimeStamp":7,"Nonce":"{nonce}"}}"#);
             assert_eq!(envelope(&sealing), ("application/json", expected));
         }
     }

@@ -1,11 +1,12 @@
 //! The response as most HTTP stacks take it.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Response as HttpResponse, StatusCode};
 
 use super::Response;
 
-/// With `Content-Type` and the exact `Content-Length`, for any body that is made of bytes.
+/// With `Content-Type`, the exact `Content-Length`, and `X-Content-Type-Options: nosniff`, so that no browser takes an
+/// `echostr` for anything else than text. For any body that is made of bytes.
 ///
 /// Fields that HTTP does not know, which only a caller can have written, become 500 and no `Content-Type`.
 ///
@@ -29,6 +30,7 @@ impl<B: From<Vec<u8>>> From<Response> for HttpResponse<B> {
         if let Ok(length) = length {
             converted.headers_mut().insert(CONTENT_LENGTH, length);
         }
+        converted.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let content_type = match response.content_type {
             "text/plain" => Ok(HeaderValue::from_static("text/plain")),
             "text/xml" => Ok(HeaderValue::from_static("text/xml")),

@@ -7,28 +7,33 @@ mod http;
 mod query;
 mod report;
 mod self_check;
+#[cfg(not(feature = "aes"))]
+mod without_aes;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::Event;
 use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::Reply;
-use crate::signature;
+use crate::{shown, signature};
 #[cfg(feature = "aes")]
 use envelope::{Cipher, Sealing};
-use query::{parameters, present};
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub(crate) use report::OneLine;
+use query::{formed, parameters, present};
 pub use report::Report;
+pub(crate) use report::quietly;
 pub use self_check::{Doubt, SelfCheck, SelfCheckError};
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
+
+/// Bytes of an `echostr` at the most. WeChat's has up to 19 digits.
+const ECHOSTR: usize = 64;
 
 /// Where WeChat's requests for one account come in.
 ///
@@ -41,7 +46,11 @@ const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", b
 /// |---|---|---|---|
 /// | plaintext mode (明文模式) | fields | yes | no: refused with 403 |
 /// | compatible mode (兼容模式) | fields, and beside them `Encrypt` | yes, by the fields | yes, by `Encrypt` |
-/// | safe mode (安全模式) | `Encrypt` | no: kept for the report, answered `success` | yes |
+/// | safe mode (安全模式) | `Encrypt` | no: kept for the report, which says so, and answered `success` | yes |
+///
+/// In plaintext mode the signature covers no body: who has overheard one request can send any body with its query, at
+/// any time, [`freshness`](Endpoint::freshness) or not. In the others he can send again what WeChat sent, and that within
+/// `freshness` alone.
 ///
 /// So go by way of compatible mode, in which each endpoint works: set the console from plaintext to compatible mode,
 /// replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process runs any more, set the console to safe
@@ -54,6 +63,13 @@ const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", b
 /// The status alone. Every request that is refused by a secret is answered 403 without a body: a wrong signature, a
 /// body without `Encrypt`, padding, length and app id that are wrong. The reason goes to the
 /// [report](Endpoint::on_report).
+///
+/// # Why overheard traffic makes no push
+/// In safe and compatible mode. The parts of a signature are joined with nothing between them, so `timestamp` and `nonce`
+/// must be 1 to 32 letters, digits, `-`, `.` and `_` before anything is verified: the front of `Encrypt` moved into one of
+/// them would leave the signature right, and another message behind it. A sealed answer has the form of a push, so answers
+/// are marked when they are sealed, and refused when they come back. A push that was overheard can be sent again, as
+/// WeChat does; [`freshness`](Endpoint::freshness) bounds for how long.
 ///
 /// # Why nobody can ask it about the key
 /// CBC with padding falls to whoever can send altered ciphertexts and see whether their padding was right. Here
@@ -84,6 +100,8 @@ const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", b
 #[derive(Clone)]
 pub struct Endpoint(Arc<Settings>);
 
+type ReportHook = dyn Fn(&Report<'_>) + Send + Sync;
+
 #[derive(Clone)]
 struct Settings {
     token: Token,
@@ -91,10 +109,10 @@ struct Settings {
     /// `None` reads what is in the clear.
     #[cfg(feature = "aes")]
     cipher: Option<Cipher>,
-    /// Seconds.
-    freshness: Option<u64>,
+    freshness: Option<Duration>,
     limits: Limits,
-    report: Arc<dyn Fn(&Report<'_>) + Send + Sync>,
+    /// `None` leaves it to `tracing`.
+    report: Option<Arc<ReportHook>>,
 }
 
 impl Endpoint {
@@ -113,7 +131,7 @@ impl Endpoint {
             cipher: None,
             freshness: None,
             limits: Limits::default(),
-            report: Arc::new(|report| eprintln!("wechat-events: {report}")),
+            report: None,
         })))
     }
 
@@ -219,19 +237,27 @@ impl Endpoint {
         Ok(self.with(|settings| settings.cipher = Some(cipher)))
     }
 
-    /// Refuses requests whose timestamp is further than so many seconds from now. Off by default.
+    /// Refuses requests whose time is further from now than this, in whole seconds. Off by default.
     ///
-    /// It bounds for how long a request that somebody has overheard can be sent again. WeChat's own retries carry
-    /// the first delivery's timestamp for 10 seconds, and clocks differ: 300 is safe, less than 60 is not.
+    /// In safe and compatible mode it bounds for how long a push that somebody has overheard can be sent again. Compared
+    /// are the query's `timestamp`, and the `CreateTime` that was sealed; a push without one, and one that WeChat says
+    /// to be a retry by a `RetryTimes` over 0, is judged by `timestamp` alone. WeChat's own retries come for 10 seconds,
+    /// and clocks differ: 300 seconds are safe, less than 60 are not. A push that a tool makes with an old `CreateTime`
+    /// is refused too.
+    ///
+    /// **In plaintext mode it bounds nothing.** A signature is as good with `timestamp` and `nonce` exchanged, so some
+    /// captured requests become fresh again when their nonce is read as the time, and the body is anybody's. The same
+    /// goes for the check of the address.
     ///
     /// ```
+    /// # use std::time::Duration;
     /// # use wechat_events::Endpoint;
-    /// let endpoint = Endpoint::plain("token")?.freshness(300);
+    /// let endpoint = Endpoint::plain("token")?.freshness(Duration::from_secs(300));
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn freshness(self, seconds: u64) -> Endpoint {
-        self.with(|settings| settings.freshness = Some(seconds))
+    pub fn freshness(self, window: Duration) -> Endpoint {
+        self.with(|settings| settings.freshness = Some(window))
     }
 
     /// Other limits on what is read.
@@ -246,7 +272,11 @@ impl Endpoint {
         self.with(|settings| settings.limits = limits)
     }
 
-    /// What to do with a [`Report`]. By default it is written to standard error, on one line.
+    /// What to do with a [`Report`]. A panic in it is caught.
+    ///
+    /// By default it becomes an event of the crate `tracing`, with the target `wechat_events`: `INFO` for a request that
+    /// is refused, which anybody can cause, `WARN` for a reply that is not written as asked, `ERROR` for what is lost.
+    /// Nothing is printed, so without a subscriber, or without the feature `tracing`, nobody learns of it.
     ///
     /// ```
     /// use wechat_events::{Endpoint, Report};
@@ -259,7 +289,7 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn on_report(self, report: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Endpoint {
-        self.with(|settings| settings.report = Arc::new(report))
+        self.with(|settings| settings.report = Some(Arc::new(report)))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Endpoint {
@@ -278,6 +308,8 @@ impl Endpoint {
     /// - a body over the limit, before anything reads it: [`TooLarge`](RequestError::TooLarge)
     /// - `PUT`: [`Method`](RequestError::Method)
     /// - no `signature`, `timestamp`, `nonce`, or on GET `echostr`: [`MissingParameter`](RequestError::MissingParameter)
+    /// - a `timestamp` or `nonce` that is empty, over 32 bytes, or has other characters than ASCII letters, digits, `-`, `.`
+    ///   and `_`, and on GET an `echostr` that is, with a limit of 64: [`ParameterForm`](RequestError::ParameterForm)
     /// - a signature of another token: [`Signature`](RequestError::Signature)
     /// - with [`freshness`](Endpoint::freshness), a timestamp too far from now: [`Stale`](RequestError::Stale); one
     ///   that is no number: [`MalformedParameter`](RequestError::MalformedParameter)
@@ -289,7 +321,9 @@ impl Endpoint {
     ///   root: [`NoEncrypt`](RequestError::NoEncrypt)
     /// - a `msg_signature` that is not of this token, timestamp, nonce and `Encrypt`:
     ///   [`MsgSignature`](RequestError::MsgSignature), or [`Altered`](RequestError::Altered) where `signature` is right
-    /// - an `Encrypt` that this key or app id does not open: `Open`
+    /// - an `Encrypt` that this key or app id does not open: `Open`; one that this crate sealed, an answer:
+    ///   [`Reflected`](RequestError::Reflected)
+    /// - with [`freshness`](Endpoint::freshness), a sealed `CreateTime` too far from now: [`Stale`](RequestError::Stale)
     ///
     /// ```
     /// use wechat_events::{Endpoint, Received, RequestError};
@@ -332,14 +366,15 @@ impl Endpoint {
         body: &'b [u8],
         now: i64,
     ) -> Result<Received<'b>, RequestError> {
-        if let Err(ParseError::TooLarge { bytes, limit }) = endpoint.0.limits.admit(body) {
+        if let Err(ParseError::TooLarge { bytes, limit }) = endpoint.0.body_limits().admit(body) {
             return Err(RequestError::TooLarge { bytes, limit });
         }
         match method {
             "GET" => {
                 endpoint.verify(query, now)?;
                 let [echostr] = parameters(query, ["echostr"]);
-                let echostr = present(echostr, "echostr")?;
+                // It goes back to whoever has captured a signature, and to whatever browser he sends with it.
+                let echostr = formed(echostr, "echostr", ECHOSTR)?;
                 Ok(Received::Answer(Response { body: echostr.into_owned().into_bytes(), ..Response::success() }))
             }
             "POST" if PROBES.contains(&body) => Ok(Received::Answer(Response::success())),
@@ -357,15 +392,15 @@ impl Endpoint {
                     sealing: None,
                 }))
             }
-            _ => Err(RequestError::Method { method: method.to_owned() }),
+            _ => Err(RequestError::Method { method: shown::word(method) }),
         }
     }
 
     fn verify(&self, query: &str, now: i64) -> Result<(), RequestError> {
         let [signature, timestamp, nonce] = parameters(query, ["signature", "timestamp", "nonce"]);
         let signature = present(signature, "signature")?;
-        let timestamp = present(timestamp, "timestamp")?;
-        let nonce = present(nonce, "nonce")?;
+        let timestamp = formed(timestamp, "timestamp", signature::PART)?;
+        let nonce = formed(nonce, "nonce", signature::PART)?;
         if !self.0.tokens().any(|(_, token)| signature::verify_signature(&token.0, &timestamp, &nonce, &signature)) {
             return Err(RequestError::Signature);
         }
@@ -373,12 +408,11 @@ impl Endpoint {
     }
 
     fn fresh(&self, timestamp: &str, now: i64) -> Result<(), RequestError> {
-        let Some(limit) = self.0.freshness else { return Ok(()) };
-        let sent: i64 = timestamp.parse().map_err(|_| RequestError::MalformedParameter { name: "timestamp" })?;
-        match now.abs_diff(sent) {
-            seconds if seconds > limit => Err(RequestError::Stale { seconds, limit }),
-            _ => Ok(()),
+        if self.0.freshness.is_none() {
+            return Ok(());
         }
+        let sent = timestamp.parse().map_err(|_| RequestError::MalformedParameter { name: "timestamp" })?;
+        self.0.within_window("timestamp", sent, now)
     }
 
     /// The one call: a request in, a response out.
@@ -428,8 +462,12 @@ impl Endpoint {
         }
     }
 
+    /// The one way to report: no push fails because somebody is told of it.
     pub(crate) fn report(&self, report: &Report<'_>) {
-        (self.0.report)(report);
+        quietly(|| match &self.0.report {
+            Some(hook) => hook(report),
+            None => report.trace(),
+        });
     }
 
     /// [`Push::event`], for who has kept the push's bytes alone.
@@ -450,6 +488,23 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Settings {
+    /// Of the body as it comes: what is around `Encrypt` is read before its signature is known.
+    fn body_limits(&self) -> Limits {
+        #[cfg(feature = "aes")]
+        if self.cipher.is_some() {
+            return self.limits.max_bytes(self.limits.bytes.min(self.limits.envelope_bytes));
+        }
+        self.limits
+    }
+
+    fn within_window(&self, name: &'static str, sent: i64, now: i64) -> Result<(), RequestError> {
+        let Some(limit) = self.freshness.map(|window| window.as_secs()) else { return Ok(()) };
+        match now.abs_diff(sent) {
+            seconds if seconds > limit => Err(RequestError::Stale { name, seconds, limit }),
+            _ => Ok(()),
+        }
+    }
+
     fn tokens(&self) -> impl Iterator<Item = (Which, &Token)> {
         let previous = self.previous_token.as_ref().map(|token| (Which::Previous, token));
         iter::once((Which::Current, &self.token)).chain(previous)
@@ -594,7 +649,9 @@ impl fmt::Debug for Push<'_> {
 
 /// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
 ///
-/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes.
+/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes. Whoever writes it by
+/// hand sets `Content-Type`, `Content-Length`, and `X-Content-Type-Options: nosniff`: an `echostr` goes back as it came,
+/// and a browser must not take it for anything else than text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP's status.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 
 use crate::error::RequestError;
+use crate::signature::has_form;
 
 /// The value of a parameter that WeChat always sends.
 pub(super) fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
@@ -13,6 +14,16 @@ pub(super) fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Re
         Some(value) => Ok(value),
         None => Err(RequestError::MissingParameter { name }),
     }
+}
+
+/// The same, if it has the form that it must have before it is signed with, or sent back.
+pub(super) fn formed<'q>(
+    value: Option<Cow<'q, str>>,
+    name: &'static str,
+    limit: usize,
+) -> Result<Cow<'q, str>, RequestError> {
+    let value = present(value, name)?;
+    if has_form(&value, limit) { Ok(value) } else { Err(RequestError::ParameterForm { name, limit }) }
 }
 
 /// Parameters of the query, decoded as a form is; the first of each name counts.

@@ -1,17 +1,21 @@
 //! What goes to whoever runs the service, and not to the network.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "aes")]
 use crate::cipher::SealError;
 use crate::error::{ParseError, RequestError};
 use crate::event::Event;
 use crate::reply::{Refused, Reply};
+use crate::shown::{self, line};
 
 /// Something the network is not told, for whoever runs the service.
 ///
-/// Its `Display` is one line without secrets and without what users wrote.
+/// Its `Display` is one line of at most 1024 bytes, without secrets and without what users wrote. Of a request's own
+/// words it shows the beginnings, with control characters escaped.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Report<'r> {
@@ -62,30 +66,69 @@ pub enum Report<'r> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        match self {
-            Report::Rejected { error } => write!(f, "request refused with status {}: {error}", error.status()),
+        let line = match self {
+            Report::Rejected { error } => line(format_args!("request refused with status {}: {error}", error.status())),
             Report::Unparsable { body, error } => {
-                write!(f, "authentic, but no push, {} bytes answered `success`: {error}", body.len())
+                line(format_args!("authentic, but no push, {} bytes answered `success`: {error}", body.len()))
             }
-            Report::Failed { event, error } => write!(f, "handler failed on `{}`: {error}", event.name()),
+            Report::Failed { event, error } => line(format_args!("handler failed on `{}`: {error}", kind(event))),
             Report::Refused { event, refused, .. } => {
-                write!(f, "reply to `{}` not written as asked: {refused}", event.name())
+                line(format_args!("reply to `{}` not written as asked: {refused}", kind(event)))
             }
             #[cfg(feature = "aes")]
-            Report::Unsealed { event, error } => write!(f, "reply to `{}` not sealed: {error}", event.name()),
-            Report::Late { event, .. } => write!(f, "reply to `{}` lost: it came too late", event.name()),
+            Report::Unsealed { event, error } => line(format_args!("reply to `{}` not sealed: {error}", kind(event))),
+            Report::Late { event, .. } => line(format_args!("reply to `{}` lost: it came too late", kind(event))),
+        };
+        // In one piece, which unbuffered writers make one write of.
+        f.write_str(&line)
+    }
+}
+
+fn kind(event: &Event<'_>) -> String {
+    shown::word(event.name())
+}
+
+impl Report<'_> {
+    /// Where no hook takes it: an event of `tracing`, on one line in each of its fields.
+    ///
+    /// What anybody can cause is `INFO`; what is lost is `ERROR`.
+    pub(super) fn trace(&self) {
+        #[cfg(feature = "tracing")]
+        {
+            use tracing::{error, info, warn};
+
+            const TARGET: &str = "wechat_events";
+            let of = |event| line(format_args!("{}", kind(event)));
+            let because = |error: &dyn fmt::Display| line(format_args!("{error}"));
+            match self {
+                Report::Rejected { error } => {
+                    info!(target: TARGET, status = error.status(), reason = because(error), "request refused");
+                }
+                Report::Unparsable { body, error } => {
+                    error!(target: TARGET, bytes = body.len(), reason = because(error), "authentic, but no push");
+                }
+                Report::Failed { event, error } => {
+                    error!(target: TARGET, kind = of(event), reason = because(error), "handler failed");
+                }
+                Report::Refused { event, refused, .. } => {
+                    warn!(target: TARGET, kind = of(event), reason = because(refused), "reply not written as asked");
+                }
+                #[cfg(feature = "aes")]
+                Report::Unsealed { event, error } => {
+                    error!(target: TARGET, kind = of(event), reason = because(error), "reply not sealed");
+                }
+                Report::Late { event, .. } => error!(target: TARGET, kind = of(event), "reply lost: it came too late"),
+            }
         }
     }
 }
 
-/// Escapes what would end a line or steer a terminal: names and methods are the network's words.
-pub(crate) struct OneLine<'f, 'w>(pub(crate) &'f mut fmt::Formatter<'w>);
-
-impl fmt::Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
-        })
+/// Calls a hook: whatever it does, no push and no task dies of it.
+pub(crate) fn quietly(hook: impl FnOnce()) {
+    // The panic hook has told of it already. What was panicked with may panic in its turn when it is dropped.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(hook))
+        && let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        mem::forget(worse);
     }
 }

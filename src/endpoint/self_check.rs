@@ -12,6 +12,9 @@ const PUSH: &[u8] = include_bytes!("../../tests/pushes/text.xml");
 /// Its query; the numbers are of no meaning.
 const TIMESTAMP: &str = "1714037059";
 const NONCE: &str = "486452656";
+/// As WeChat's look, and as no answer begins. The push goes nowhere.
+#[cfg(feature = "aes")]
+const RANDOM: &[u8; 16] = b"707722b803182950";
 
 impl Endpoint {
     /// Runs the official samples, and then a push and its answer, through this endpoint: for a service's start.
@@ -88,7 +91,7 @@ impl Endpoint {
 
     #[cfg(feature = "aes")]
     fn sealed_push(&self, token: &Token, key: &cipher::EncodingAesKey, app_id: &str) -> Result<(), String> {
-        let encrypt = cipher::seal(key, app_id, PUSH).map_err(|error| error.to_string())?;
+        let encrypt = cipher::seal_with(key, app_id, PUSH, *RANDOM).map_err(|error| error.to_string())?;
         let signature = sign([&token.0, TIMESTAMP, NONCE, &encrypt]);
         let signature = str::from_utf8(&signature).unwrap_or_default();
         let query = format!("timestamp={TIMESTAMP}&nonce={NONCE}&encrypt_type=aes&msg_signature={signature}");

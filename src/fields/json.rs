@@ -26,6 +26,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
 use super::{Limits, Node, Nodes, Span, is_space, place, trim};
 use crate::error::ParseError;
+use crate::shown;
 
 /// Reads an object into `nodes`, whose spans are pieces of the text that is returned.
 pub(super) fn read(text: &str, limits: &Limits, nodes: &mut Nodes) -> Result<String, ParseError> {
@@ -161,8 +162,8 @@ impl<'r> Reader<'r> {
                 match rest.get(..end.unwrap_or(rest.len())).unwrap_or_default() {
                     "" => Err(self.expected("a value")),
                     word => {
-                        let word: String = word.chars().take(32).flat_map(char::escape_debug).collect();
-                        Err(self.error(format!("expected a value, not `{word}`"), self.at))
+                        let word = shown::word(word);
+                        Err(self.error(format!("expected a value, not `{}`", word.escape_debug()), self.at))
                     }
                 }
             }
@@ -176,7 +177,7 @@ impl<'r> Reader<'r> {
         }
         if depth >= self.limits.depth {
             let element = name.range().and_then(|range| self.pieces.get(range)).unwrap_or_default();
-            return Err(ParseError::TooDeep { element: element.to_owned(), limit: self.limits.depth });
+            return Err(ParseError::TooDeep { element: shown::word(element), limit: self.limits.depth });
         }
         let value = self.append(value);
         self.nodes.push(Node { depth, name, value });
@@ -212,7 +213,7 @@ impl<'r> Reader<'r> {
 
     fn error(&self, reason: String, at: usize) -> ParseError {
         let (line, column) = place(self.text, at);
-        ParseError::NotJson { reason, line, column }
+        ParseError::NotJson { reason: shown::reason(&reason), line, column }
     }
 }
 

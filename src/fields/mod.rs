@@ -29,6 +29,9 @@ use crate::error::ParseError;
 pub struct Limits {
     /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen some 10 kB.
     pub bytes: u32,
+    /// Bytes of the body around `Encrypt`, which is read before anybody's signature is known. Default 64 KiB: the largest
+    /// push seen has some 10 kB, sealed and in base64 14, and in compatible mode it stands beside that in the clear.
+    pub envelope_bytes: u32,
     /// Elements within elements, the root not counted. Default 16: WeChat nests four.
     pub depth: u32,
     /// Elements of one body. Default 4096: a report on eight articles has about a hundred.
@@ -37,18 +40,37 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { bytes: 1 << 20, depth: 16, elements: 4096 }
+        Limits { bytes: 1 << 20, envelope_bytes: 64 << 10, depth: 16, elements: 4096 }
     }
 }
 
 impl Limits {
     /// For a body that was read before, under limits that need not hold a second time.
-    pub(crate) const NONE: Limits = Limits { bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
+    pub(crate) const NONE: Limits =
+        Limits { bytes: u32::MAX, envelope_bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
 
     /// The same limits with another one on the bytes of a body.
     #[must_use]
     pub fn max_bytes(self, bytes: u32) -> Self {
         Limits { bytes, ..self }
+    }
+
+    /// The same limits with another one on the bytes around `Encrypt`. That on a [body](Self::max_bytes) holds as well.
+    ///
+    /// ```
+    /// # #[cfg(feature = "aes")] {
+    /// use wechat_events::{Endpoint, Limits, RequestError};
+    ///
+    /// let endpoint = Endpoint::safe("token", "wx5823bf96d3bd56c7", "A".repeat(43))?;
+    /// let endpoint = endpoint.limits(Limits::default().max_envelope_bytes(16 << 10));
+    /// let error = endpoint.receive("POST", "", &[b' '; 16385], 0).unwrap_err();
+    /// assert_eq!(error, RequestError::TooLarge { bytes: 16385, limit: 16384 });
+    /// # }
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn max_envelope_bytes(self, envelope_bytes: u32) -> Self {
+        Limits { envelope_bytes, ..self }
     }
 
     /// The same limits with another one on the nesting of elements.
@@ -178,6 +200,9 @@ impl<'a, 'n> Fields<'a, 'n> {
     fn read_otherwise(body: &[u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
         nodes.clear();
         let text = String::from_utf8_lossy(body);
+        if trim(text.strip_prefix('\u{FEFF}').unwrap_or(&text)).starts_with("&lt;xml") {
+            return Err(ParseError::Escaped);
+        }
         let pieces = match is_json(body) {
             #[cfg(feature = "json")]
             true => json::read(text.strip_prefix('\u{FEFF}').unwrap_or(&text), limits, nodes)?,

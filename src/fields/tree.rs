@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use super::{Limits, Node, Nodes, Span, is_white, place, trim};
 use crate::error::ParseError;
+use crate::shown;
 
 /// Begins each pair of characters that stands for something else. XML allows it, nobody assigns it, and one that does
 /// come is written as a pair itself.
@@ -95,7 +96,7 @@ impl Writer<'_> {
             return Err(ParseError::TooManyElements { limit: self.limits.elements });
         }
         if depth >= self.limits.depth {
-            return Err(ParseError::TooDeep { element: name.to_owned(), limit: self.limits.depth });
+            return Err(ParseError::TooDeep { element: shown::word(name), limit: self.limits.depth });
         }
         let name = self.append(name);
         let mut texts = element.children().filter(roxmltree::Node::is_text).filter_map(|text| text.text());
@@ -321,5 +322,5 @@ fn explain(error: &roxmltree::Error, text: &str, marked: &str, limits: &Limits) 
             _ => column += 1,
         }
     }
-    ParseError::NotXml { reason, line: place.row, column }
+    ParseError::NotXml { reason: shown::reason(&reason), line: place.row, column }
 }

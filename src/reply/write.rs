@@ -6,6 +6,7 @@ use super::{ARTICLES, Article, Reply, TEXT_LIMIT, cut};
 use crate::error::ReplyError;
 use crate::event::Event;
 use crate::fields::is_json;
+use crate::shown;
 
 /// What stands on the wire, and why it is not what was asked.
 ///
@@ -36,7 +37,7 @@ pub enum Refused {
     /// An XML answer to this kind shows the fault line: `success` was written.
     #[error("WeChat takes no reply to `{name}`")]
     TakesNone {
-        /// [`Event::name`].
+        /// [`Event::name`], its first 64 characters.
         name: String,
     },
     /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
@@ -45,7 +46,7 @@ pub enum Refused {
     /// A user goes over to a human only in answer to a message: `success` was written.
     #[error("transfer_customer_service answers messages only, not `{name}`")]
     NotAMessage {
-        /// [`Event::name`].
+        /// [`Event::name`], its first 64 characters.
         name: String,
     },
     /// WeChat would refuse the reply: a text was cut to its limit, articles to eight; else `success` was written.
@@ -54,7 +55,7 @@ pub enum Refused {
     /// WeChat shows one article in answer to this kind: the first was written.
     #[error("WeChat shows one article in answer to `{name}`, not {articles}")]
     OneArticle {
-        /// [`Event::name`].
+        /// [`Event::name`], its first 64 characters.
         name: String,
         /// Articles of the reply.
         articles: usize,
@@ -104,7 +105,7 @@ impl Reply {
 
     /// `Err`: nothing of it can be written. `Ok(Some)`: not all of it.
     fn check(&self, event: &Event<'_>) -> Result<Option<Refused>, Refused> {
-        let name = || event.name().to_owned();
+        let name = || shown::word(event.name());
         let fill = |field, text: &str| if is_blank(text) { Err(ReplyError::Empty { field }) } else { Ok(()) };
         if !event.takes_reply() {
             return Err(Refused::TakesNone { name: name() });

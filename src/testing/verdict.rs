@@ -9,16 +9,15 @@ use crate::endpoint::Response;
 use crate::event::{Event, parse_event};
 use crate::fields::{Element, Fields, Limits, Nodes, Path, is_json, trim};
 use crate::reply::has_forbidden;
+use crate::shown;
 use crate::signature::{same, sign};
 
 /// Bytes of UTF-8 in a text, as the official page said until 2014.
 const TEXT_LIMIT: usize = 2048;
 /// Articles that are shown.
 const ARTICLES: usize = 8;
-/// Characters of an answer that a reason shows.
-const SHOWN: usize = 64;
 
-pub(super) const LIMITS: Limits = Limits { bytes: u32::MAX, depth: 16, elements: 1 << 20 };
+pub(super) const LIMITS: Limits = Limits { elements: 1 << 20, depth: 16, ..Limits::NONE };
 
 /// What came back for a request, over whatever wire; `From` a [`Response`](crate::Response).
 ///
@@ -265,7 +264,7 @@ impl WeChat {
             if body == echostr.as_bytes() {
                 return Verdict::Confirmed;
             }
-            Reason::Echostr { echostr: echostr.clone(), found: shown(&body) }
+            Reason::Echostr { echostr: echostr.clone(), found: begin(&body) }
         } else if matches!(&*body, b"" | b"success") {
             return Verdict::Silent;
         } else {
@@ -323,7 +322,10 @@ impl WeChat {
 
 /// Reads an answer, as strictly as XML is meant to be read.
 fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fields<'b, 'n>, Reason> {
-    let not_xml = |reason: &dyn std::fmt::Display| Reason::NotXml { found: shown(body), reason: reason.to_string() };
+    let not_xml = |reason: &dyn std::fmt::Display| Reason::NotXml {
+        found: begin(body),
+        reason: shown::reason(&reason.to_string()),
+    };
     if body.starts_with("\u{FEFF}".as_bytes()) {
         return Err(Reason::ByteOrderMark);
     }
@@ -343,7 +345,7 @@ fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fiel
         document.root_element().tag_name().name().to_owned()
     };
     if root != "xml" {
-        return Err(Reason::Root { found: root.chars().take(SHOWN).collect() });
+        return Err(Reason::Root { found: shown::word(&root) });
     }
     fields.map_err(|error| not_xml(&error))
 }
@@ -412,9 +414,9 @@ fn number(field: &'static str, text: &str) -> Result<i64, Reason> {
 }
 
 fn unexpected(field: &'static str, found: &str, expected: &str) -> Reason {
-    Reason::Unexpected { field, found: found.chars().take(SHOWN).collect(), expected: expected.to_owned() }
+    Reason::Unexpected { field, found: shown::word(found), expected: expected.to_owned() }
 }
 
-fn shown(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).chars().take(SHOWN).collect()
+fn begin(body: &[u8]) -> String {
+    shown::word(&String::from_utf8_lossy(body))
 }

@@ -2,15 +2,16 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Endpoint, OneLine, Push, Report, Response};
+pub(super) use crate::endpoint::quietly;
+use crate::endpoint::{Endpoint, Push, Report, Response};
 use crate::error::ParseError;
 use crate::event::Event;
 use crate::reply::Reply;
+use crate::shown::line;
 use crate::store::Refusal;
 
 // WeChat asks at 0, 5.07 and 10.08 s (seen), and hangs up 5 s after each. In milliseconds:
@@ -69,7 +70,7 @@ pub enum OnError {
 
 /// A push that was not handled, for the hook [`on_failure`](crate::WebhookBuilder::on_failure).
 ///
-/// Its `Display` is one line without what users wrote, unless the handler's error says it.
+/// Its `Display` is one line of at most 1024 bytes, without what users wrote unless the handler's error says it.
 ///
 /// ```standalone_crate
 /// # #[cfg(feature = "tokio")]
@@ -112,11 +113,11 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        match self.run {
-            0 => write!(f, "push of {} bytes not run: {}", self.body.len(), self.cause),
-            run => write!(f, "push of {} bytes failed in run {run}: {}", self.body.len(), self.cause),
-        }
+        let (bytes, cause) = (self.body.len(), &self.cause);
+        f.write_str(&match self.run {
+            0 => line(format_args!("push of {bytes} bytes not run: {cause}")),
+            run => line(format_args!("push of {bytes} bytes failed in run {run}: {cause}")),
+        })
     }
 }
 
@@ -221,7 +222,7 @@ impl Rules {
         let now = (self.wall_clock)();
         let written = reply.write(&event, now);
         if let Some(refused) = &written.refused {
-            quietly(|| endpoint.report(&Report::Refused { event: &event, reply, refused }));
+            endpoint.report(&Report::Refused { event: &event, reply, refused });
         }
         push.answer(written.body.into_bytes(), now)
     }
@@ -250,12 +251,6 @@ impl Rules {
             },
         });
     }
-}
-
-/// Calls a hook: whatever it does, no push and no task dies of it.
-pub(super) fn quietly(hook: impl FnOnce()) {
-    // A panic was reported by the panic hook already, and there is nothing else to be done about it.
-    let _ = catch_unwind(AssertUnwindSafe(hook));
 }
 
 /// A number of places.

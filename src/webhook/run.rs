@@ -73,7 +73,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
             let reply = handled.await.map_err(Cause::Handler)?;
             let written = reply.write(&event, if has_waited { self.shared.wall() } else { wall });
             if let Some(refused) = &written.refused {
-                quietly(|| self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
+                self.endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
             }
             Ok(Handled { reply, written: written.body.into_bytes() })
         })

@@ -409,7 +409,7 @@ impl Run {
         let reply = event.dispatch(&**handler).map_err(Cause::Handler)?;
         let written = reply.write(&event, (shared.rules.wall_clock)());
         if let Some(refused) = &written.refused {
-            quietly(|| endpoint.report(&Report::Refused { event: &event, reply: &reply, refused }));
+            endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
         }
         Ok((reply, written.body.into_bytes()))
     }

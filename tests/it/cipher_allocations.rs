@@ -66,7 +66,7 @@ fn a_sealed_push_is_received_with_one_allocation_and_answered_with_five() {
     const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
     let endpoint = Endpoint::safe("token", APP_ID, KEY).unwrap();
     let push = include_bytes!("../pushes/text.xml");
-    let encrypt = seal(&key(), APP_ID, push).unwrap();
+    let encrypt = seal_with(&key(), APP_ID, push, [7; 16]).unwrap();
     let msg_signature = sign(&["token", "1714037059", "486452656", &encrypt]);
     let query = format!("{}&encrypt_type=aes&msg_signature={msg_signature}", query("token", "1714037059", "486452656"));
     let body = format!("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>");

@@ -35,8 +35,13 @@ fn answered(method: &str, content: &str) -> Shown {
     shown(endpoint.respond(method, &query, body.as_bytes(), 1_714_037_060, &Shop).into())
 }
 
+/// Each with the header that all have.
 fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Shown {
-    let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers = headers
+        .iter()
+        .chain(&[("x-content-type-options", "nosniff")])
+        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     (status, headers, body.to_owned())
 }
 

@@ -10,6 +10,8 @@ mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+#[cfg(feature = "testing")]
+mod forgery;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
@@ -24,6 +26,7 @@ mod redis;
 #[cfg(feature = "redis")]
 mod redis_server;
 mod replies;
+mod reports;
 mod repository;
 #[cfg(feature = "aes")]
 mod safe;

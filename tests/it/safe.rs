@@ -1,8 +1,10 @@
 //! Safe and compatible mode at the door: what comes in, what is refused and with which words, what goes out.
 //!
-//! Signatures are made by hand here, and `Encrypt` by `cipher::seal`, which has its own tests.
+//! Signatures are made by hand here, and `Encrypt` by `cipher::seal_with`, which has its own tests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -56,9 +58,17 @@ fn envelope(encrypt: &str) -> String {
     format!("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>")
 }
 
+/// `Encrypt` as WeChat makes it, each with other bytes in front.
+fn encrypted(key_text: &str, app_id: &str, message: &str) -> String {
+    let random = u128::from(RANDOM.fetch_add(1, Ordering::Relaxed)) << 64;
+    seal_with(&key(key_text), app_id, message.as_bytes(), random.to_be_bytes()).unwrap()
+}
+
+static RANDOM: AtomicU64 = AtomicU64::new(0x3730_3737_3232_6238);
+
 /// Query and body of a push.
 fn sealed(token: &str, key_text: &str, message: &str) -> (String, String) {
-    let encrypt = seal(&key(key_text), APP_ID, message.as_bytes()).unwrap();
+    let encrypt = encrypted(key_text, APP_ID, message);
     (query(token, &encrypt), envelope(&encrypt))
 }
 
@@ -162,7 +172,7 @@ fn flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn every_flipped_bit_of_encrypt_msg_signature_timestamp_and_nonce_is_refused_undecrypted() {
-    let encrypt = seal(&key(KEY), APP_ID, MESSAGE.as_bytes()).unwrap();
+    let encrypt = encrypted(KEY, APP_ID, MESSAGE);
     let parts = [
         ("timestamp", "1714037059".to_owned()),
         ("nonce", "486452656".to_owned()),
@@ -181,7 +191,12 @@ fn every_flipped_bit_of_encrypt_msg_signature_timestamp_and_nonce_is_refused_und
         for (name, text) in &parts {
             for changed in flipped(text.as_bytes()) {
                 let query = query(Some((name, &changed)));
-                assert_eq!(refused(&endpoint, &query, &body), RequestError::MsgSignature, "{name}: {changed:?}");
+                let has_form = changed.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+                let expected = match has_form || *name == "msg_signature" {
+                    true => RequestError::MsgSignature,
+                    false => RequestError::ParameterForm { name, limit: 32 },
+                };
+                assert_eq!(refused(&endpoint, &query, &body), expected, "{name}: {changed:?}");
             }
         }
         let (before, behind) = body.split_once(&encrypt).unwrap();
@@ -382,7 +397,7 @@ fn with_two_keys_the_error_is_that_of_the_key_that_fits() {
     let app_id = |found: &str| OpenError::AppId { found: found.to_owned(), configured: APP_ID.to_owned() };
     let endpoint = safe().previous_key(OTHER_KEY).unwrap();
     for key_text in [KEY, OTHER_KEY] {
-        let encrypt = seal(&key(key_text), OTHER_APP_ID, MESSAGE.as_bytes()).unwrap();
+        let encrypt = encrypted(key_text, OTHER_APP_ID, MESSAGE);
         let error = refused(&endpoint, &query(TOKEN, &encrypt), &envelope(&encrypt));
         assert_eq!(error, RequestError::Open(app_id(OTHER_APP_ID)));
     }
@@ -421,7 +436,7 @@ fn a_third_party_platform_opens_with_its_component_s_app_id() {
     let ticket = "<xml><AppId><![CDATA[wxb11529c136998cb6]]></AppId><CreateTime>1413192605</CreateTime>\
                   <InfoType><![CDATA[component_verify_ticket]]></InfoType>\
                   <ComponentVerifyTicket><![CDATA[ticket@@@1]]></ComponentVerifyTicket></xml>";
-    let encrypt = seal(&key(KEY), APP_ID, ticket.as_bytes()).unwrap();
+    let encrypt = encrypted(KEY, APP_ID, ticket);
     let body = format!("<xml><AppId><![CDATA[{APP_ID}]]></AppId><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>");
     let push = push(&safe(), &query(TOKEN, &encrypt), &body).unwrap();
     let event = push.event().unwrap();
@@ -469,11 +484,108 @@ fn what_is_sealed_and_yet_no_push_is_answered_success_and_kept() {
 #[test]
 fn an_old_push_is_stale_only_if_it_is_authentic() {
     let (query, body) = sealed(TOKEN, KEY, MESSAGE);
-    let endpoint = safe().freshness(300);
+    let endpoint = safe().freshness(Duration::from_secs(300));
     let receive = |query: &str, now| endpoint.receive("POST", query, body.as_bytes(), now).map(drop);
-    assert_eq!(receive(&query, NOW + 300), Ok(()));
-    assert_eq!(receive(&query, NOW + 301), Err(RequestError::Stale { seconds: 301, limit: 300 }));
+    let stale = |name, seconds| Err(RequestError::Stale { name, seconds, limit: 300 });
+    assert_eq!(receive(&query, NOW + 299), Ok(()));
+    assert_eq!(receive(&query, NOW + 300), stale("CreateTime", 301));
+    assert_eq!(receive(&query, NOW + 301), stale("timestamp", 301));
+    assert_eq!(receive(&query, NOW - 301), stale("timestamp", 301));
     assert_eq!(receive(&query.replace("nonce=4", "nonce=5"), NOW + 301), Err(RequestError::MsgSignature));
+}
+
+#[test]
+fn a_captured_push_does_not_become_fresh_when_its_nonce_is_read_as_the_time() {
+    let now = 1_886_452_656;
+    let encrypt = encrypted(KEY, APP_ID, MESSAGE);
+    let msg_signature = sign(&[TOKEN, "1714037059", "1886452656", &encrypt]);
+    let exchanged = format!("timestamp=1886452656&nonce=1714037059&msg_signature={msg_signature}");
+    let body = envelope(&encrypt);
+    let receive = |endpoint: &Endpoint| endpoint.receive("POST", &exchanged, body.as_bytes(), now).map(drop);
+    for endpoint in both() {
+        let error = RequestError::Stale { name: "CreateTime", seconds: 172_415_598, limit: 300 };
+        assert_eq!(receive(&endpoint.clone().freshness(Duration::from_secs(300))), Err(error.clone()));
+        assert_eq!(error.to_string(), "CreateTime is 172415598 seconds from now, 300 are allowed: is the clock right?");
+        assert_eq!((error.status(), error.number()), (403, None));
+        assert_eq!(receive(&endpoint), Ok(()), "off by default");
+    }
+}
+
+#[test]
+fn a_sealed_create_time_bounds_what_has_one_and_is_no_late_retry() {
+    let endpoint = safe().freshness(Duration::from_secs(300));
+    let pushed = |rest: &str| {
+        let (query, body) = sealed(TOKEN, KEY, &format!("<xml><InfoType>a</InfoType>{rest}</xml>"));
+        endpoint.receive("POST", &query, body.as_bytes(), NOW).map(drop)
+    };
+    let old = "<CreateTime>1714000000</CreateTime>";
+    let stale = Err(RequestError::Stale { name: "CreateTime", seconds: 37_059, limit: 300 });
+    assert_eq!(pushed(""), Ok(()));
+    assert_eq!(pushed("<CreateTime></CreateTime>"), Ok(()));
+    assert_eq!(pushed("<CreateTime>1714037000</CreateTime>"), Ok(()));
+    assert_eq!(pushed(old), stale);
+    assert_eq!(pushed(&format!("{old}<RetryTimes>0</RetryTimes>")), stale);
+    assert_eq!(pushed(&format!("{old}<RetryTimes>3</RetryTimes>")), Ok(()));
+    let (query, body) = sealed(TOKEN, KEY, "no push, but WeChat's");
+    assert_eq!(endpoint.receive("POST", &query, body.as_bytes(), NOW).map(drop), Ok(()));
+}
+
+/// An answer, sealed and signed, as a push: its query and its body.
+fn sent_back(answer: &Response) -> (String, String) {
+    let body = String::from_utf8(answer.body.clone()).unwrap();
+    let [signature, timestamp, nonce] = ["MsgSignature", "TimeStamp", "Nonce"].map(|name| element(&body, name));
+    let query = format!("timestamp={timestamp}&nonce={nonce}&encrypt_type=aes&msg_signature={signature}");
+    (query, body)
+}
+
+#[test]
+fn an_answer_that_comes_back_as_a_push_is_refused() {
+    let current = safe().previous_token(OTHER_TOKEN).unwrap().previous_key(OTHER_KEY).unwrap();
+    let swapped = Endpoint::compatible(OTHER_TOKEN, APP_ID, OTHER_KEY).unwrap();
+    let swapped = swapped.previous_token(TOKEN).unwrap().previous_key(KEY).unwrap();
+    for key in [KEY, OTHER_KEY] {
+        let (query, body) = sealed(TOKEN, key, MESSAGE);
+        let answer = current.respond("POST", &query, body.as_bytes(), NOW, &Echo);
+        assert_eq!(element(&opened(&answer, TOKEN, key), "FromUserName"), "gh_1", "WeChat opens it");
+        let (query, body) = sent_back(&answer);
+        for endpoint in [&current, &swapped] {
+            let error = refused(endpoint, &query, &body);
+            assert_eq!(error, RequestError::Reflected);
+            assert_eq!((error.status(), error.number()), (403, None));
+            assert_eq!(error.to_string(), "Encrypt was sealed here and not by WeChat: an answer came back as a push");
+            assert_eq!(endpoint.respond("POST", &query, body.as_bytes(), NOW, &Echo).status, 403);
+        }
+    }
+}
+
+#[test]
+fn what_seal_seals_is_an_answer_wherever_it_was_sealed() {
+    for message in ["", "m", MESSAGE] {
+        let encrypt = seal(&key(KEY), APP_ID, message.as_bytes()).unwrap();
+        assert_eq!(refused(&safe(), &query(TOKEN, &encrypt), &envelope(&encrypt)), RequestError::Reflected);
+        let opened = open(&key(KEY), APP_ID, &encrypt).unwrap();
+        assert!(opened.was_sealed_here(&key(KEY)) && !opened.was_sealed_here(&key(OTHER_KEY)));
+    }
+}
+
+#[test]
+fn an_envelope_over_its_own_limit_is_refused_before_anything_reads_it() {
+    let (query, body) = sealed(TOKEN, KEY, MESSAGE);
+    let longer = |bytes: usize| format!("{}{body}", " ".repeat(bytes - body.len()));
+    let too_large = |bytes, limit| Err(RequestError::TooLarge { bytes, limit });
+    let receive = |endpoint: &Endpoint, body: &str| endpoint.receive("POST", &query, body.as_bytes(), NOW).map(drop);
+    for endpoint in both() {
+        assert_eq!(receive(&endpoint, &longer(65_536)), Ok(()));
+        assert_eq!(receive(&endpoint, &longer(65_537)), too_large(65_537, 65_536));
+        assert_eq!(receive(&endpoint, &"<".repeat(65_537)), too_large(65_537, 65_536));
+        let smaller = endpoint.clone().limits(Limits::default().max_bytes(1000));
+        assert_eq!(receive(&smaller, &longer(1001)), too_large(1001, 1000));
+        let larger = endpoint.limits(Limits::default().max_envelope_bytes(1 << 17));
+        assert_eq!(receive(&larger, &longer(65_537)), Ok(()));
+    }
+    let plain = Endpoint::plain(TOKEN).unwrap();
+    let signed = format!("signature={}&timestamp=1&nonce=2", sign(&[TOKEN, "1", "2"]));
+    assert!(plain.receive("POST", &signed, longer(65_537).as_bytes(), NOW).is_ok());
 }
 
 /// One request for each way to be refused because of a secret or for want of `Encrypt`.
@@ -581,7 +693,7 @@ fn no_secret_and_no_signature_is_shown_anywhere() {
         shown[0],
         "Endpoint { token: ***, previous_token: Some(***), cipher: Some(Cipher { app_id: \"wxb11529c136998cb6\", \
          key: EncodingAesKey(..), previous_key: Some(EncodingAesKey(..)), compatible: false }), freshness: None, \
-         limits: Limits { bytes: 1048576, depth: 16, elements: 4096 }, .. }"
+         limits: Limits { bytes: 1048576, envelope_bytes: 65536, depth: 16, elements: 4096 }, .. }"
     );
 }
 
@@ -614,7 +726,8 @@ fn a_bad_setting_is_told_what_is_wrong() {
 
 #[test]
 fn self_check_tells_what_it_checked_and_what_it_doubts() {
-    let endpoint = safe().previous_token("pamtest\n").unwrap().previous_key(OTHER_KEY).unwrap().freshness(60);
+    let endpoint = safe().previous_token("pamtest\n").unwrap().previous_key(OTHER_KEY).unwrap();
+    let endpoint = endpoint.freshness(Duration::from_secs(60));
     let check = endpoint.self_check().unwrap();
     assert_eq!(check.doubts(), [Doubt::PreviousToken]);
     let opens = "a push for app id `wxb11529c136998cb6` opens, and so does its answer";
@@ -655,7 +768,7 @@ fn an_envelope_in_json_is_opened_and_answered_in_json() {
     for (message, content_type) in
         [(r#"{"ToUserName":"gh_1","FromUserName":"o_1","MsgType":"text","Content":"hi"}"#, '{'), (MESSAGE, '<')]
     {
-        let encrypt = seal(&key(KEY), APP_ID, message.as_bytes()).unwrap();
+        let encrypt = encrypted(KEY, APP_ID, message);
         let body = format!(r#"{{"Encrypt":"{encrypt}"}}"#);
         let response = safe().respond("POST", &self::query(TOKEN, &encrypt), body.as_bytes(), NOW, &Echo);
         assert_eq!((response.status, response.content_type), (200, "application/json"));
@@ -671,8 +784,8 @@ fn an_envelope_in_json_is_opened_and_answered_in_json() {
 
 proptest! {
     #[test]
-    fn any_message_under_any_nonce_is_received(message in "\\PC{0,300}", nonce in "\\PC{0,40}") {
-        let encrypt = seal(&key(KEY), APP_ID, message.as_bytes()).unwrap();
+    fn any_message_under_any_nonce_is_received(message in "\\PC{0,300}", nonce in "[0-9A-Za-z._-]{1,32}") {
+        let encrypt = encrypted(KEY, APP_ID, &message);
         let msg_signature = sign(&[TOKEN, "7", &nonce, &encrypt]);
         let query = format!("timestamp=7&nonce={}&msg_signature={msg_signature}", percent(nonce.as_bytes()));
         let body = envelope(&encrypt);

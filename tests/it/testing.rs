@@ -148,10 +148,15 @@ fn a_chosen_nonce_and_openid_stand_in_the_query_encoded() {
         assert!(request.query.contains("&timestamp=1714037059&nonce=a%20b%2Bc&openid=o%261"), "{}", request.query);
         let [.., safe] = endpoints();
         if format!("{wechat:?}").contains("Safe") {
-            assert_eq!(
-                wechat.judge(&request, serve(&safe, &request, Reply::text("hi"))).to_string(),
-                "shows the reply"
-            );
+            for (nonce, verdict) in [
+                ("a-b_c.9", "shows the reply"),
+                ("a b+c", "shows its fault line: status 400, not 200"),
+                (&"7".repeat(33), "shows its fault line: status 400, not 200"),
+            ] {
+                let request = wechat.push("text").nonce(nonce).request(NOW);
+                let answer = serve(&safe, &request, Reply::text("hi"));
+                assert_eq!(wechat.judge(&request, answer).to_string(), verdict, "{nonce}");
+            }
         }
     }
 }

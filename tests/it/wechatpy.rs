@@ -1,6 +1,7 @@
 //! Against another language's SDK, as a real process: what wechatpy seals we open, what we seal it opens.
 //!
-//! Runs when `WECHATPY_PYTHON` names an interpreter that has `tests/wechatpy/requirements.txt` installed.
+//! Runs when `WECHATPY_PYTHON` names an interpreter that has `tests/wechatpy/requirements.txt` installed. Where `CI` is
+//! set it has to.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -24,6 +25,7 @@ struct Wechatpy {
 impl Wechatpy {
     fn start() -> Option<Wechatpy> {
         let Some(python) = std::env::var_os("WECHATPY_PYTHON") else {
+            assert!(std::env::var_os("CI").is_none(), "CI is set, and WECHATPY_PYTHON is not");
             eprintln!("skipped: WECHATPY_PYTHON names no interpreter with tests/wechatpy/requirements.txt installed");
             return None;
         };

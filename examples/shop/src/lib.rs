@@ -19,10 +19,12 @@ const PATIENCE: f64 = 60.0;
 /// The endpoint that the environment describes: `WECHAT_TOKEN`, and with `WECHAT_AES_KEY` and `WECHAT_APP_ID` in safe
 /// mode, or in compatible mode if `WECHAT_MODE` says so.
 ///
+/// What it reports goes to standard error. A service that collects events of `tracing` leaves that out.
+///
 /// # Errors
 /// A variable that is missing, or that the endpoint refuses.
 pub fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
-    described_by(|name| env::var(name).ok())
+    Ok(described_by(|name| env::var(name).ok())?.on_report(|report| eprintln!("{report}")))
 }
 
 fn described_by(variables: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {

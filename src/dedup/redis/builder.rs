@@ -71,7 +71,10 @@ impl RedisBuilder {
             keep: Duration::from_secs(60),
             limit: Duration::from_millis(200),
             when_down: WhenDown::Handle,
-            on_status: Box::new(|status| eprintln!("wechat-events: {status}")),
+            on_status: Box::new(|_status| {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(target: "wechat_events", status = %_status, "store::Redis");
+            }),
         }
     }
 
@@ -151,7 +154,7 @@ impl RedisBuilder {
         self
     }
 
-    /// Who is told, once each, that Redis is away and there again. Default: standard error, on one line.
+    /// Who is told, once each, that Redis is away and there again. Default: a warning of the crate `tracing`.
     ///
     /// It is called in the task that connects: it should not take long.
     ///

@@ -1,0 +1,88 @@
+//! What errors and reports show of a request: cut here, all of it, and brought onto one line.
+//!
+//! Whoever sends a request chooses its method, its names and its values, and needs no signature for that. A log line
+//! as long as the body would be his to write.
+
+use std::fmt::{self, Write};
+
+/// Characters of a name or a value. The longest name of an event has some 40.
+const WORD: usize = 64;
+/// Characters of what a reader of XML or JSON says, which may quote two names.
+const REASON: usize = 160;
+/// Bytes of a report, the text of a handler's own error included.
+const LINE: usize = 1024;
+
+/// As much of a name or a value as is shown.
+pub(crate) fn word(text: &str) -> String {
+    cut(text, WORD).to_owned()
+}
+
+/// As much as is shown of the reason that a reader of XML or JSON gives.
+pub(crate) fn reason(text: &str) -> String {
+    cut(text, REASON).to_owned()
+}
+
+fn cut(text: &str, characters: usize) -> &str {
+    let end = text.char_indices().nth(characters).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// One line, in one piece: what would end it or steer a terminal is escaped.
+pub(crate) fn line(what: fmt::Arguments<'_>) -> String {
+    let mut line = Line(String::new());
+    // It takes any text; a foreign `Display` that fails has shown what it could.
+    let _ = line.write_fmt(what);
+    line.0
+}
+
+struct Line(String);
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for run in upto(text, LINE - self.0.len()).split_inclusive(char::is_control) {
+            match run.char_indices().next_back() {
+                Some((at, last)) if last.is_control() => {
+                    self.0.push_str(run.get(..at).unwrap_or_default());
+                    self.0.extend(last.escape_default());
+                }
+                _ => self.0.push_str(run),
+            }
+        }
+        let end = upto(&self.0, LINE).len();
+        self.0.truncate(end);
+        Ok(())
+    }
+}
+
+/// The text's first bytes, as far as they are whole characters.
+fn upto(text: &str, bytes: usize) -> &str {
+    match text.len() > bytes {
+        true => (0..=bytes).rev().find_map(|end| text.get(..end)).unwrap_or_default(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_cut_between_characters() {
+        for (text, shown) in [("", ""), ("subscribe", "subscribe"), (&"长".repeat(65), &*"长".repeat(64))] {
+            assert_eq!(word(text), shown);
+        }
+        assert_eq!(reason(&"r".repeat(161)), "r".repeat(160));
+    }
+
+    #[test]
+    fn a_line_has_no_control_characters_and_at_most_its_bytes() {
+        assert_eq!(line(format_args!("a\r\nb\x1b[2J{}", "\0\u{85}c")), r"a\r\nb\u{1b}[2J\u{0}\u{85}c");
+        for what in ["长", "\n", "x", "\u{85}"] {
+            for before in ["", "a", "ab"] {
+                let long = line(format_args!("{before}{}{what}", what.repeat(1 << 20)));
+                assert!((LINE - 3..=LINE).contains(&long.len()), "{} of {what:?}", long.len());
+                assert!(!long.contains(char::is_control));
+            }
+        }
+    }
+}

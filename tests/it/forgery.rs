@@ -1,0 +1,115 @@
+//! Forgeries in safe and compatible mode, by somebody who overhears traffic and has neither token nor key.
+
+use wechat_events::cipher::{EncodingAesKey, open};
+use wechat_events::testing::WeChat;
+use wechat_events::{Endpoint, Received, RequestError};
+
+use crate::wire::sign;
+
+const TOKEN: &str = "QDG6eK";
+const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+const APP_ID: &str = "wx5823bf96d3bd56c7";
+const NOW: i64 = 1_714_037_059;
+
+fn wechat(seed: u64) -> WeChat {
+    WeChat::safe(TOKEN, APP_ID, KEY).unwrap().seed(seed)
+}
+
+fn both() -> [Endpoint; 2] {
+    [Endpoint::safe(TOKEN, APP_ID, KEY).unwrap(), Endpoint::compatible(TOKEN, APP_ID, KEY).unwrap()]
+}
+
+fn parameter<'q>(query: &'q str, name: &str) -> &'q str {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap()
+}
+
+fn encrypt_of(body: &[u8]) -> &str {
+    let body = std::str::from_utf8(body).unwrap();
+    body.split_once("<Encrypt><![CDATA[").unwrap().1.split_once("]]>").unwrap().0
+}
+
+/// Characters of base64 that are whole groups and whole AES blocks.
+const SHIFT: usize = 64;
+/// Bytes of plaintext that they hold.
+const SHIFTED: usize = 48;
+
+/// What a follower types so that, without its first blocks, his own push reads as another one: its length, two of whose
+/// bytes are NUL, and then its text up to where the official order goes on with the end of Content and MsgId.
+///
+/// Returns how many characters of `Encrypt` have to go.
+fn typed(head: usize, tail: usize) -> (String, usize) {
+    const FORGED: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_victim</FromUserName>\
+                          <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content><![CDATA[pay me";
+    // Behind the first plaintext block that is left, which nobody looks at.
+    let shifts = (16 + 4 + head).div_ceil(SHIFTED);
+    let filler = shifts * SHIFTED + 16 - (16 + 4 + head);
+    // The last byte of the length is to be a character of UTF-8.
+    let mut forged = FORGED.to_owned();
+    while (forged.len() + tail) % 256 >= 128 {
+        forged.push('!');
+    }
+    let length = u32::try_from(forged.len() + tail).unwrap().to_be_bytes();
+    (format!("{}{}{forged}", "f".repeat(filler), std::str::from_utf8(&length).unwrap()), shifts * SHIFT)
+}
+
+/// The queries in which the first characters of `Encrypt` stand somewhere else, with what is left of it.
+fn spliced(query: &str, encrypt: &str, shift: usize) -> Vec<(String, String)> {
+    let [timestamp, nonce, signature] = ["timestamp", "nonce", "msg_signature"].map(|name| parameter(query, name));
+    let (front, rest) = encrypt.split_at(shift);
+    let mut joined = [timestamp, nonce];
+    joined.sort_unstable();
+    let joined = joined.concat();
+    [
+        (timestamp.to_owned(), format!("{nonce}{front}")),
+        (format!("{timestamp}{front}"), nonce.to_owned()),
+        (joined.clone(), front.to_owned()),
+        (front.to_owned(), joined),
+    ]
+    .into_iter()
+    .map(|(timestamp, nonce)| {
+        let [timestamp, nonce] = [timestamp, nonce].map(|value| value.replace('+', "%2B"));
+        let query = format!("timestamp={timestamp}&nonce={nonce}&encrypt_type=aes&msg_signature={signature}");
+        (query, rest.to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_front_of_encrypt_moved_into_timestamp_or_nonce_forges_no_push() {
+    let key = EncodingAesKey::new(KEY).unwrap();
+    let (mut possible, mut accepted) = (0, 0);
+    for seed in 0..500 {
+        let wechat = wechat(seed);
+        let text = |content: &str| wechat.push("text").set("Content", content);
+        // Followers know what stands around their words: it is the same each time.
+        let around = String::from_utf8(text("WORDS").request(NOW).message).unwrap();
+        let (head, tail) = around.split_once("WORDS").unwrap();
+        let (content, shift) = typed(head.len(), tail.len());
+        let captured = text(&content).request(NOW);
+        let encrypt = encrypt_of(&captured.body);
+        let mut forged = 0;
+        for (query, rest) in spliced(&captured.query, encrypt, shift) {
+            // The attack is one only where signature and seal are right.
+            let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| parameter(&query, name).replace("%2B", "+"));
+            let is_signed = sign(&[TOKEN, &timestamp, &nonce, &rest]) == parameter(&query, "msg_signature");
+            if is_signed {
+                let opened = open(&key, APP_ID, &rest).unwrap();
+                let forged = std::str::from_utf8(opened.message()).unwrap();
+                assert!(forged.contains("<FromUserName>o_victim</FromUserName>"), "{forged}");
+            }
+            forged += usize::from(is_signed);
+            let body = format!("<xml><Encrypt><![CDATA[{rest}]]></Encrypt></xml>");
+            for endpoint in both() {
+                match endpoint.receive("POST", &query, body.as_bytes(), NOW) {
+                    Ok(Received::Push(_)) => accepted += 1,
+                    Ok(Received::Answer(answer)) => panic!("{answer:?}"),
+                    Err(RequestError::ParameterForm { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        possible += usize::from(forged > 0);
+    }
+    assert!(possible >= 100, "{possible} of 500 would be forged: the test has lost its attack");
+    assert_eq!(accepted, 0, "of {possible} that have a right signature");
+}
