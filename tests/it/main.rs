@@ -10,6 +10,7 @@ mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+mod fields;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
