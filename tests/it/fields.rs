@@ -244,13 +244,14 @@ fn create_time_is_read_in_seconds() {
     }
 }
 
-/// Reads with little stack and little time, though nothing is optimised here.
+/// Reads with little stack and little time, though nothing is optimised here and the machine may be busy: in half a
+/// second at most on one that is not.
 fn read_cheaply(body: String) -> Result<(), ParseError> {
     let started = Instant::now();
     let thread = std::thread::Builder::new().stack_size(192 << 10);
     let read = thread.spawn(move || parse_event(body.as_bytes()).map(drop)).unwrap().join().unwrap();
     let passed = started.elapsed();
-    assert!(passed < Duration::from_secs(3), "{passed:?}");
+    assert!(passed < Duration::from_secs(15), "{passed:?}");
     read
 }
 

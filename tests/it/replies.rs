@@ -212,6 +212,22 @@ fn news_is_one_article_in_answer_to_what_a_user_sends_and_eight_else() {
 }
 
 #[test]
+fn of_any_number_of_articles_one_is_written_in_answer_to_a_text() {
+    for articles in 1..=8 {
+        let news = Reply::news((0..articles).map(|n| Article::new(n.to_string(), "d", "p", "u"))).unwrap();
+        for (event, most) in [(message(), 1), (push("MsgType", "TEXT"), 1), (push("Event", "CLICK"), 8)] {
+            let written = news.write(&event, 1);
+            let elements = read(&written.body);
+            let titles: Vec<_> = elements.iter().filter(|(path, _)| path == "Articles/item/Title").collect();
+            assert_eq!(titles.len(), articles.min(most), "{articles} to {}", event.name());
+            assert!(written.body.contains(&format!("<ArticleCount>{}</ArticleCount>", titles.len())), "{articles}");
+            let refused = (articles > most).then(|| Refused::OneArticle { name: "text".to_owned(), articles });
+            assert_eq!(written.refused, refused, "{articles} to {}", event.name());
+        }
+    }
+}
+
+#[test]
 fn more_than_eight_articles_put_into_a_reply_by_hand_are_cut_to_eight() {
     let mut news = Reply::news([Article::new("t", "d", "p", "u")]).unwrap();
     let Reply::News(inner) = &mut news else { panic!() };
