@@ -42,8 +42,7 @@ pub enum ParseError {
         /// Levels allowed.
         limit: u32,
     },
-    /// More elements than [`Limits::elements`](crate::Limits::elements), or more than four times as many pieces with
-    /// their texts, comments and processing instructions.
+    /// More elements than [`Limits::elements`](crate::Limits::elements).
     #[error("the body has more than {limit} elements")]
     TooManyElements {
         /// Elements allowed.

@@ -1,4 +1,5 @@
-//! Arbitrary bytes as a body: no panic, one result from both readers, and every element within reach.
+//! Arbitrary bytes as a body: no panic, one result from both readers, and every element within reach. The same as a text
+//! that somebody typed.
 #![no_main]
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ fuzz_target!(|body: &[u8]| {
     {
         assert_eq!(Ok(&flat), tree.as_ref(), "the readers disagree");
     }
+    typed(&text);
     let Ok(event) = parse_event(body) else { return };
     let owned = event.clone().into_owned();
     assert_eq!(owned, event);
@@ -27,6 +29,23 @@ fuzz_target!(|body: &[u8]| {
         assert_eq!(event.field(path).as_deref(), values.first().copied(), "{path}");
     }
 });
+
+/// Whatever a user types, his message is read, and its header is WeChat's.
+fn typed(text: &str) {
+    let body = format!(
+        "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName>\
+         <CreateTime>1714037059</CreateTime><MsgType><![CDATA[text]]></MsgType>\
+         <Content><![CDATA[{text}]]></Content><MsgId>7</MsgId><Encrypt><![CDATA[sealed]]></Encrypt></xml>"
+    );
+    let event = parse_event(body.as_bytes()).unwrap();
+    let header = (&*event.to_user, &*event.from_user, event.create_time, event.name());
+    assert_eq!(header, ("gh_1", "o_1", 1_714_037_059, "text"), "{body}");
+    assert_eq!(event.msg_id().as_deref(), Some("7"), "{body}");
+    assert_eq!(event.field("Encrypt").as_deref(), Some("sealed"), "{body}");
+    if !text.contains("</Content") && !text.contains("<![CDATA[") {
+        assert_eq!(event.field("Content").as_deref(), Some(text), "{body}");
+    }
+}
 
 /// The values at each path, in the document's order.
 fn by_path(elements: &readers::Elements) -> Vec<(String, Vec<&str>)> {

@@ -45,6 +45,19 @@ pub(crate) use kinds::{Answers, NamedBy};
 /// The event borrows from `body` where WeChat writes as it usually does: no heap allocation for a push without
 /// repeated parts. Nothing here checks who sent the bytes; [`Endpoint`](crate::Endpoint) does.
 ///
+/// # What is no XML
+/// WeChat passes through what users type, and some that send pushes do not know XML well. So that none is lost:
+/// - A `]]>` within CDATA is text, unless the element's own end tag follows. What XML reads as several sections, as
+///   `]]]]><![CDATA[>`, is read as XML has it. Where the rest then is no XML, as with a push that somebody pasted into
+///   a text, each value ends at the last such place.
+/// - A `&` that begins no reference is text, and so is an entity other than XML's five; a `<` that begins no tag too.
+/// - `&#xD83D;&#xDE00;` is one character, `&#8;` is a backspace. Raw control characters are kept.
+/// - Text between elements, or behind the root, is dropped.
+///
+/// A user who types `]]></Content><bizmsgmenuid>1</bizmsgmenuid><Content><![CDATA[` so forges a `bizmsgmenuid` in his
+/// own message: whatever WeChat writes behind a text is no proof of anything. None of this changes who sent it, what
+/// it is or its MsgId: the first of a name counts, and of `MsgId` and `Encrypt`, which stand behind the text, the last.
+///
 /// # JSON
 /// With the feature `json`, a body that begins with `{` is read as JSON. Its event is the one that its form in XML
 /// would be, and [`field`](Event::field) finds the same by the same paths: a member is an element, and an array is one
@@ -98,7 +111,7 @@ impl Limits {
             } else {
                 (NamedBy::MsgType, Some(name))
             }
-        } else if let Some(name) = root.first(const { Path::new("InfoType") }) {
+        } else if let Some(name) = header.info_type {
             (NamedBy::InfoType, Some(name))
         } else if root.first(const { Path::new("Encrypt") }).is_some() {
             return Err(ParseError::Encrypted);
@@ -110,7 +123,7 @@ impl Limits {
         Ok(Event {
             to_user: header.to_user.map(Element::text).unwrap_or_default(),
             from_user: header.from_user.map(Element::text).unwrap_or_default(),
-            create_time: header.create_time.and_then(|time| trim(time.peek()).parse().ok()).unwrap_or_default(),
+            create_time: header.create_time.and_then(|time| seconds(trim(time.peek()))).unwrap_or_default(),
             kind: match (name, entry) {
                 (_, Some(entry)) => (entry.read)(root),
                 (Some(_), None) => Kind::Unknown(Unknown { reason: Reason::NewKind }),
@@ -126,6 +139,26 @@ impl Limits {
             body: Cow::Borrowed(body),
         })
     }
+}
+
+/// The seconds of a CreateTime, which some write with a fraction, as a float or in milliseconds.
+///
+/// A float with fewer digits than its seconds need is rounded, and no time.
+#[inline]
+fn seconds(text: &str) -> Option<i64> {
+    let time = text.parse().ok().or_else(|| whole_part(text))?;
+    Some(if (1_000_000_000_000..10_000_000_000_000).contains(&time) { time / 1000 } else { time })
+}
+
+#[cold]
+fn whole_part(text: &str) -> Option<i64> {
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let (more, rest) = fraction.split_at_checked(exponent.parse().ok()?)?;
+    if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if more.is_empty() { whole.parse().ok() } else { [whole, more].concat().parse().ok() }
 }
 
 /// One push: who, when, and what happened.
@@ -154,7 +187,9 @@ pub struct Event<'a> {
     ///
     /// Empty where absent, as in a third-party platform's pushes.
     pub from_user: Cow<'a, str>,
-    /// `CreateTime` in seconds since 1970. 0 where absent or no whole number; [`field`](Event::field) has its text.
+    /// `CreateTime` in seconds since 1970, also where it was written in milliseconds or as a float.
+    ///
+    /// 0 where absent or no such number; [`field`](Event::field) has its text.
     pub create_time: i64,
     /// What happened.
     pub kind: Kind<'a>,
@@ -183,6 +218,7 @@ impl<'a> Event<'a> {
 
     /// The text of the first element at a path, such as `EventKey` or `ScanCodeInfo/ScanResult`.
     ///
+    /// Of several `MsgId` or `Encrypt` at the root the last, which a user cannot type: [`parse_event`] says why.
     /// Works for every element of every push, typed or not; paths begin below the root, and `OpenID|openid` is
     /// whichever there is. Reads the body again, which costs about as much as parsing it did: prefer the fields of a
     /// typed kind.

@@ -3,7 +3,8 @@
 //! ```text
 //! document = space open(root) (space element)* space close(root) space
 //! element  = open(name) space content space close(name)
-//! content  = "<![CDATA[" anything "]]>"       its text as it is, white space and control characters included
+//! content  = "<![CDATA[" anything "]]>"       its text as it is, white space and control characters included; this is
+//!                                             the first `]]>`, and `close(name)` must follow
 //!          | bare                             its text without the white space around it
 //!          | element (space element)*         its text is empty
 //! bare     = no `<`, `>`, `&` and, but for the ends, no carriage return

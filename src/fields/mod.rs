@@ -7,6 +7,7 @@
 mod flat;
 #[cfg(feature = "json")]
 mod json;
+mod mark;
 mod tree;
 
 use std::borrow::Cow;
@@ -167,6 +168,7 @@ impl Nodes {
     fn clear(&mut self) {
         self.len = 0;
         self.spilled.clear();
+        self.usual_header = false;
     }
 
     #[inline]
@@ -232,13 +234,20 @@ impl<'a, 'n> Fields<'a, 'n> {
         if self.nodes.usual_header
             && let ([to_user, from_user, create_time, msg_type], below) = root.split()
         {
-            return (Header { to_user, from_user, create_time, msg_type }, Element { below, ..root });
+            return (Header { to_user, from_user, create_time, msg_type, info_type: None }, Element { below, ..root });
         }
+        let msg_type = root.first(const { Path::new("MsgType") });
+        let info_type = root.first(const { Path::new("InfoType") });
+        // A platform's push has no MsgType and names no user: what stands behind its InfoType may have been typed.
+        let info_type =
+            info_type.filter(|info_type| msg_type.is_none_or(|found| found.below.len() < info_type.below.len()));
+        let names = info_type.map_or(root, |info_type| root.in_front_of(info_type));
         let header = Header {
-            to_user: root.first(const { Path::new("ToUserName") }),
-            from_user: root.first(const { Path::new("FromUserName") }),
+            to_user: names.first(const { Path::new("ToUserName") }),
+            from_user: names.first(const { Path::new("FromUserName") }),
             create_time: root.first(const { Path::new("CreateTime") }),
-            msg_type: root.first(const { Path::new("MsgType") }),
+            msg_type: msg_type.filter(|_| info_type.is_none()),
+            info_type,
         };
         (header, root)
     }
@@ -249,15 +258,23 @@ pub(crate) struct Header<'f, 'a> {
     pub(crate) to_user: Option<Element<'f, 'a>>,
     pub(crate) from_user: Option<Element<'f, 'a>>,
     pub(crate) create_time: Option<Element<'f, 'a>>,
+    /// If it stands in front of any InfoType.
     pub(crate) msg_type: Option<Element<'f, 'a>>,
+    /// If it stands in front of any MsgType.
+    pub(crate) info_type: Option<Element<'f, 'a>>,
 }
 
 /// The way from an element to those below it: names joined by `/`, and several ways joined by `|`.
+///
+/// The first element of a name counts, since WeChat writes the header in front of whatever a user typed. Two it writes
+/// behind it: of several `MsgId` and `Encrypt` the last counts. So none of them can be typed, by a user who ends his
+/// value himself.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'p> {
     text: &'p str,
     /// One way of one name: nothing to take apart.
     simple: bool,
+    last: bool,
 }
 
 impl<'p> Path<'p> {
@@ -265,11 +282,11 @@ impl<'p> Path<'p> {
         let mut rest = text.as_bytes();
         while let [first, others @ ..] = rest {
             if matches!(first, b'/' | b'|') {
-                return Path { text, simple: false };
+                return Path { text, simple: false, last: false };
             }
             rest = others;
         }
-        Path { text, simple: true }
+        Path { text, simple: true, last: matches!(text.as_bytes(), b"MsgId" | b"Encrypt") }
     }
 
     pub(crate) fn as_str(self) -> &'p str {
@@ -311,10 +328,31 @@ impl<'f, 'a> Element<'f, 'a> {
         node.name.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
     }
 
-    /// The first element at a path.
+    /// The element at a path that counts.
     #[inline]
     pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
-        if path.simple { self.child(path.text) } else { path.text.split('|').find_map(|way| self.first_along(way)) }
+        if !path.simple {
+            return path.text.split('|').find_map(|way| self.first_along(way));
+        }
+        let mut found = self.child(path.text)?;
+        while path.last
+            && let Some(later) = self.behind(found).child(path.text)
+        {
+            found = later;
+        }
+        Some(found)
+    }
+
+    /// What follows one of its children.
+    #[inline]
+    fn behind(self, child: Element<'f, 'a>) -> Element<'f, 'a> {
+        Element { below: child.below, ..self }
+    }
+
+    /// What stands in front of one of its children.
+    fn in_front_of(self, child: Element<'f, 'a>) -> Element<'f, 'a> {
+        let length = self.below.len().saturating_sub(child.below.len() + 1);
+        Element { below: self.below.get(..length).unwrap_or_default(), ..self }
     }
 
     /// A first child of the name may lack what a second one has.
@@ -326,7 +364,7 @@ impl<'f, 'a> Element<'f, 'a> {
             if let Some(found) = child.first_along(rest) {
                 return Some(found);
             }
-            ahead.below = child.below;
+            ahead = ahead.behind(child);
         }
     }
 

@@ -40,6 +40,12 @@ pub enum Refused {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
+    /// Nobody knows what an answer to a new event, or to a new push of a platform, leads to: `success` was written.
+    #[error("`{name}` is not known here: whether it takes a reply neither, so `success` was written")]
+    Unknown {
+        /// [`Event::name`].
+        name: String,
+    },
     /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
     #[error("the push names no sender or no account")]
     NoSender,
@@ -66,7 +72,7 @@ impl Reply {
     /// The reply as it is written in answer to a push, at the time `now` in seconds since 1970.
     ///
     /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
-    /// that takes none, an empty text, a push without sender. Text is escaped: nothing in it can end its element, and
+    /// that takes none or to a new event, an empty text, a push without sender. Text is escaped: nothing in it can end its element, and
     /// characters that XML forbids are left out of XML. A push in JSON is answered in JSON, as [cloud hosting] has it.
     ///
     /// [cloud hosting]: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/development/weixin/callback.html
@@ -108,7 +114,10 @@ impl Reply {
         let name = || shown::word(event.name());
         let fill = |field, text: &str| if is_blank(text) { Err(ReplyError::Empty { field }) } else { Ok(()) };
         if !event.takes_reply() {
-            return Err(Refused::TakesNone { name: name() });
+            return Err(match event.info() {
+                Some(_) => Refused::TakesNone { name: name() },
+                None => Refused::Unknown { name: name() },
+            });
         }
         if is_blank(&event.from_user) || is_blank(&event.to_user) {
             return Err(Refused::NoSender);

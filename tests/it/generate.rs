@@ -436,6 +436,36 @@ impl Xml<'_, '_> {
     }
 }
 
+/// What somebody types who knows how it is sent, or pastes.
+pub fn typed(pasted: &str, choices: &mut Choices<'_>) -> String {
+    const TYPED: [&str; 22] = [
+        "]]>",
+        "<![CDATA[",
+        "</Content>",
+        "<Content>",
+        "<MsgId>",
+        "1",
+        "</MsgId>",
+        "<Encrypt>",
+        "</Encrypt>",
+        "<MsgType>event</MsgType>",
+        "<InfoType><![CDATA[x]]></InfoType>",
+        "<a b='",
+        "<!--",
+        "-->",
+        "<?",
+        "?>",
+        "<!DOCTYPE a>",
+        "</xml>",
+        "&",
+        " ",
+        "]",
+        ">",
+    ];
+    let pieces = choices.below(12);
+    (0..pieces).map(|_| if choices.one_in(12) { pasted } else { choices.pick(&TYPED) }).collect()
+}
+
 /// A document with up to eight characters missing, moved or added that mean something in XML or JSON.
 pub fn damage(text: &str, choices: &mut Choices<'_>) -> String {
     const MEANT: [&str; 24] = [

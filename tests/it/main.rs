@@ -12,6 +12,7 @@ mod dedup_policies;
 mod endpoint;
 #[cfg(feature = "testing")]
 mod forgery;
+mod fields;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;

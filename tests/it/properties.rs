@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use wechat_events::event::KINDS;
 use wechat_events::{Event, parse_event, readers};
 
-use crate::generate::{Choices, Element, by_path, damage, disguise, flatten, sample, vary, xml};
+use crate::generate::{Choices, Element, by_path, damage, disguise, flatten, sample, typed, vary, xml};
 use crate::{files, snake};
 
 /// Tries pushes that begin as one of a kind's fixtures. `PROPTEST_CASES=20000` tries more of them.
@@ -124,6 +124,32 @@ fn both_readers_of_xml_agree_on_what_is_broken() {
         let by_tree = readers::tree(&body);
         match readers::flat(&body) {
             Some(by_flat) => same(by_tree, Ok(by_flat), &body),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn whatever_a_user_types_is_read_and_the_header_is_wechats() {
+    for_every_kind(|sample, choices| {
+        let elements = vary(sample, choices);
+        let pasted = xml(&elements, choices);
+        let typed = typed(&pasted, choices);
+        let body = format!(
+            "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName>\
+             <CreateTime>1714037059</CreateTime><MsgType><![CDATA[text]]></MsgType>\
+             <Content><![CDATA[{typed}]]></Content><MsgId>7</MsgId><Encrypt><![CDATA[sealed]]></Encrypt></xml>"
+        );
+        let event = parse(&body)?;
+        let header = (&*event.to_user, &*event.from_user, event.create_time, event.name());
+        same(header, ("gh_1", "o_1", 1_714_037_059, "text"), &body)?;
+        same(event.msg_id().as_deref(), Some("7"), &body)?;
+        same(event.field("Encrypt").as_deref(), Some("sealed"), &body)?;
+        if !typed.contains("</Content") && !typed.contains("<![CDATA[") {
+            same(event.field("Content").as_deref(), Some(&*typed), &body)?;
+        }
+        match readers::flat(&body) {
+            Some(by_flat) => same(readers::tree(&body), Ok(by_flat), &body),
             None => Ok(()),
         }
     });

@@ -142,7 +142,11 @@ fn only_kinds_that_take_a_reply_get_one() {
         }
     }
     assert!(Reply::text("hi").write(&push("MsgType", "hologram"), 1).body.starts_with("<xml>"), "a new message");
-    assert_eq!(Reply::text("hi").write(&push("Event", "brand_new"), 1).body, "success", "a new event");
+    for named_by in ["Event", "InfoType"] {
+        let written = Reply::text("hi").write(&push(named_by, "brand_new"), 1);
+        assert_eq!(written.body, "success", "{named_by}");
+        assert_eq!(written.refused, Some(Refused::Unknown { name: "brand_new".to_owned() }), "{named_by}");
+    }
 }
 
 #[test]
@@ -159,6 +163,10 @@ fn what_wechat_would_refuse_is_written_as_success_and_says_why() {
         "transfer_customer_service answers messages only, not `CLICK`"
     );
     assert_eq!(refused(&Reply::text("hi"), &push("Event", "LOCATION")), "WeChat takes no reply to `LOCATION`");
+    assert_eq!(
+        refused(&Reply::text("hi"), &push("Event", "brand_new")),
+        "`brand_new` is not known here: whether it takes a reply neither, so `success` was written"
+    );
     let nobody = parse_event(b"<xml><ToUserName>gh_1</ToUserName><MsgType>text</MsgType><Content>a</Content></xml>");
     assert_eq!(refused(&Reply::text("hi"), &nobody.unwrap()), "the push names no sender or no account");
 
@@ -200,6 +208,22 @@ fn news_is_one_article_in_answer_to_what_a_user_sends_and_eight_else() {
         assert_eq!(titles[0].1, "0", "{name}");
         let expected = (articles == 1).then(|| Refused::OneArticle { name: name.to_owned(), articles: 8 });
         assert_eq!(written.refused, expected, "{name}");
+    }
+}
+
+#[test]
+fn of_any_number_of_articles_one_is_written_in_answer_to_a_text() {
+    for articles in 1..=8 {
+        let news = Reply::news((0..articles).map(|n| Article::new(n.to_string(), "d", "p", "u"))).unwrap();
+        for (event, most) in [(message(), 1), (push("MsgType", "TEXT"), 1), (push("Event", "CLICK"), 8)] {
+            let written = news.write(&event, 1);
+            let elements = read(&written.body);
+            let titles: Vec<_> = elements.iter().filter(|(path, _)| path == "Articles/item/Title").collect();
+            assert_eq!(titles.len(), articles.min(most), "{articles} to {}", event.name());
+            assert!(written.body.contains(&format!("<ArticleCount>{}</ArticleCount>", titles.len())), "{articles}");
+            let refused = (articles > most).then(|| Refused::OneArticle { name: "text".to_owned(), articles });
+            assert_eq!(written.refused, refused, "{articles} to {}", event.name());
+        }
     }
 }
 
