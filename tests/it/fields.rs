@@ -61,14 +61,14 @@ fn a_value_goes_on_to_where_its_own_end_tag_follows() {
 #[cfg(feature = "aes")]
 #[test]
 fn a_value_goes_on_to_where_its_own_end_tag_follows_also_where_it_was_sealed() {
-    use wechat_events::cipher::{EncodingAesKey, seal};
+    use wechat_events::cipher::{EncodingAesKey, seal_with};
     use wechat_events::{Endpoint, Received};
 
     const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
     let key: EncodingAesKey = KEY.parse().unwrap();
     let endpoint = Endpoint::safe("token", "wx1", KEY).unwrap();
     for typed in TYPED {
-        let encrypt = seal(&key, "wx1", text(&format!("<![CDATA[{typed}]]>")).as_bytes()).unwrap();
+        let encrypt = seal_with(&key, "wx1", text(&format!("<![CDATA[{typed}]]>")).as_bytes(), [7; 16]).unwrap();
         let signature = crate::wire::sign(&["token", "1714037059", "486452656", &encrypt]);
         let query = crate::wire::query("token", "1714037059", "486452656");
         let query = format!("{query}&encrypt_type=aes&msg_signature={signature}");
