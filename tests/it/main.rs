@@ -35,6 +35,8 @@ mod spans;
 mod testing;
 #[cfg(feature = "threads")]
 mod threads;
+#[cfg(feature = "serde")]
+mod to;
 #[cfg(feature = "tokio")]
 mod webhook;
 #[cfg(feature = "aes")]
