@@ -64,10 +64,11 @@ mod shown;
 mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 #[cfg(any(feature = "threads", feature = "tokio"))]
 mod webhook;
 
-pub use dedup::{Dedup, DedupKey, store};
+pub use dedup::{Dedup, DedupKey, DedupKeyError, store};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
@@ -76,7 +77,10 @@ pub use fields::Limits;
 pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
+#[cfg(feature = "serde")]
+pub use serde::ToError;
 pub use signature::verify_signature;
+pub use text::Str;
 #[cfg(feature = "threads")]
 pub use webhook::ThreadedWebhook;
 #[cfg(feature = "tokio")]

@@ -15,6 +15,7 @@ mod sync;
 mod table;
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
@@ -131,6 +132,34 @@ impl fmt::Display for DedupKey {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
+
+impl FromStr for DedupKey {
+    type Err = DedupKeyError;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    ///
+    /// # Errors
+    /// `"d7"`, `"d715ddea725819418a335b54829c1bex"`: not 32 digits, or not hexadecimal.
+    ///
+    /// ```
+    /// use wechat_events::DedupKey;
+    ///
+    /// let key = DedupKey::of_body(b"<xml/>");
+    /// assert_eq!("d715ddea725819418a335b54829c1beb".parse(), Ok(key));
+    /// let error = "d7".parse::<DedupKey>().unwrap_err();
+    /// assert_eq!(error.to_string(), "a key is 32 hexadecimal digits: Invalid string length");
+    /// ```
+    fn from_str(text: &str) -> Result<DedupKey, DedupKeyError> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).map_err(DedupKeyError)?;
+        Ok(DedupKey(bytes))
+    }
+}
+
+/// A text is no [`DedupKey`].
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("a key is 32 hexadecimal digits: {0}")]
+pub struct DedupKeyError(hex::FromHexError);
 
 impl fmt::Debug for DedupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Events of the account: follow, scan, location, menu.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::record;
 
@@ -11,9 +11,9 @@ record! {
         ///
         /// Absent or empty on a plain follow, `qrscene_…` by a QR code, `last_trade_no_…` after a payment,
         /// `scanbarcode|…` or `scanimage|…` from a product.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// For fetching the QR code's picture.
-        pub ticket: Option<Cow<'a, str>> = "Ticket",
+        pub ticket: Option<Str<'a>> = "Ticket",
     }
 }
 
@@ -66,9 +66,9 @@ record! {
     /// A user who does not follow yet comes as [`Subscribe`], with the same scene.
     pub struct Scan<'a> = "scan" in events => Reply {
         /// The scene; [`scene`](Scan::scene) is the same without a prefix that does not belong there.
-        pub event_key: Cow<'a, str> = "EventKey",
+        pub event_key: Str<'a> = "EventKey",
         /// For fetching the QR code's picture.
-        pub ticket: Option<Cow<'a, str>> = "Ticket",
+        pub ticket: Option<Str<'a>> = "Ticket",
     }
 }
 
@@ -132,7 +132,7 @@ record! {
     /// A follower pressed a `click` button of the menu.
     pub struct Click<'a> = "click" in events => Reply {
         /// The button's key, as given when the menu was made.
-        pub event_key: Cow<'a, str> = "EventKey",
+        pub event_key: Str<'a> = "EventKey",
     }
 }
 
@@ -140,9 +140,9 @@ record! {
     /// A follower pressed a `view` button of the menu.
     pub struct View<'a> = "view" in events => Success {
         /// The address the button leads to.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// The menu's id, where the account has menus for groups of followers; `MENUID` literally was seen.
-        pub menu_id: Option<Cow<'a, str>> = "MenuId",
+        pub menu_id: Option<Str<'a>> = "MenuId",
     }
 }
 
@@ -155,6 +155,6 @@ record! {
     /// A user opened the customer-service chat of a mini program.
     pub struct UserEnterTempsession<'a> = "user_enter_tempsession" in mini_program_chat => Success {
         /// What the button that opens the chat was given as `session-from`.
-        pub session_from: Option<Cow<'a, str>> = "SessionFrom",
+        pub session_from: Option<Str<'a>> = "SessionFrom",
     }
 }

@@ -1,6 +1,6 @@
 //! Cards, gift cards, invoices, and the old shop.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::{names, record};
 
@@ -10,7 +10,7 @@ record! {
     /// WeChat's reviewers approve a card that the account created.
     pub struct CardPassCheck<'a> = "card_pass_check" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
     }
 }
 
@@ -20,9 +20,9 @@ record! {
     /// WeChat's reviewers reject a card that the account created.
     pub struct CardNotPassCheck<'a> = "card_not_pass_check" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// Why it was rejected.
-        pub refuse_reason: Option<Cow<'a, str>> = "RefuseReason",
+        pub refuse_reason: Option<Str<'a>> = "RefuseReason",
     }
 }
 
@@ -32,25 +32,25 @@ record! {
     /// A user takes a card, accepts one from a friend, or restores a deleted membership card.
     pub struct UserGetCard<'a> = "user_get_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// Whether a friend passed it on.
         pub is_give_by_friend: Option<bool> = "IsGiveByFriend",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// The friend's OpenID; else empty.
-        pub friend_user_name: Option<Cow<'a, str>> = "FriendUserName",
+        pub friend_user_name: Option<Str<'a>> = "FriendUserName",
         /// The scene it was handed out in, a number; `OuterStr` has superseded it.
-        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        pub outer_id: Option<Str<'a>> = "OuterId",
         /// The code before a friend passed it on; else empty.
-        pub old_user_card_code: Option<Cow<'a, str>> = "OldUserCardCode",
+        pub old_user_card_code: Option<Str<'a>> = "OldUserCardCode",
         /// The scene it was handed out in, for statistics.
-        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+        pub outer_str: Option<Str<'a>> = "OuterStr",
         /// Whether a deleted membership card was restored.
         pub is_restore_member_card: Option<bool> = "IsRestoreMemberCard",
         /// Whether a friend recommended it.
         pub is_recommend_by_friend: Option<bool> = "IsRecommendByFriend",
         /// The user's UnionID, where the account has one.
-        pub union_id: Option<Cow<'a, str>> = "UnionId",
+        pub union_id: Option<Str<'a>> = "UnionId",
     }
 }
 
@@ -60,11 +60,11 @@ record! {
     /// A user gives a card to a friend or a group, or it comes back because nobody took it.
     pub struct UserGiftingCard<'a> = "user_gifting_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// The receiver's OpenID; empty for a group.
-        pub friend_user_name: Option<Cow<'a, str>> = "FriendUserName",
+        pub friend_user_name: Option<Str<'a>> = "FriendUserName",
         /// Whether the card came back unclaimed.
         pub is_return_back: Option<bool> = "IsReturnBack",
         /// Whether it was sent to a group.
@@ -78,9 +78,9 @@ record! {
     /// It is gone from the user's wallet.
     pub struct UserDelCard<'a> = "user_del_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
     }
 }
 
@@ -90,25 +90,25 @@ record! {
     /// That is done through the API, in the console, by the merchant's helper or by the user alone.
     pub struct UserConsumeCard<'a> = "user_consume_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// Where it was redeemed.
         pub consume_source: Option<ConsumeSource<'a>> = "ConsumeSource",
         /// The store's id; 0 when unknown.
         pub location_id: Option<i64> = "LocationId",
         /// The store's name.
-        pub location_name: Option<Cow<'a, str>> = "LocationName",
+        pub location_name: Option<Str<'a>> = "LocationName",
         /// The clerk's OpenID; only from the mobile helper.
-        pub staff_open_id: Option<Cow<'a, str>> = "StaffOpenId",
+        pub staff_open_id: Option<Str<'a>> = "StaffOpenId",
         /// The code that the user typed when redeeming alone.
-        pub verify_code: Option<Cow<'a, str>> = "VerifyCode",
+        pub verify_code: Option<Str<'a>> = "VerifyCode",
         /// The amount that the user typed when redeeming alone.
-        pub remark_amount: Option<Cow<'a, str>> = "RemarkAmount",
+        pub remark_amount: Option<Str<'a>> = "RemarkAmount",
         /// The scene it was handed out in, a number.
-        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        pub outer_id: Option<Str<'a>> = "OuterId",
         /// What the account passed when redeeming.
-        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+        pub outer_str: Option<Str<'a>> = "OuterStr",
     }
 }
 
@@ -130,15 +130,15 @@ record! {
     /// A user pays through the payment entry of a card, which redeems it.
     pub struct UserPayFromPayCell<'a> = "user_pay_from_pay_cell" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// WeChat Pay's transaction id.
-        pub trans_id: Option<Cow<'a, str>> = "TransId",
+        pub trans_id: Option<Str<'a>> = "TransId",
         /// The store's id; 0 when unknown.
         pub location_id: Option<i64> = "LocationId",
         /// The store's name.
-        pub location_name: Option<Cow<'a, str>> = "LocationName",
+        pub location_name: Option<Str<'a>> = "LocationName",
         /// The amount paid, in cents (分).
         pub fee: Option<i64> = "Fee",
         /// The amount before the discount, in cents (分).
@@ -152,13 +152,13 @@ record! {
     /// A user opens a membership card in the wallet; pushed only if the card asks for it.
     pub struct UserViewCard<'a> = "user_view_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// The scene it was handed out in, a number.
-        pub outer_id: Option<Cow<'a, str>> = "OuterId",
+        pub outer_id: Option<Str<'a>> = "OuterId",
         /// The scene of the QR code that led there.
-        pub outer_str: Option<Cow<'a, str>> = "OuterStr",
+        pub outer_str: Option<Str<'a>> = "OuterStr",
     }
 }
 
@@ -168,9 +168,9 @@ record! {
     /// A user taps the account's name in a card and enters the conversation.
     pub struct UserEnterSessionFromCard<'a> = "user_enter_session_from_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
     }
 }
 
@@ -180,9 +180,9 @@ record! {
     /// The account changed them.
     pub struct UpdateMemberCard<'a> = "update_member_card" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
         /// The change of the points, negative when taken.
         pub modify_bonus: Option<i64> = "ModifyBonus",
         /// The change of the balance, negative when spent.
@@ -196,9 +196,9 @@ record! {
     /// A user asks for a card whose stock began above 200 and is now at most 100; at most every 12 hours.
     pub struct CardSkuRemind<'a> = "card_sku_remind" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The warning in words.
-        pub detail: Option<Cow<'a, str>> = "Detail",
+        pub detail: Option<Str<'a>> = "Detail",
     }
 }
 
@@ -208,7 +208,7 @@ record! {
     /// Points for friend-sharing coupons are bought, spent or refunded.
     pub struct CardPayOrder<'a> = "card_pay_order" in cards => Success {
         /// The order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
         /// The order's state.
         pub status: Option<CardOrderStatus<'a>> = "Status",
         /// When the payment code was made, in seconds since 1970.
@@ -216,21 +216,21 @@ record! {
         /// When it was paid, in seconds since 1970; 0 if not.
         pub pay_finish_time: Option<i64> = "PayFinishTime",
         /// How it was paid; may be empty.
-        pub desc: Option<Cow<'a, str>> = "Desc",
+        pub desc: Option<Str<'a>> = "Desc",
         /// Free points left, a number.
-        pub free_coin_count: Option<Cow<'a, str>> = "FreeCoinCount",
+        pub free_coin_count: Option<Str<'a>> = "FreeCoinCount",
         /// Paid points left, a number.
-        pub pay_coin_count: Option<Cow<'a, str>> = "PayCoinCount",
+        pub pay_coin_count: Option<Str<'a>> = "PayCoinCount",
         /// Free points that this order changed, a number.
-        pub refund_free_coin_count: Option<Cow<'a, str>> = "RefundFreeCoinCount",
+        pub refund_free_coin_count: Option<Str<'a>> = "RefundFreeCoinCount",
         /// Paid points that this order changed, a number.
-        pub refund_pay_coin_count: Option<Cow<'a, str>> = "RefundPayCoinCount",
+        pub refund_pay_coin_count: Option<Str<'a>> = "RefundPayCoinCount",
         /// The order's kind.
         pub order_type: Option<CardOrderType<'a>> = "OrderType",
         /// WeChat's remark on the change; may be empty.
-        pub memo: Option<Cow<'a, str>> = "Memo",
+        pub memo: Option<Str<'a>> = "Memo",
         /// The receipt's details; may be empty.
-        pub receipt_info: Option<Cow<'a, str>> = "ReceiptInfo",
+        pub receipt_info: Option<Str<'a>> = "ReceiptInfo",
     }
 }
 
@@ -278,9 +278,9 @@ record! {
     /// A user fills in and submits the one-tap activation form, or changes what was submitted.
     pub struct SubmitMembercardUserInfo<'a> = "submit_membercard_user_info" in cards => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// The code of the user's card.
-        pub user_card_code: Option<Cow<'a, str>> = "UserCardCode",
+        pub user_card_code: Option<Str<'a>> = "UserCardCode",
     }
 }
 
@@ -290,11 +290,11 @@ record! {
     /// WeChat reviews a sub-merchant for whom the account issues cards.
     pub struct CardMerchantCheckResult<'a> = "card_merchant_check_result" in sub_merchants => Success {
         /// The sub-merchant's id.
-        pub merchant_id: Option<Cow<'a, str>> = "MerchantId",
+        pub merchant_id: Option<Str<'a>> = "MerchantId",
         /// Whether it passed.
         pub is_pass: Option<bool> = "IsPass",
         /// Why it was rejected; empty when it passed.
-        pub reason: Option<Cow<'a, str>> = "Reason",
+        pub reason: Option<Str<'a>> = "Reason",
     }
 }
 
@@ -304,9 +304,9 @@ record! {
     /// They come from the account's shelf.
     pub struct GiftcardPayDone<'a> = "giftcard_pay_done" in gift_cards => Success {
         /// The gift-card shelf's id.
-        pub page_id: Option<Cow<'a, str>> = "PageId",
+        pub page_id: Option<Str<'a>> = "PageId",
         /// The gift-card order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
     }
 }
 
@@ -316,9 +316,9 @@ record! {
     /// A user who bought a gift card sends it on, or it comes back unclaimed after 24 hours.
     pub struct GiftcardSendToFriend<'a> = "giftcard_send_to_friend" in gift_cards => Success {
         /// The gift-card shelf's id.
-        pub page_id: Option<Cow<'a, str>> = "PageId",
+        pub page_id: Option<Str<'a>> = "PageId",
         /// The gift-card order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
         /// Whether the card came back unclaimed.
         pub is_return_back: Option<bool> = "IsReturnBack",
         /// Whether it was sent to a group.
@@ -332,9 +332,9 @@ record! {
     /// A friend takes the gift card that was sent.
     pub struct GiftcardUserAccept<'a> = "giftcard_user_accept" in gift_cards => Success {
         /// The gift-card shelf's id.
-        pub page_id: Option<Cow<'a, str>> = "PageId",
+        pub page_id: Option<Str<'a>> = "PageId",
         /// The gift-card order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
         /// Whether it was sent to a group.
         pub is_chat_room: Option<bool> = "IsChatRoom",
     }
@@ -346,11 +346,11 @@ record! {
     /// A user confirms on the authorization page that an invoice may be issued for an order.
     pub struct UserAuthorizeInvoice<'a> = "user_authorize_invoice" in invoices => Success {
         /// The order that was authorized; else empty or absent.
-        pub succ_order_id: Option<Cow<'a, str>> = "SuccOrderId",
+        pub succ_order_id: Option<Str<'a>> = "SuccOrderId",
         /// The order whose authorization failed; else empty or absent.
-        pub fail_order_id: Option<Cow<'a, str>> = "FailOrderId",
+        pub fail_order_id: Option<Str<'a>> = "FailOrderId",
         /// The AppID that asked for the authorization.
-        pub app_id: Option<Cow<'a, str>> = "AppId|AuthorizeAppId",
+        pub app_id: Option<Str<'a>> = "AppId|AuthorizeAppId",
         /// Where the user authorized.
         pub source: Option<InvoiceSource<'a>> = "Source|source",
     }
@@ -378,9 +378,9 @@ record! {
         /// The outcome; its codes are not documented.
         pub status: Option<i64> = "status",
         /// The serial number of the request (发票请求流水号).
-        pub fpqqlsh: Option<Cow<'a, str>> = "fpqqlsh",
+        pub fpqqlsh: Option<Str<'a>> = "fpqqlsh",
         /// The seller's taxpayer number (纳税人识别号).
-        pub nsrsbh: Option<Cow<'a, str>> = "nsrsbh",
+        pub nsrsbh: Option<Str<'a>> = "nsrsbh",
     }
 }
 
@@ -390,9 +390,9 @@ record! {
     /// An invoice is locked, redeemed for reimbursement, released or cancelled.
     pub struct UpdateInvoiceStatus<'a> = "update_invoice_status" in invoice_states => Success {
         /// The card template's id.
-        pub card_id: Option<Cow<'a, str>> = "CardId",
+        pub card_id: Option<Str<'a>> = "CardId",
         /// This user's invoice card's code.
-        pub code: Option<Cow<'a, str>> = "Code",
+        pub code: Option<Str<'a>> = "Code",
         /// The invoice's state.
         pub status: Option<InvoiceStatus<'a>> = "Status",
     }
@@ -418,19 +418,19 @@ record! {
     /// A user scans the merchant's code or opens its link and submits a saved invoice title.
     pub struct SubmitInvoiceTitle<'a> = "submit_invoice_title" in invoice_titles => Success {
         /// The name that the invoice is made out to.
-        pub title: Option<Cow<'a, str>> = "title",
+        pub title: Option<Str<'a>> = "title",
         /// The telephone number.
-        pub phone: Option<Cow<'a, str>> = "phone",
+        pub phone: Option<Str<'a>> = "phone",
         /// The taxpayer number; empty for a person.
-        pub tax_no: Option<Cow<'a, str>> = "tax_no",
+        pub tax_no: Option<Str<'a>> = "tax_no",
         /// The address.
-        pub addr: Option<Cow<'a, str>> = "addr",
+        pub addr: Option<Str<'a>> = "addr",
         /// The bank.
-        pub bank_type: Option<Cow<'a, str>> = "bank_type",
+        pub bank_type: Option<Str<'a>> = "bank_type",
         /// The bank account's number.
-        pub bank_no: Option<Cow<'a, str>> = "bank_no",
+        pub bank_no: Option<Str<'a>> = "bank_no",
         /// What the merchant attached to the code.
-        pub attach: Option<Cow<'a, str>> = "attach",
+        pub attach: Option<Str<'a>> = "attach",
         /// Whether a company or a person.
         pub title_type: Option<InvoiceTitleType<'a>> = "title_type",
     }
@@ -452,12 +452,12 @@ record! {
     /// A buyer pays an order of the account's old WeChat shop.
     pub struct MerchantOrder<'a> = "merchant_order" in none => Success {
         /// The order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
         /// The order's state: `2` paid, to be shipped.
         pub order_status: Option<i64> = "OrderStatus",
         /// The product's id.
-        pub product_id: Option<Cow<'a, str>> = "ProductId",
+        pub product_id: Option<Str<'a>> = "ProductId",
         /// The chosen variants, as `id:value` pairs joined by semicolons.
-        pub sku_info: Option<Cow<'a, str>> = "SkuInfo",
+        pub sku_info: Option<Str<'a>> = "SkuInfo",
     }
 }

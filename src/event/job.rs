@@ -1,6 +1,6 @@
 //! Jobs and notifications: what became of what the account sent.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::{names, record};
 
@@ -10,7 +10,7 @@ record! {
     /// WeChat has finished sending one template message; [`from_user`](crate::Event::from_user) is its receiver.
     pub struct TemplateSendJobFinish<'a> = "template_send_job_finish" in templates => Success {
         /// The template message's id, as returned when it was sent.
-        pub msg_id: Option<Cow<'a, str>> = "MsgID",
+        pub msg_id: Option<Str<'a>> = "MsgID",
         /// How the delivery ended.
         pub status: Option<TemplateStatus<'a>> = "Status",
     }
@@ -37,7 +37,7 @@ record! {
     /// WeChat's own, `mphelper`.
     pub struct MassSendJobFinish<'a> = "mass_send_job_finish" in mass_messages => Success {
         /// The mass message's id.
-        pub msg_id: Option<Cow<'a, str>> = "MsgID",
+        pub msg_id: Option<Str<'a>> = "MsgID",
         /// How the job ended.
         pub status: Option<MassSendStatus<'a>> = "Status",
         /// Followers the message was addressed to.
@@ -74,7 +74,7 @@ record! {
         /// What WeChat found about the article; the codes are not documented.
         pub audit_state: Option<i64> = "AuditState",
         /// The similar original article's address.
-        pub original_article_url: Option<Cow<'a, str>> = "OriginalArticleUrl",
+        pub original_article_url: Option<Str<'a>> = "OriginalArticleUrl",
         /// The kind of the similar original article; the codes are not documented.
         pub original_article_type: Option<i64> = "OriginalArticleType",
         /// Whether it may be reprinted.
@@ -92,7 +92,7 @@ record! {
         /// Which article, from 1.
         pub article_idx: Option<u32> = "ArticleIdx",
         /// The article's address.
-        pub article_url: Option<Cow<'a, str>> = "ArticleUrl",
+        pub article_url: Option<Str<'a>> = "ArticleUrl",
     }
 }
 
@@ -140,7 +140,7 @@ record! {
     /// WeChat has finished publishing a draft that was submitted through the API.
     pub struct PublishJobFinish<'a> = "publish_job_finish" in publishing => Success {
         /// The publishing job's id.
-        pub publish_id: Option<Cow<'a, str>> = "PublishEventInfo/publish_id",
+        pub publish_id: Option<Str<'a>> = "PublishEventInfo/publish_id",
         /// The outcome.
         ///
         /// `0` published; `1` in progress; `2` originality check failed; `3` ordinary failure; `4` rejected by
@@ -148,7 +148,7 @@ record! {
         /// by WeChat.
         pub publish_status: Option<i64> = "PublishEventInfo/publish_status",
         /// The published post's id, on success.
-        pub article_id: Option<Cow<'a, str>> = "PublishEventInfo/article_id",
+        pub article_id: Option<Str<'a>> = "PublishEventInfo/article_id",
         /// How many articles it has.
         pub count: Option<u32> = "PublishEventInfo/article_detail/count",
         /// The articles.
@@ -164,7 +164,7 @@ record! {
         /// Which article, from 1.
         pub idx: Option<u32> = "idx",
         /// Its permanent address.
-        pub article_url: Option<Cow<'a, str>> = "article_url",
+        pub article_url: Option<Str<'a>> = "article_url",
     }
 }
 
@@ -183,7 +183,7 @@ record! {
     /// What the user answered for one template.
     pub struct SubscribeMsgPopup<'a> {
         /// The template's id.
-        pub template_id: Option<Cow<'a, str>> = "TemplateId",
+        pub template_id: Option<Str<'a>> = "TemplateId",
         /// The answer for this template.
         pub subscribe_status_string: Option<SubscribeStatus<'a>> = "SubscribeStatusString",
         /// Where the pop-up was shown: `1` a web page; `2` an article.
@@ -216,7 +216,7 @@ record! {
     /// What the user changed for one template.
     pub struct SubscribeMsgChange<'a> {
         /// The template's id.
-        pub template_id: Option<Cow<'a, str>> = "TemplateId",
+        pub template_id: Option<Str<'a>> = "TemplateId",
         /// The new choice for this template.
         pub subscribe_status_string: Option<SubscribeStatus<'a>> = "SubscribeStatusString",
     }
@@ -237,12 +237,12 @@ record! {
     /// What became of the notification of one template.
     pub struct SubscribeMsgSent<'a> {
         /// The template's id.
-        pub template_id: Option<Cow<'a, str>> = "TemplateId",
+        pub template_id: Option<Str<'a>> = "TemplateId",
         /// The notification's id.
-        pub msg_id: Option<Cow<'a, str>> = "MsgID",
+        pub msg_id: Option<Str<'a>> = "MsgID",
         /// `0` when delivered, else WeChat's error number, such as 43101: refused by the user.
         pub error_code: Option<i64> = "ErrorCode",
         /// The error in words; `success` when delivered.
-        pub error_status: Option<Cow<'a, str>> = "ErrorStatus",
+        pub error_status: Option<Str<'a>> = "ErrorStatus",
     }
 }

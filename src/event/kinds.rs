@@ -196,6 +196,17 @@ macro_rules! kinds {
             }
         }
 
+        /// The fields of a typed kind, by their names here; nothing of an unknown one.
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for Kind<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $($(Kind::$kind(kind) => kind.serialize(serializer),)*)*
+                    Kind::Unknown(_) => serializer.serialize_none(),
+                }
+            }
+        }
+
         /// The kinds by official page, in the order of the official pages.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! Events of the menu's special buttons: scan, pictures, place, mini program.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::record;
 
@@ -8,11 +8,11 @@ record! {
     /// A follower scanned something by a `scancode_push` button, and WeChat shows the result.
     pub struct ScancodePush<'a> = "scancode_push" in menu => Success {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// What was scanned, usually `qrcode`.
-        pub scan_type: Option<Cow<'a, str>> = "ScanCodeInfo/ScanType",
+        pub scan_type: Option<Str<'a>> = "ScanCodeInfo/ScanType",
         /// What it says.
-        pub scan_result: Option<Cow<'a, str>> = "ScanCodeInfo/ScanResult",
+        pub scan_result: Option<Str<'a>> = "ScanCodeInfo/ScanResult",
     }
 }
 
@@ -20,11 +20,11 @@ record! {
     /// A follower scanned something by a `scancode_waitmsg` button, and waits for the account's answer.
     pub struct ScancodeWaitmsg<'a> = "scancode_waitmsg" in menu => Reply {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// What was scanned, usually `qrcode`.
-        pub scan_type: Option<Cow<'a, str>> = "ScanCodeInfo/ScanType",
+        pub scan_type: Option<Str<'a>> = "ScanCodeInfo/ScanType",
         /// What it says.
-        pub scan_result: Option<Cow<'a, str>> = "ScanCodeInfo/ScanResult",
+        pub scan_result: Option<Str<'a>> = "ScanCodeInfo/ScanResult",
     }
 }
 
@@ -32,11 +32,11 @@ record! {
     /// A follower took pictures by a `pic_sysphoto` button; they follow as messages.
     pub struct PicSysphoto<'a> = "pic_sysphoto" in menu => Reply {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// How many pictures.
         pub count: Option<u32> = "SendPicsInfo/Count",
         /// MD5 of each picture, in hexadecimal.
-        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+        pub pic_md5_sum: Vec<Str<'a>> = "SendPicsInfo/PicList/item/PicMd5Sum",
     }
 }
 
@@ -44,11 +44,11 @@ record! {
     /// A follower took or chose pictures by a `pic_photo_or_album` button; they follow as messages.
     pub struct PicPhotoOrAlbum<'a> = "pic_photo_or_album" in menu => Reply {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// How many pictures.
         pub count: Option<u32> = "SendPicsInfo/Count",
         /// MD5 of each picture, in hexadecimal.
-        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+        pub pic_md5_sum: Vec<Str<'a>> = "SendPicsInfo/PicList/item/PicMd5Sum",
     }
 }
 
@@ -56,11 +56,11 @@ record! {
     /// A follower chose pictures of the WeChat album by a `pic_weixin` button; they follow as messages.
     pub struct PicWeixin<'a> = "pic_weixin" in menu => Reply {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// How many pictures.
         pub count: Option<u32> = "SendPicsInfo/Count",
         /// MD5 of each picture, in hexadecimal.
-        pub pic_md5_sum: Vec<Cow<'a, str>> = "SendPicsInfo/PicList/item/PicMd5Sum",
+        pub pic_md5_sum: Vec<Str<'a>> = "SendPicsInfo/PicList/item/PicMd5Sum",
     }
 }
 
@@ -68,7 +68,7 @@ record! {
     /// A follower chose a place by a `location_select` button; it follows as a message.
     pub struct LocationSelect<'a> = "location_select" in menu => Reply {
         /// The button's key.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// Latitude in degrees.
         pub location_x: Option<f64> = "SendLocationInfo/Location_X",
         /// Longitude in degrees.
@@ -76,9 +76,9 @@ record! {
         /// Zoom of the map; a float was seen.
         pub scale: Option<f64> = "SendLocationInfo/Scale",
         /// The place in words.
-        pub label: Option<Cow<'a, str>> = "SendLocationInfo/Label",
+        pub label: Option<Str<'a>> = "SendLocationInfo/Label",
         /// The name of the friends' circle point of interest, often empty.
-        pub poiname: Option<Cow<'a, str>> = "SendLocationInfo/Poiname",
+        pub poiname: Option<Str<'a>> = "SendLocationInfo/Poiname",
     }
 }
 
@@ -86,8 +86,8 @@ record! {
     /// A follower pressed a `miniprogram` button of the menu.
     pub struct ViewMiniprogram<'a> = "view_miniprogram" in menu => Success {
         /// The page of the mini program the button leads to.
-        pub event_key: Option<Cow<'a, str>> = "EventKey",
+        pub event_key: Option<Str<'a>> = "EventKey",
         /// The menu's id; `MENUID` literally was seen.
-        pub menu_id: Option<Cow<'a, str>> = "MenuId",
+        pub menu_id: Option<Str<'a>> = "MenuId",
     }
 }

@@ -1,6 +1,6 @@
 //! Ordinary messages: what a user sends.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::{names, record};
 
@@ -10,13 +10,13 @@ record! {
     /// A sticker that WeChat cannot forward comes as the text `【收到不支持的消息类型，暂无法显示】`.
     pub struct Text<'a> = "text" in messages => Reply {
         /// What the user wrote, control characters included.
-        pub content: Cow<'a, str> = "Content",
+        pub content: Str<'a> = "Content",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The chosen item, when the text answers a menu message of the customer-service API.
-        pub bizmsgmenuid: Option<Cow<'a, str>> = "bizmsgmenuid",
+        pub bizmsgmenuid: Option<Str<'a>> = "bizmsgmenuid",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -26,13 +26,13 @@ record! {
     /// A user sent a picture.
     pub struct Image<'a> = "image" in messages => Reply {
         /// Where to fetch the picture, for a limited time.
-        pub pic_url: Option<Cow<'a, str>> = "PicUrl",
+        pub pic_url: Option<Str<'a>> = "PicUrl",
         /// For the media API, valid for three days.
-        pub media_id: Option<Cow<'a, str>> = "MediaId",
+        pub media_id: Option<Str<'a>> = "MediaId",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -42,17 +42,17 @@ record! {
     /// A user spoke.
     pub struct Voice<'a> = "voice" in messages => Reply {
         /// For the media API, valid for three days.
-        pub media_id: Option<Cow<'a, str>> = "MediaId",
+        pub media_id: Option<Str<'a>> = "MediaId",
         /// The encoding of the sound, such as `amr` or `speex`.
-        pub format: Option<Cow<'a, str>> = "Format",
+        pub format: Option<Str<'a>> = "Format",
         /// What WeChat understood, where the account has switched speech recognition on.
-        pub recognition: Option<Cow<'a, str>> = "Recognition",
+        pub recognition: Option<Str<'a>> = "Recognition",
         /// The same sound at 16 kHz, for the media API.
-        pub media_id_16k: Option<Cow<'a, str>> = "MediaId16K",
+        pub media_id_16k: Option<Str<'a>> = "MediaId16K",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -62,13 +62,13 @@ record! {
     /// A user sent a video.
     pub struct Video<'a> = "video" in messages => Reply {
         /// For the media API, valid for three days.
-        pub media_id: Option<Cow<'a, str>> = "MediaId",
+        pub media_id: Option<Str<'a>> = "MediaId",
         /// Its still picture, for the media API.
-        pub thumb_media_id: Option<Cow<'a, str>> = "ThumbMediaId",
+        pub thumb_media_id: Option<Str<'a>> = "ThumbMediaId",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -78,13 +78,13 @@ record! {
     /// A user recorded a short video in the chat.
     pub struct ShortVideo<'a> = "short_video" in messages => Reply {
         /// For the media API, valid for three days.
-        pub media_id: Option<Cow<'a, str>> = "MediaId",
+        pub media_id: Option<Str<'a>> = "MediaId",
         /// Its still picture, for the media API.
-        pub thumb_media_id: Option<Cow<'a, str>> = "ThumbMediaId",
+        pub thumb_media_id: Option<Str<'a>> = "ThumbMediaId",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -102,11 +102,11 @@ record! {
         /// Zoom of the map; a float was seen.
         pub scale: Option<f64> = "Scale",
         /// The place in words.
-        pub label: Option<Cow<'a, str>> = "Label",
+        pub label: Option<Str<'a>> = "Label",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -116,15 +116,15 @@ record! {
     /// A user shared a page.
     pub struct Link<'a> = "link" in messages => Reply {
         /// The page's title.
-        pub title: Option<Cow<'a, str>> = "Title",
+        pub title: Option<Str<'a>> = "Title",
         /// What the page is about.
-        pub description: Option<Cow<'a, str>> = "Description",
+        pub description: Option<Str<'a>> = "Description",
         /// The page's address.
-        pub url: Option<Cow<'a, str>> = "Url",
+        pub url: Option<Str<'a>> = "Url",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -134,19 +134,19 @@ record! {
     /// A user sent a file.
     pub struct File<'a> = "file" in none => Reply {
         /// The file's name.
-        pub title: Option<Cow<'a, str>> = "Title",
+        pub title: Option<Str<'a>> = "Title",
         /// What is said of it.
-        pub description: Option<Cow<'a, str>> = "Description",
+        pub description: Option<Str<'a>> = "Description",
         /// Identifies the file; no API for fetching it is documented.
-        pub file_key: Option<Cow<'a, str>> = "FileKey",
+        pub file_key: Option<Str<'a>> = "FileKey",
         /// MD5 of the file, in hexadecimal.
-        pub file_md5: Option<Cow<'a, str>> = "FileMd5",
+        pub file_md5: Option<Str<'a>> = "FileMd5",
         /// Bytes of the file.
         pub file_total_len: Option<i64> = "FileTotalLen",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -156,19 +156,19 @@ record! {
     /// A user shared a page of a mini program.
     pub struct MiniprogramPage<'a> = "miniprogram_page" in mini_program_chat => Reply {
         /// The card's title.
-        pub title: Option<Cow<'a, str>> = "Title",
+        pub title: Option<Str<'a>> = "Title",
         /// The mini program's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The page within it.
-        pub page_path: Option<Cow<'a, str>> = "PagePath",
+        pub page_path: Option<Str<'a>> = "PagePath",
         /// Where to fetch the card's picture, for a limited time.
-        pub thumb_url: Option<Cow<'a, str>> = "ThumbUrl",
+        pub thumb_url: Option<Str<'a>> = "ThumbUrl",
         /// The card's picture, for the media API.
-        pub thumb_media_id: Option<Cow<'a, str>> = "ThumbMediaId",
+        pub thumb_media_id: Option<Str<'a>> = "ThumbMediaId",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -180,19 +180,19 @@ record! {
     /// The platform's own answer, of the same MsgType, has no type here.
     pub struct DeviceText<'a> = "device_text" in none => Reply {
         /// The original id (`gh_…`) of the account that owns the device.
-        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        pub device_type: Option<Str<'a>> = "DeviceType",
         /// The device's id, given by its maker.
-        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        pub device_id: Option<Str<'a>> = "DeviceID",
         /// The session between WeChat and the device.
-        pub session_id: Option<Cow<'a, str>> = "SessionID",
+        pub session_id: Option<Str<'a>> = "SessionID",
         /// The OpenID of the follower it is bound to.
-        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        pub open_id: Option<Str<'a>> = "OpenID",
         /// The data, in base64.
-        pub content: Option<Cow<'a, str>> = "Content",
+        pub content: Option<Str<'a>> = "Content",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -207,23 +207,23 @@ record! {
         /// What the follower did.
         pub event: Option<DeviceChange<'a>> = "Event",
         /// The original id (`gh_…`) of the account that owns the device.
-        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        pub device_type: Option<Str<'a>> = "DeviceType",
         /// The device's id, given by its maker.
-        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        pub device_id: Option<Str<'a>> = "DeviceID",
         /// The session between WeChat and the device; with bind and unbind.
-        pub session_id: Option<Cow<'a, str>> = "SessionID",
+        pub session_id: Option<Str<'a>> = "SessionID",
         /// The follower's OpenID.
-        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        pub open_id: Option<Str<'a>> = "OpenID",
         /// The device's data in base64, with bind and unbind; may be empty.
-        pub content: Option<Cow<'a, str>> = "Content",
+        pub content: Option<Str<'a>> = "Content",
         /// What is asked of the state, with the two status events.
         ///
         /// `0` unsubscribe; `1` heartbeat, to be treated as `2`; `2` subscribe.
         pub op_type: Option<i64> = "OpType",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }
@@ -250,15 +250,15 @@ record! {
     /// other messages it takes no reply.
     pub struct DeviceStatus<'a> = "device_status" in none => Success {
         /// The original id (`gh_…`) of the account that owns the device.
-        pub device_type: Option<Cow<'a, str>> = "DeviceType",
+        pub device_type: Option<Str<'a>> = "DeviceType",
         /// The device's id, given by its maker.
-        pub device_id: Option<Cow<'a, str>> = "DeviceID",
+        pub device_id: Option<Str<'a>> = "DeviceID",
         /// The device's state: `0` not connected; `1` connected.
         pub device_status: Option<i64> = "DeviceStatus",
         /// Identifies the message for its user; 64 bits, and not always a number.
-        pub msg_id: Option<Cow<'a, str>> = "MsgId",
+        pub msg_id: Option<Str<'a>> = "MsgId",
         /// The article it was sent from.
-        pub msg_data_id: Option<Cow<'a, str>> = "MsgDataId",
+        pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
     }

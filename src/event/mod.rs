@@ -20,6 +20,7 @@ mod service;
 mod store;
 mod verification;
 
+use crate::text::Str;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -130,9 +131,9 @@ impl Limits {
                 (None, None) => Kind::Unknown(Unknown { reason: Reason::Missing { field: "Event" } }),
             },
             name: match (entry, name) {
-                (Some(entry), _) => Cow::Borrowed(entry.name()),
+                (Some(entry), _) => Str::borrowed(entry.name()),
                 (None, Some(name)) => name.text(),
-                (None, None) => Cow::Borrowed(""),
+                (None, None) => Str::default(),
             },
             named_by,
             entry,
@@ -182,18 +183,18 @@ pub struct Event<'a> {
     /// `ToUserName`: the account the push is for, as `gh_…`.
     ///
     /// Empty where absent, as in a third-party platform's pushes.
-    pub to_user: Cow<'a, str>,
+    pub to_user: Str<'a>,
     /// `FromUserName`: the follower's OpenID, or WeChat's own sender.
     ///
     /// Empty where absent, as in a third-party platform's pushes.
-    pub from_user: Cow<'a, str>,
+    pub from_user: Str<'a>,
     /// `CreateTime` in seconds since 1970, also where it was written in milliseconds or as a float.
     ///
     /// 0 where absent or no such number; [`field`](Event::field) has its text.
     pub create_time: i64,
     /// What happened.
     pub kind: Kind<'a>,
-    name: Cow<'a, str>,
+    name: Str<'a>,
     named_by: NamedBy,
     entry: Option<&'static KindInfo>,
     body: Cow<'a, [u8]>,
@@ -231,7 +232,7 @@ impl<'a> Event<'a> {
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
     #[must_use]
-    pub fn field(&self, path: &str) -> Option<Cow<'_, str>> {
+    pub fn field(&self, path: &str) -> Option<Str<'_>> {
         let mut nodes = Nodes::new();
         self.read(&mut nodes)?.root().first(Path::new(path)).map(Element::text)
     }
@@ -244,7 +245,7 @@ impl<'a> Event<'a> {
     /// assert_eq!(event.fields("A/B").collect::<Vec<_>>(), ["1", "2"]);
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
-    pub fn fields(&self, path: &str) -> impl Iterator<Item = Cow<'_, str>> + use<'_, 'a> {
+    pub fn fields(&self, path: &str) -> impl Iterator<Item = Str<'_>> + use<'_, 'a> {
         let mut nodes = Nodes::new();
         let texts: Vec<_> = match self.read(&mut nodes) {
             Some(fields) => fields.root().all(Path::new(path)).map(Element::text).collect(),
@@ -253,7 +254,7 @@ impl<'a> Event<'a> {
         texts.into_iter()
     }
 
-    fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
+    pub(crate) fn read<'n>(&self, nodes: &'n mut Nodes) -> Option<Fields<'_, 'n>> {
         Fields::read(&self.body, &Limits::NONE, nodes).ok()
     }
 
@@ -270,6 +271,24 @@ impl<'a> Event<'a> {
         &self.body
     }
 
+    /// The scene of a subscribe by QR code and of a SCAN alike, without its prefix; `None` for everything else.
+    ///
+    /// ```
+    /// # use wechat_events::parse_event;
+    /// let new = b"<xml><MsgType>event</MsgType><Event>subscribe</Event><EventKey>qrscene_7</EventKey></xml>";
+    /// let known = b"<xml><MsgType>event</MsgType><Event>SCAN</Event><EventKey>7</EventKey></xml>";
+    /// assert_eq!((parse_event(new)?.scene(), parse_event(known)?.scene()), (Some("7"), Some("7")));
+    /// # Ok::<(), wechat_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn scene(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Subscribe(subscribe) => subscribe.scene(),
+            Kind::Scan(scan) => Some(scan.scene()),
+            _ => None,
+        }
+    }
+
     /// `MsgId`, which messages have and events have not.
     ///
     /// A text: it exceeds 2⁵³ and is not always a number. Not unique over users, so [`dedup_key`](Event::dedup_key)
@@ -282,7 +301,7 @@ impl<'a> Event<'a> {
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
     #[must_use]
-    pub fn msg_id(&self) -> Option<Cow<'_, str>> {
+    pub fn msg_id(&self) -> Option<Str<'_>> {
         self.field("MsgId")
     }
 
@@ -351,13 +370,13 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         Event {
-            to_user: Cow::Owned(self.to_user.into_owned()),
-            from_user: Cow::Owned(self.from_user.into_owned()),
+            to_user: self.to_user.into_owned(),
+            from_user: self.from_user.into_owned(),
             create_time: self.create_time,
             kind: self.kind.into_owned(),
             name: match self.entry {
-                Some(entry) => Cow::Borrowed(entry.name()),
-                None => Cow::Owned(self.name.into_owned()),
+                Some(entry) => Str::borrowed(entry.name()),
+                None => self.name.into_owned(),
             },
             named_by: self.named_by,
             entry: self.entry,

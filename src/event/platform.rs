@@ -3,7 +3,7 @@
 //! These pushes say what they are in `InfoType`. They come from no user and go to no account: `to_user` and `from_user`
 //! of the [`Event`](crate::Event) are empty, and they take no reply.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::record;
 
@@ -13,9 +13,9 @@ record! {
     /// Comes every ten minutes from the platform's approval on; the newest is needed for the platform's token.
     pub struct ComponentVerifyTicket<'a> = "component_verify_ticket" in tickets => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The ticket; valid for twelve hours.
-        pub component_verify_ticket: Option<Cow<'a, str>> = "ComponentVerifyTicket",
+        pub component_verify_ticket: Option<Str<'a>> = "ComponentVerifyTicket",
     }
 }
 
@@ -25,15 +25,15 @@ record! {
     /// The administrator of an account or mini program grants the platform permissions.
     pub struct Authorized<'a> = "authorized" in grants => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// AppID of the account or mini program.
-        pub authorizer_appid: Option<Cow<'a, str>> = "AuthorizerAppid",
+        pub authorizer_appid: Option<Str<'a>> = "AuthorizerAppid",
         /// The code to exchange for the authorization.
-        pub authorization_code: Option<Cow<'a, str>> = "AuthorizationCode",
+        pub authorization_code: Option<Str<'a>> = "AuthorizationCode",
         /// When the code expires, in seconds: since 1970, or from now (both were seen).
         pub authorization_code_expired_time: Option<i64> = "AuthorizationCodeExpiredTime",
         /// The pre-authorization code that the grant began with.
-        pub pre_auth_code: Option<Cow<'a, str>> = "PreAuthCode",
+        pub pre_auth_code: Option<Str<'a>> = "PreAuthCode",
     }
 }
 
@@ -43,9 +43,9 @@ record! {
     /// The administrator takes the authorization back.
     pub struct Unauthorized<'a> = "unauthorized" in grants => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// AppID of the account or mini program.
-        pub authorizer_appid: Option<Cow<'a, str>> = "AuthorizerAppid",
+        pub authorizer_appid: Option<Str<'a>> = "AuthorizerAppid",
     }
 }
 
@@ -55,15 +55,15 @@ record! {
     /// The administrator authorizes again with other permissions; nothing is pushed when they stay the same.
     pub struct UpdateAuthorized<'a> = "update_authorized" in grants => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// AppID of the account or mini program.
-        pub authorizer_appid: Option<Cow<'a, str>> = "AuthorizerAppid",
+        pub authorizer_appid: Option<Str<'a>> = "AuthorizerAppid",
         /// The code to exchange for the authorization.
-        pub authorization_code: Option<Cow<'a, str>> = "AuthorizationCode",
+        pub authorization_code: Option<Str<'a>> = "AuthorizationCode",
         /// When the code expires, in seconds: since 1970, or from now (both were seen).
         pub authorization_code_expired_time: Option<i64> = "AuthorizationCodeExpiredTime",
         /// The pre-authorization code that the grant began with.
-        pub pre_auth_code: Option<Cow<'a, str>> = "PreAuthCode",
+        pub pre_auth_code: Option<Str<'a>> = "PreAuthCode",
     }
 }
 
@@ -73,29 +73,29 @@ record! {
     /// The platform asked to register it, for a company or for a person.
     pub struct NotifyThirdFasteregister<'a> = "notify_third_fasteregister" in registration => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The new mini program's authorization code.
-        pub auth_code: Option<Cow<'a, str>> = "auth_code",
+        pub auth_code: Option<Str<'a>> = "auth_code",
         /// The company's name.
-        pub name: Option<Cow<'a, str>> = "info/name",
+        pub name: Option<Str<'a>> = "info/name",
         /// What kind of code the company's is.
         ///
         /// `1` unified social credit code (18 digits); `2` organization code (9); `3` business licence number (15).
         pub code_type: Option<i64> = "info/code_type",
         /// The company's code.
-        pub code: Option<Cow<'a, str>> = "info/code",
+        pub code: Option<Str<'a>> = "info/code",
         /// The legal representative's name.
-        pub legal_persona_name: Option<Cow<'a, str>> = "info/legal_persona_name",
+        pub legal_persona_name: Option<Str<'a>> = "info/legal_persona_name",
         /// The legal representative's WeChat id.
-        pub legal_persona_wechat: Option<Cow<'a, str>> = "info/legal_persona_wechat",
+        pub legal_persona_wechat: Option<Str<'a>> = "info/legal_persona_wechat",
         /// The person's name, for a personal mini program.
-        pub idname: Option<Cow<'a, str>> = "info/idname",
+        pub idname: Option<Str<'a>> = "info/idname",
         /// The person's WeChat id, for a personal mini program.
-        pub wxuser: Option<Cow<'a, str>> = "info/wxuser",
+        pub wxuser: Option<Str<'a>> = "info/wxuser",
         /// The platform's telephone number.
-        pub component_phone: Option<Cow<'a, str>> = "info/component_phone",
+        pub component_phone: Option<Str<'a>> = "info/component_phone",
         /// The outcome.
         ///
         /// `0` registered; `-1` company and legal representative do not match; `101` the company is dissolved; `102`
@@ -109,7 +109,7 @@ record! {
         /// not confirmed in 24 hours, face not checked; `100003` not confirmed in 24 hours.
         pub status: Option<i64> = "status",
         /// The outcome in words.
-        pub msg: Option<Cow<'a, str>> = "msg",
+        pub msg: Option<Str<'a>> = "msg",
     }
 }
 
@@ -119,17 +119,17 @@ record! {
     /// A user confirms the trial mini program that the platform asked for.
     pub struct NotifyThirdFastregisterbetaapp<'a> = "notify_third_fastregisterbetaapp" in trial_registration => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The request's id.
-        pub unique_id: Option<Cow<'a, str>> = "info/unique_id",
+        pub unique_id: Option<Str<'a>> = "info/unique_id",
         /// The mini program's name.
-        pub name: Option<Cow<'a, str>> = "info/name",
+        pub name: Option<Str<'a>> = "info/name",
         /// The outcome; `0` created.
         pub status: Option<i64> = "status",
         /// The outcome in words.
-        pub msg: Option<Cow<'a, str>> = "msg",
+        pub msg: Option<Str<'a>> = "msg",
     }
 }
 
@@ -139,27 +139,27 @@ record! {
     /// The legal representative answers the request to turn a trial mini program into a full one.
     pub struct NotifyThirdFastverifybetaapp<'a> = "notify_third_fastverifybetaapp" in trial_verification => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The company's name.
-        pub name: Option<Cow<'a, str>> = "info/name",
+        pub name: Option<Str<'a>> = "info/name",
         /// What kind of code the company's is.
         ///
         /// `1` unified social credit code (18 digits); `2` organization code (9); `3` business licence number (15).
         pub code_type: Option<i64> = "info/code_type",
         /// The company's code.
-        pub code: Option<Cow<'a, str>> = "info/code",
+        pub code: Option<Str<'a>> = "info/code",
         /// The legal representative's name.
-        pub legal_persona_name: Option<Cow<'a, str>> = "info/legal_persona_name",
+        pub legal_persona_name: Option<Str<'a>> = "info/legal_persona_name",
         /// The legal representative's WeChat id.
-        pub legal_persona_wechat: Option<Cow<'a, str>> = "info/legal_persona_wechat",
+        pub legal_persona_wechat: Option<Str<'a>> = "info/legal_persona_wechat",
         /// The platform's telephone number.
-        pub component_phone: Option<Cow<'a, str>> = "info/component_phone",
+        pub component_phone: Option<Str<'a>> = "info/component_phone",
         /// The outcome: `0` verified; else as in [`NotifyThirdFasteregister`].
         pub status: Option<i64> = "status",
         /// The outcome in words.
-        pub msg: Option<Cow<'a, str>> = "msg",
+        pub msg: Option<Str<'a>> = "msg",
     }
 }
 
@@ -169,11 +169,11 @@ record! {
     /// A verification that the platform began for a mini program reaches another step.
     pub struct Notify3rdWxaAuth<'a> = "notify_3rd_wxa_auth" in verification => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The verification task's id.
-        pub taskid: Option<Cow<'a, str>> = "taskid",
+        pub taskid: Option<Str<'a>> = "taskid",
         /// The task's step.
         ///
         /// `0` begun; `1` timed out after 24 hours; `2` the user refused; `3` the user agreed; `4` face check begun;
@@ -187,11 +187,11 @@ record! {
         /// `5` rejected for good.
         pub apply_status: Option<i64> = "apply_status",
         /// The reviewer's message, or why it failed.
-        pub message: Option<Cow<'a, str>> = "message",
+        pub message: Option<Str<'a>> = "message",
         /// The reviewing company's name.
-        pub provider: Option<Cow<'a, str>> = "dispatch_info/provider",
+        pub provider: Option<Str<'a>> = "dispatch_info/provider",
         /// How to reach the reviewing company.
-        pub contact: Option<Cow<'a, str>> = "dispatch_info/contact",
+        pub contact: Option<Str<'a>> = "dispatch_info/contact",
         /// When it was appointed, in seconds since 1970.
         pub dispatch_time: Option<i64> = "dispatch_info/dispatch_time",
     }
@@ -203,13 +203,13 @@ record! {
     /// Comes sixty days before, thirty days before and on the day it ends.
     pub struct Notify3rdWxaWxverify<'a> = "notify_3rd_wxa_wxverify" in verification => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// When the verification ends, in seconds since 1970.
         pub expired: Option<i64> = "expired",
         /// The reminder in words.
-        pub message: Option<Cow<'a, str>> = "message",
+        pub message: Option<Str<'a>> = "message",
     }
 }
 
@@ -219,9 +219,9 @@ record! {
     /// The platform began both for a mini program in one procedure (认证及备案).
     pub struct Notify3rdWxaAuthAndIcp<'a> = "notify_3rd_wxa_auth_and_icp" in verification_and_filing => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The procedure's id.
-        pub procedure_id: Option<Cow<'a, str>> = "procedure_id",
+        pub procedure_id: Option<Str<'a>> = "procedure_id",
         /// The procedure's step.
         ///
         /// `9` phone check passed; `15` waiting for payment; `16` paid; `17` verification in review; `18`
@@ -239,11 +239,11 @@ record! {
     /// The administrator of a mini program finishes the face check that the platform asked for.
     pub struct NotifyIcpfilingVerifyResult<'a> = "notify_icpfiling_verify_result" in face_check => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The face-check task's id.
-        pub task_id: Option<Cow<'a, str>> = "task_id",
+        pub task_id: Option<Str<'a>> = "task_id",
         /// The mini program's AppID.
-        pub verify_appid: Option<Cow<'a, str>> = "verify_appid",
+        pub verify_appid: Option<Str<'a>> = "verify_appid",
         /// The outcome: `2` failed; `3` passed.
         pub result: Option<i64> = "result",
         /// The verification's step, in a combined procedure; codes as [`Notify3rdWxaAuth::task_status`].
@@ -257,9 +257,9 @@ record! {
     /// WeChat or the authority has decided on a mini program's ICP filing.
     pub struct NotifyApplyIcpfilingResult<'a> = "notify_apply_icpfiling_result" in filing => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The mini program's AppID.
-        pub authorizer_appid: Option<Cow<'a, str>> = "authorizer_appid",
+        pub authorizer_appid: Option<Str<'a>> = "authorizer_appid",
         /// The filing's state.
         ///
         /// `2` in review by WeChat; `3` rejected by WeChat; `4` in review by the authority; `5` rejected by the
@@ -274,7 +274,7 @@ record! {
     /// A batch of order-page paths that the platform set for mini programs has been submitted.
     pub struct OrderPathApplyResultNotify<'a> = "order_path_apply_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// What became of each mini program's path.
         pub list: Vec<OrderPathApplyResult<'a>> = "list",
     }
@@ -284,7 +284,7 @@ record! {
     /// Whether one mini program's order-page path was handed in.
     pub struct OrderPathApplyResult<'a> {
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The outcome: `0` submitted; `1` submitted before; `-1` WeChat is busy; `-2` invalid AppID.
         pub ret_code: Option<i64> = "ret_code",
     }
@@ -296,7 +296,7 @@ record! {
     /// WeChat has reviewed the order-page path of a mini program.
     pub struct OrderPathAuditResultNotify<'a> = "order_path_audit_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// What the review of each mini program's path found.
         pub list: Vec<OrderPathAuditResult<'a>> = "list",
     }
@@ -306,7 +306,7 @@ record! {
     /// What the review of one mini program's order-page path found.
     pub struct OrderPathAuditResult<'a> {
         /// The mini program's AppID.
-        pub appid: Option<Cow<'a, str>> = "appid",
+        pub appid: Option<Str<'a>> = "appid",
         /// The review's id.
         pub audit_id: Option<i64> = "audit_id",
         /// The outcome: `2` in review; `3` rejected; `4` approved.
@@ -316,7 +316,7 @@ record! {
         /// When it was reviewed, in seconds since 1970.
         pub audit_time: Option<i64> = "audit_time",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
     }
 }
 
@@ -327,12 +327,12 @@ record! {
     /// event has no `AppId`.
     pub struct WxaNicknameAudit<'a> = "wxa_nickname_audit" in nicknames => Success {
         /// The third-party platform's AppID.
-        pub app_id: Option<Cow<'a, str>> = "AppId",
+        pub app_id: Option<Str<'a>> = "AppId",
         /// The outcome: `2` rejected; `3` approved.
         pub ret: Option<i64> = "ret",
         /// The name.
-        pub nickname: Option<Cow<'a, str>> = "nickname",
+        pub nickname: Option<Str<'a>> = "nickname",
         /// Why it was rejected; may be empty.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
     }
 }

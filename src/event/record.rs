@@ -6,8 +6,8 @@
 //!     pub struct Scan<'a> = "scan" in events => Reply {         its sample tests/pushes/scan.xml, its official page
 //!                                                               in `page`, and what may be answered
 //!         /// The scene.
-//!         pub event_key: Cow<'a, str> = "EventKey",             bare: required, or the kind is Unknown
-//!         pub ticket: Option<Cow<'a, str>> = "Ticket",          Option: the first such element, where it reads
+//!         pub event_key: Str<'a> = "EventKey",             bare: required, or the kind is Unknown
+//!         pub ticket: Option<Str<'a>> = "Ticket",          Option: the first such element, where it reads
 //!         pub items: Vec<Item<'a>> = "List/item",               Vec: all of them, each that reads
 //!     }
 //! }
@@ -16,7 +16,7 @@
 //! names! { pub enum Status { Success = "success", … } }         a text of which WeChat documents the values
 //! ```
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::{Answers, Reason};
 use crate::fields::{Element, Path, trim};
@@ -37,6 +37,12 @@ pub(crate) trait Field<'a>: Sized {
     const PARTS: &'static [Part];
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason>;
     fn into_owned(self) -> Self::Owned;
+
+    /// Whether there is nothing to serialize.
+    #[cfg(feature = "serde")]
+    fn is_absent(&self) -> bool {
+        false
+    }
 }
 
 impl<'a, T: Value<'a>> Field<'a> for T {
@@ -69,6 +75,11 @@ impl<'a, T: Value<'a>> Field<'a> for Option<T> {
     fn into_owned(self) -> Self::Owned {
         self.map(Value::into_owned)
     }
+
+    #[cfg(feature = "serde")]
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
 }
 
 impl<'a, T: Value<'a>> Field<'a> for Vec<T> {
@@ -84,16 +95,16 @@ impl<'a, T: Value<'a>> Field<'a> for Vec<T> {
     }
 }
 
-impl<'a> Value<'a> for Cow<'a, str> {
-    type Owned = Cow<'static, str>;
+impl<'a> Value<'a> for Str<'a> {
+    type Owned = Str<'static>;
 
     #[inline]
     fn value(element: Element<'_, 'a>) -> Option<Self> {
         Some(element.text())
     }
 
-    fn into_owned(self) -> Cow<'static, str> {
-        Cow::Owned(self.into_owned())
+    fn into_owned(self) -> Str<'static> {
+        self.into_owned()
     }
 }
 
@@ -284,6 +295,23 @@ macro_rules! record {
             }
         }
 
+        // By hand: derived for all kinds, it would take longer to compile than the rest of the crate.
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeStruct;
+
+                let fields: &[bool] = &[$($crate::event::record::Field::is_absent(&self.$field)),*];
+                let present = fields.iter().filter(|absent| !**absent).count();
+                #[allow(unused_mut, reason = "a kind without fields writes nothing")]
+                let mut form = serializer.serialize_struct(stringify!($name), present)?;
+                $(if !$crate::event::record::Field::is_absent(&self.$field) {
+                    form.serialize_field(stringify!($field), &self.$field)?;
+                })*
+                form.end()
+            }
+        }
+
         impl std::fmt::Debug for $name<'_> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))$(.field(stringify!($field), &self.$field))*.finish()
@@ -310,7 +338,7 @@ macro_rules! names {
                 $variant,
             )*
             /// Any other text, as it came.
-            Other(std::borrow::Cow<'a, str>),
+            Other($crate::text::Str<'a>),
         }
 
         impl $name<'_> {
@@ -330,6 +358,13 @@ macro_rules! names {
             }
         }
 
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
         impl<'a> $crate::event::record::Value<'a> for $name<'a> {
             type Owned = $name<'static>;
 
@@ -343,7 +378,7 @@ macro_rules! names {
             fn into_owned(self) -> $name<'static> {
                 match self {
                     $($name::$variant => $name::$variant,)*
-                    $name::Other(text) => $name::Other(std::borrow::Cow::Owned(text.into_owned())),
+                    $name::Other(text) => $name::Other(text.into_owned()),
                 }
             }
         }

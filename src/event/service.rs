@@ -1,6 +1,6 @@
 //! Customer service, shopping guides, and users' data.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::record;
 
@@ -10,7 +10,7 @@ record! {
     /// An agent takes a follower's conversation, or the account assigns it through the API.
     pub struct KfCreateSession<'a> = "kf_create_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
-        pub kf_account: Option<Cow<'a, str>> = "KfAccount",
+        pub kf_account: Option<Str<'a>> = "KfAccount",
     }
 }
 
@@ -20,9 +20,9 @@ record! {
     /// The agent, the API or a time-out ends the session.
     pub struct KfCloseSession<'a> = "kf_close_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
-        pub kf_account: Option<Cow<'a, str>> = "KfAccount",
+        pub kf_account: Option<Str<'a>> = "KfAccount",
         /// How the session ended; the values are not documented, `KF` was seen.
-        pub close_type: Option<Cow<'a, str>> = "CloseType",
+        pub close_type: Option<Str<'a>> = "CloseType",
     }
 }
 
@@ -32,9 +32,9 @@ record! {
     /// An agent hands the conversation over to a colleague.
     pub struct KfSwitchSession<'a> = "kf_switch_session" in none => Success {
         /// The agent who handed over, as `name@account`.
-        pub from_kf_account: Option<Cow<'a, str>> = "FromKfAccount",
+        pub from_kf_account: Option<Str<'a>> = "FromKfAccount",
         /// The agent who took over, as `name@account`.
-        pub to_kf_account: Option<Cow<'a, str>> = "ToKfAccount",
+        pub to_kf_account: Option<Str<'a>> = "ToKfAccount",
     }
 }
 
@@ -44,18 +44,18 @@ record! {
     /// The code belongs to one of the account's guides. WeChat has taken the feature offline.
     pub struct GuideQrcodeScanEvent<'a> = "guide_qrcode_scan_event" in guide_codes => Success {
         /// The guide's WeChat id.
-        pub qrcode_guide_account: Option<Cow<'a, str>> = "GuideScanEvent/qrcode_guide_account",
+        pub qrcode_guide_account: Option<Str<'a>> = "GuideScanEvent/qrcode_guide_account",
         /// The guide's OpenID, where bound by it.
-        pub qrcode_guide_openid: Option<Cow<'a, str>> = "GuideScanEvent/qrcode_guide_openid",
+        pub qrcode_guide_openid: Option<Str<'a>> = "GuideScanEvent/qrcode_guide_openid",
         /// The OpenID of the user who scanned.
-        pub openid: Option<Cow<'a, str>> = "GuideScanEvent/openid",
+        pub openid: Option<Str<'a>> = "GuideScanEvent/openid",
         /// What came of it.
         ///
         /// `1` the code's guide is no longer valid; `2` the user is now bound to the guide; `3` the user was bound to
         /// the guide already; `4` the user is bound to another guide.
         pub action: Option<i64> = "GuideScanEvent/action",
         /// What was given when the code was made.
-        pub qrcode_info: Option<Cow<'a, str>> = "GuideScanEvent/qrcode_info",
+        pub qrcode_info: Option<Str<'a>> = "GuideScanEvent/qrcode_info",
     }
 }
 
@@ -65,9 +65,9 @@ record! {
     /// The account had asked somebody to be its guide. WeChat has taken the feature offline.
     pub struct GuideInviteResultEvent<'a> = "guide_invite_result_event" in guide_accounts => Success {
         /// The guide's WeChat id, where invited by it.
-        pub guide_account: Option<Cow<'a, str>> = "GuideInviteEvent/guide_account",
+        pub guide_account: Option<Str<'a>> = "GuideInviteEvent/guide_account",
         /// The guide's OpenID, where invited by it.
-        pub guide_openid: Option<Cow<'a, str>> = "GuideInviteEvent/guide_openid",
+        pub guide_openid: Option<Str<'a>> = "GuideInviteEvent/guide_openid",
         /// The outcome; `1` is the only value documented.
         pub invite_result: Option<i64> = "GuideInviteEvent/invite_result",
     }
@@ -80,11 +80,11 @@ record! {
     /// ought to fetch or delete nickname and picture.
     pub struct UserInfoModified<'a> = "user_info_modified" in authorizations => Success {
         /// The user.
-        pub open_id: Option<Cow<'a, str>> = "OpenID|openid",
+        pub open_id: Option<Str<'a>> = "OpenID|openid",
         /// The AppID the authorization was for.
-        pub app_id: Option<Cow<'a, str>> = "AppID|appid",
+        pub app_id: Option<Str<'a>> = "AppID|appid",
         /// The user's UnionID, where the account has one.
-        pub union_id: Option<Cow<'a, str>> = "UnionID",
+        pub union_id: Option<Str<'a>> = "UnionID",
     }
 }
 
@@ -94,18 +94,18 @@ record! {
     /// Data granted to the account's pages is withdrawn, and to be deleted.
     pub struct UserAuthorizationRevoke<'a> = "user_authorization_revoke" in authorizations => Success {
         /// The user.
-        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        pub open_id: Option<Str<'a>> = "OpenID",
         /// The AppID the authorization was for.
-        pub app_id: Option<Cow<'a, str>> = "AppID",
+        pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
         /// `201` address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and
         /// picture; `206` location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
-        pub revoke_info: Option<Cow<'a, str>> = "RevokeInfo",
+        pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
-        pub plugin_id: Option<Cow<'a, str>> = "PluginID",
+        pub plugin_id: Option<Str<'a>> = "PluginID",
         /// The user's id with the plugin, where it was one.
-        pub open_pid: Option<Cow<'a, str>> = "OpenPID",
+        pub open_pid: Option<Str<'a>> = "OpenPID",
     }
 }
 
@@ -116,17 +116,17 @@ record! {
     /// data.
     pub struct UserAuthorizationCancellation<'a> = "user_authorization_cancellation" in authorizations => Success {
         /// The user.
-        pub open_id: Option<Cow<'a, str>> = "OpenID",
+        pub open_id: Option<Str<'a>> = "OpenID",
         /// The AppID the authorization was for.
-        pub app_id: Option<Cow<'a, str>> = "AppID",
+        pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
         /// `201` address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and
         /// picture; `206` location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
-        pub revoke_info: Option<Cow<'a, str>> = "RevokeInfo",
+        pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
-        pub plugin_id: Option<Cow<'a, str>> = "PluginID",
+        pub plugin_id: Option<Str<'a>> = "PluginID",
         /// The user's id with the plugin, where it was one.
-        pub open_pid: Option<Cow<'a, str>> = "OpenPID",
+        pub open_pid: Option<Str<'a>> = "OpenPID",
     }
 }

@@ -1,6 +1,6 @@
 //! Stores, Wi-Fi, shake-around, product scan.
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::{names, record};
 
@@ -10,13 +10,13 @@ record! {
     /// WeChat has reviewed a store that the account created.
     pub struct PoiCheckNotify<'a> = "poi_check_notify" in stores => Success {
         /// The merchant's own id of the store.
-        pub uniq_id: Option<Cow<'a, str>> = "UniqId",
+        pub uniq_id: Option<Str<'a>> = "UniqId",
         /// WeChat's id of the store.
-        pub poi_id: Option<Cow<'a, str>> = "PoiId",
+        pub poi_id: Option<Str<'a>> = "PoiId",
         /// The outcome.
         pub result: Option<PoiResult<'a>> = "Result|result",
         /// Why it was rejected, or a remark.
-        pub msg: Option<Cow<'a, str>> = "Msg|msg",
+        pub msg: Option<Str<'a>> = "Msg|msg",
     }
 }
 
@@ -42,7 +42,7 @@ record! {
         /// `0` not submitted; `1` approved; `2` in review; `3` rejected; `4` refused by the administrator.
         pub status: Option<i64> = "status",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
     }
 }
 
@@ -56,17 +56,17 @@ record! {
         /// The outcome; its codes are not documented, and it was seen empty.
         pub status: Option<i64> = "status",
         /// The place's id on Tencent Maps.
-        pub map_poi_id: Option<Cow<'a, str>> = "map_poi_id",
+        pub map_poi_id: Option<Str<'a>> = "map_poi_id",
         /// The store's name.
-        pub name: Option<Cow<'a, str>> = "name",
+        pub name: Option<Str<'a>> = "name",
         /// The store's address.
-        pub address: Option<Cow<'a, str>> = "address",
+        pub address: Option<Str<'a>> = "address",
         /// Longitude in degrees.
         pub longitude: Option<f64> = "longitude",
         /// Latitude in degrees.
         pub latitude: Option<f64> = "latitude",
         /// The reviewer's remark; may be empty.
-        pub sh_remark: Option<Cow<'a, str>> = "sh_remark",
+        pub sh_remark: Option<Str<'a>> = "sh_remark",
     }
 }
 
@@ -80,11 +80,11 @@ record! {
         /// The outcome: `1` approved; `3` rejected.
         pub status: Option<i64> = "status",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
         /// How the store was added: `0` newly created; `1` supplemented after an upgrade.
         pub is_upgrade: Option<i64> = "is_upgrade",
         /// The store's id, where approved.
-        pub poiid: Option<Cow<'a, str>> = "poiid",
+        pub poiid: Option<Str<'a>> = "poiid",
     }
 }
 
@@ -98,7 +98,7 @@ record! {
         /// The outcome: `1` approved; `3` rejected.
         pub status: Option<i64> = "status",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
     }
 }
 
@@ -108,11 +108,11 @@ record! {
     /// WeChat has reviewed the category submitted for showing a mini program nearby.
     pub struct NearbyCategoryAuditInfo<'a> = "nearby_category_audit_info" in none => Success {
         /// The review's id.
-        pub audit_id: Option<Cow<'a, str>> = "audit_id",
+        pub audit_id: Option<Str<'a>> = "audit_id",
         /// The outcome: `3` approved; `2` rejected.
         pub status: Option<i64> = "status",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
     }
 }
 
@@ -122,13 +122,13 @@ record! {
     /// WeChat has reviewed a place submitted for showing a mini program nearby.
     pub struct AddNearbyPoiAuditInfo<'a> = "add_nearby_poi_audit_info" in none => Success {
         /// The review's id.
-        pub audit_id: Option<Cow<'a, str>> = "audit_id",
+        pub audit_id: Option<Str<'a>> = "audit_id",
         /// The outcome: `3` approved; `2` rejected.
         pub status: Option<i64> = "status",
         /// Why it was rejected; empty when approved.
-        pub reason: Option<Cow<'a, str>> = "reason",
+        pub reason: Option<Str<'a>> = "reason",
         /// The place's id.
-        pub poi_id: Option<Cow<'a, str>> = "poi_id",
+        pub poi_id: Option<Str<'a>> = "poi_id",
     }
 }
 
@@ -142,11 +142,11 @@ record! {
         /// Reserved: a fixed value.
         pub expire_time: Option<i64> = "ExpireTime",
         /// Reserved: a fixed value.
-        pub vendor_id: Option<Cow<'a, str>> = "VendorId",
+        pub vendor_id: Option<Str<'a>> = "VendorId",
         /// The store's id.
-        pub place_id: Option<Cow<'a, str>> = "PlaceId|ShopId",
+        pub place_id: Option<Str<'a>> = "PlaceId|ShopId",
         /// The access point's MAC address.
-        pub device_no: Option<Cow<'a, str>> = "DeviceNo",
+        pub device_no: Option<Str<'a>> = "DeviceNo",
     }
 }
 
@@ -166,7 +166,7 @@ record! {
     /// A Bluetooth beacon of the account.
     pub struct Beacon<'a> {
         /// Its UUID.
-        pub uuid: Option<Cow<'a, str>> = "Uuid",
+        pub uuid: Option<Str<'a>> = "Uuid",
         /// Its major number.
         pub major: Option<u32> = "Major",
         /// Its minor number.
@@ -184,19 +184,19 @@ record! {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
         /// The product code.
-        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        pub key_str: Option<Str<'a>> = "KeyStr",
         /// The country set in the user's profile.
-        pub country: Option<Cow<'a, str>> = "Country",
+        pub country: Option<Str<'a>> = "Country",
         /// The province set in the user's profile.
-        pub province: Option<Cow<'a, str>> = "Province",
+        pub province: Option<Str<'a>> = "Province",
         /// The city set in the user's profile.
-        pub city: Option<Cow<'a, str>> = "City",
+        pub city: Option<Str<'a>> = "City",
         /// The sex set in the user's profile: `0` unknown; `1` male; `2` female.
         pub sex: Option<i64> = "Sex",
         /// How the page was opened: `1` by scanning; `2` in another way.
         pub scene: Option<i64> = "Scene",
         /// What was given when the product's QR code was made.
-        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+        pub ext_info: Option<Str<'a>> = "ExtInfo",
     }
 }
 
@@ -220,9 +220,9 @@ record! {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
         /// The product code.
-        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        pub key_str: Option<Str<'a>> = "KeyStr",
         /// What was given when the product's QR code was made.
-        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+        pub ext_info: Option<Str<'a>> = "ExtInfo",
     }
 }
 
@@ -234,11 +234,11 @@ record! {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
         /// The product code.
-        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        pub key_str: Option<Str<'a>> = "KeyStr",
         /// What was given when the product's QR code was made.
-        pub ext_info: Option<Cow<'a, str>> = "ExtInfo",
+        pub ext_info: Option<Str<'a>> = "ExtInfo",
         /// The administrative region's code, down to the province.
-        pub region_code: Option<Cow<'a, str>> = "RegionCode",
+        pub region_code: Option<Str<'a>> = "RegionCode",
     }
 }
 
@@ -250,11 +250,11 @@ record! {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
         /// The product code.
-        pub key_str: Option<Cow<'a, str>> = "KeyStr",
+        pub key_str: Option<Str<'a>> = "KeyStr",
         /// The outcome.
         pub result: Option<ProductResult<'a>> = "Result",
         /// Why it was rejected; empty when approved.
-        pub reason_msg: Option<Cow<'a, str>> = "ReasonMsg",
+        pub reason_msg: Option<Str<'a>> = "ReasonMsg",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accreditation of the account (认证).
 
-use std::borrow::Cow;
+use crate::text::Str;
 
 use super::record::record;
 
@@ -22,7 +22,7 @@ record! {
         /// When it failed, in seconds since 1970.
         pub fail_time: Option<i64> = "FailTime",
         /// Why it failed.
-        pub fail_reason: Option<Cow<'a, str>> = "FailReason",
+        pub fail_reason: Option<Str<'a>> = "FailReason",
     }
 }
 
@@ -44,7 +44,7 @@ record! {
         /// When it failed, in seconds since 1970.
         pub fail_time: Option<i64> = "FailTime",
         /// Why it failed.
-        pub fail_reason: Option<Cow<'a, str>> = "FailReason",
+        pub fail_reason: Option<Str<'a>> = "FailReason",
     }
 }
 
@@ -74,7 +74,7 @@ record! {
     /// The account has paid for its verification. Seen by several accounts.
     pub struct WxVerifyPaySucc<'a> = "wx_verify_pay_succ" in none => Success {
         /// The verification order's id.
-        pub order_id: Option<Cow<'a, str>> = "OrderId",
+        pub order_id: Option<Str<'a>> = "OrderId",
     }
 }
 
@@ -84,9 +84,9 @@ record! {
     /// WeChat hands the paid application to a reviewing company. Seen, not documented.
     pub struct WxVerifyDispatch<'a> = "wx_verify_dispatch" in none => Success {
         /// The reviewing company's name.
-        pub provider: Option<Cow<'a, str>> = "Provider",
+        pub provider: Option<Str<'a>> = "Provider",
         /// How to reach it.
-        pub contact: Option<Cow<'a, str>> = "Contact",
+        pub contact: Option<Str<'a>> = "Contact",
         /// When it was handed over, in seconds since 1970.
         pub dispatch_time: Option<i64> = "DispatchTime",
     }
@@ -100,7 +100,7 @@ record! {
         /// When it was sent back, in seconds since 1970.
         pub refill_time: Option<i64> = "RefillTime",
         /// What to correct.
-        pub refill_reason: Option<Cow<'a, str>> = "RefillReason",
+        pub refill_reason: Option<Str<'a>> = "RefillReason",
     }
 }
 
@@ -112,6 +112,6 @@ record! {
         /// When it failed, in seconds since 1970.
         pub fail_time: Option<i64> = "FailTime",
         /// Why it failed.
-        pub fail_reason: Option<Cow<'a, str>> = "FailReason",
+        pub fail_reason: Option<Str<'a>> = "FailReason",
     }
 }

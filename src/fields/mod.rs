@@ -13,6 +13,7 @@ mod tree;
 use std::borrow::Cow;
 
 use crate::error::ParseError;
+use crate::text::Str;
 
 /// How large a push may be, and why not larger.
 ///
@@ -309,11 +310,11 @@ pub(crate) struct Element<'f, 'a> {
 impl<'f, 'a> Element<'f, 'a> {
     /// The element's own text.
     #[inline]
-    pub(crate) fn text(self) -> Cow<'a, str> {
+    pub(crate) fn text(self) -> Str<'a> {
         let range = self.value.range().unwrap_or_default();
         match self.text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
-            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
+            Cow::Borrowed(text) => Str::borrowed(text.get(range).unwrap_or_default()),
+            Cow::Owned(text) => text.get(range).unwrap_or_default().to_owned().into(),
         }
     }
 
@@ -380,6 +381,17 @@ impl<'f, 'a> Element<'f, 'a> {
             }
         }
         None
+    }
+
+    /// The names of its children, and these.
+    #[cfg(feature = "serde")]
+    pub(crate) fn children(self) -> impl Iterator<Item = (&'f str, Element<'f, 'a>)> {
+        let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
+        let children = below.filter(move |(_, node)| node.depth == self.depth);
+        children.filter_map(move |(index, node)| {
+            let name = node.name.range().and_then(|range| self.text.get(range)).unwrap_or_default();
+            self.at(index).map(|child| (name, child))
+        })
     }
 
     #[inline]

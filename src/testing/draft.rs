@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use super::{Request, WeChat};
-use crate::event::KINDS;
+use crate::event::{KINDS, KindInfo};
 use crate::fields::{is_json, readers};
 
 /// A push that WeChat has not sent yet; made by [`WeChat::push`] and [`WeChat::raw`].
@@ -27,6 +28,9 @@ pub struct Draft<'w> {
     wechat: &'w WeChat,
     body: Body,
     nonce: Option<String>,
+    now: Option<i64>,
+    /// Whose fields are known, so that a misspelt one is found.
+    kind: Option<&'static KindInfo>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,32 +52,33 @@ struct Field {
 }
 
 impl<'w> Draft<'w> {
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a test that misspells is to fail where it does")]
     pub(super) fn of_kind(wechat: &'w WeChat, name: &str) -> Draft<'w> {
-        let find =
-            |same: fn(&str, &str) -> bool| KINDS.iter().find(|kind| kind.names().any(|(_, known)| same(known, name)));
-        let kind = find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case));
-        let draft = |fields| Draft { wechat, body: Body::Fields { fields, timed: false }, nonce: None };
-        match kind {
-            Some(kind) => {
-                let mut draft = draft(fields(kind.sample()).unwrap_or_default());
-                if let Body::Fields { fields, .. } = &mut draft.body
-                    && let Some(msg_id) = fields.iter_mut().find(|field| field.name == "MsgId" && field.depth == 0)
-                {
-                    // As long as WeChat's, over 2⁵³.
-                    msg_id.value = (wechat.draw() >> 9 | 1 << 54).to_string();
-                }
-                draft
-            }
-            None => {
-                let mut draft = draft(fields(UNKNOWN).unwrap_or_default());
-                draft.put("Event", name);
-                draft
-            }
+        match kind(name) {
+            Some(kind) => Draft { kind: Some(kind), ..Draft::of_any(wechat, name) },
+            None => panic!("no kind is named `{name}`: event::KINDS lists them, and push_unknown takes any name"),
         }
     }
 
+    pub(super) fn of_any(wechat: &'w WeChat, name: &str) -> Draft<'w> {
+        let fields = fields(kind(name).map_or(UNKNOWN, KindInfo::sample)).unwrap_or_default();
+        let body = Body::Fields { fields, timed: false };
+        let mut draft = Draft { wechat, body, nonce: None, now: None, kind: None };
+        if let Body::Fields { fields, .. } = &mut draft.body
+            && let Some(msg_id) = fields.iter_mut().find(|field| field.name == "MsgId" && field.depth == 0)
+        {
+            // As long as WeChat's, over 2⁵³.
+            msg_id.value = (wechat.draw() >> 9 | 1 << 54).to_string();
+        }
+        if kind(name).is_none() {
+            draft.put("Event", name);
+        }
+        draft
+    }
+
     pub(super) fn of_bytes(wechat: &'w WeChat, bytes: Vec<u8>) -> Draft<'w> {
-        Draft { wechat, body: Body::Bytes(bytes), nonce: None }
+        Draft { wechat, body: Body::Bytes(bytes), nonce: None, now: None, kind: None }
     }
 
     pub(super) fn wechat(&self) -> &'w WeChat {
@@ -89,13 +94,42 @@ impl<'w> Draft<'w> {
     /// The first element at the path has it; what is not there yet is added at the end of where it belongs. CreateTime
     /// that is set so stays, else it is the time of the first delivery. [Raw](WeChat::raw) XML is written anew, and
     /// raw bytes of another kind stay as they are.
-    pub fn set(mut self, path: &str, value: &str) -> Draft<'w> {
+    ///
+    /// # Panics
+    /// For a path that the kind does not have, such as `"EvenKey"`: what WeChat may add one day is
+    /// [`set_unknown`](Draft::set_unknown).
+    #[track_caller]
+    pub fn set(self, path: &str, value: &str) -> Draft<'w> {
+        self.check(path);
+        self.set_unknown(path, value)
+    }
+
+    /// [`set`](Draft::set) for any path.
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// let request = WeChat::plain("token")?.push("text").set_unknown("Mood", "good").request(1700000000);
+    /// assert!(request.message.ends_with(b"<Mood><![CDATA[good]]></Mood>\n</xml>"));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn set_unknown(mut self, path: &str, value: &str) -> Draft<'w> {
         self.take_apart();
         self.put(path, value);
         if let Body::Fields { timed, .. } = &mut self.body {
             *timed |= path == "CreateTime";
         }
         self
+    }
+
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a test that misspells is to fail where it does")]
+    fn check(&self, path: &str) {
+        let Some(kind) = self.kind else { return };
+        let of_kind = kind.fields().iter().any(|ways| ways.split('|').any(|way| way == path));
+        let in_sample = matches!(&self.body, Body::Fields { fields, .. } if find(fields, path).is_some());
+        if !of_kind && !in_sample && !HEADER.contains(&path) {
+            panic!("`{}` has no `{path}`, but {}; set_unknown takes any path", kind.name(), kind.fields().join(", "));
+        }
     }
 
     /// Raw XML becomes fields.
@@ -138,6 +172,9 @@ impl<'w> Draft<'w> {
     /// A sample has each field that WeChat was seen to send, and not every push has them all. Raw pushes are treated
     /// as [`set`](Draft::set) treats them, and a path that is not there changes nothing.
     ///
+    /// # Panics
+    /// For a path that the kind does not have, as [`set`](Draft::set).
+    ///
     /// ```
     /// # use wechat_events::testing::WeChat;
     /// let wechat = WeChat::plain("token")?;
@@ -145,7 +182,9 @@ impl<'w> Draft<'w> {
     /// assert!(without_code.message.ends_with(b"<EventKey><![CDATA[]]></EventKey>\n</xml>"));
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
+    #[track_caller]
     pub fn without(mut self, path: &str) -> Draft<'w> {
+        self.check(path);
         self.take_apart();
         if let Body::Fields { fields, .. } = &mut self.body
             && let Some(element) = find(fields, path)
@@ -160,6 +199,22 @@ impl<'w> Draft<'w> {
         Draft { nonce: Some(nonce.into()), ..self }
     }
 
+    /// The same push, first delivered at `now`, in seconds since 1970. Default: the system's time.
+    ///
+    /// For [`send`](Draft::send) and [`respond`](Draft::respond).
+    pub fn at(self, now: i64) -> Draft<'w> {
+        Draft { now: Some(now), ..self }
+    }
+
+    /// When it is first delivered.
+    #[expect(clippy::disallowed_methods, reason = "what is not said is the system's")]
+    pub(super) fn now(&self) -> i64 {
+        self.now.unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        })
+    }
+
     /// The push as one request, sent at `now` in seconds since 1970.
     ///
     /// See [`deliver`](Draft::deliver) for all that follow when it is not answered.
@@ -172,6 +227,17 @@ impl<'w> Draft<'w> {
         self.wechat.request(&message, self.nonce.as_deref(), now)
     }
 }
+
+/// The kind of that name; in another case only where no other has it.
+fn kind(name: &str) -> Option<&'static KindInfo> {
+    let find =
+        |same: fn(&str, &str) -> bool| KINDS.iter().find(|kind| kind.names().any(|(_, known)| same(known, name)));
+    find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case))
+}
+
+/// What every kind has.
+const HEADER: [&str; 9] =
+    ["ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "InfoType", "AppId", "MsgId", "Encrypt"];
 
 /// Takes XML apart; `None` if it is none.
 fn fields(xml: &str) -> Option<Vec<Field>> {

@@ -22,16 +22,16 @@
 //! let endpoint = Endpoint::safe(token, app_id, key)?;
 //! let wechat = WeChat::safe(token, app_id, key)?;
 //!
-//! let request = wechat.push("SCAN").set("EventKey", "7").request(1700000000);
-//! let response = endpoint.respond(request.method, &request.query, &request.body, request.now, &Restaurant);
-//! assert_eq!(wechat.judge(&request, &response).field("Content").as_deref(), Some("Table 7 is yours"));
+//! wechat.push("SCAN").set("EventKey", "7").respond(&endpoint, &Restaurant).expect_text("Table 7 is yours");
 //! # Ok::<(), wechat_events::ConfigError>(())
 //! ```
+//! [`Draft::send`] is the same for a `Webhook`, with its retries, on a clock that tests can pause.
 //!
 //! # How far to believe it
 //! It does what official pages promise, and what was seen of WeChat where they say nothing. Where neither is known it
 //! is strict: what it accepts WeChat accepts, but WeChat may let pass what it refuses.
 
+mod deliver;
 mod draft;
 mod verdict;
 
@@ -46,6 +46,7 @@ use crate::fields::{Fields, Nodes, Path, is_json};
 use crate::reply::JsonString;
 use crate::signature::{Hex, sign};
 
+pub use deliver::{Attempt, Delivery};
 pub use draft::Draft;
 pub use verdict::{Accepted, Answer, Reason, Verdict};
 
@@ -180,21 +181,40 @@ impl WeChat {
     /// A push of a kind, by its name on the wire, such as `SCAN` or `text`.
     ///
     /// It is the kind's sample with a MsgId of its own, and its fields can be [set](Draft::set). Upper and lower case
-    /// tell `LOCATION` from `location`, and do not matter otherwise. A name that is no kind becomes an event of that
-    /// name: something new of WeChat's.
+    /// tell `LOCATION` from `location`, and do not matter otherwise.
+    ///
+    /// # Panics
+    /// For a name that is no kind's, such as `"SCNA"`: what WeChat may add one day is [`push_unknown`](WeChat::push_unknown).
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// # use wechat_events::parse_event;
+    /// let request = WeChat::plain("token")?.push("SCAN").set("EventKey", "7").request(1700000000);
+    /// let event = parse_event(&request.body).unwrap();
+    /// assert_eq!((event.name(), event.create_time, event.scene()), ("SCAN", 1700000000, Some("7")));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[track_caller]
+    pub fn push(&self, name: &str) -> Draft<'_> {
+        Draft::of_kind(self, name)
+    }
+
+    /// A push by any name: a kind's sample, or an event that this version does not know.
+    ///
+    /// Any of its elements can be [set](Draft::set).
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
     /// # use wechat_events::{Kind, parse_event};
     /// let wechat = WeChat::plain("token")?;
-    /// let request = wechat.push("brand_new").set("Part/Color", "red").request(1700000000);
+    /// let request = wechat.push_unknown("brand_new").set("Part/Color", "red").request(1700000000);
     /// let event = parse_event(&request.body).unwrap();
     /// assert_eq!((event.name(), event.create_time), ("brand_new", 1700000000));
     /// assert_eq!(event.field("Part/Color").as_deref(), Some("red"));
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
-    pub fn push(&self, name: &str) -> Draft<'_> {
-        Draft::of_kind(self, name)
+    pub fn push_unknown(&self, name: &str) -> Draft<'_> {
+        Draft::of_any(self, name)
     }
 
     /// A push of these bytes, as they are. JSON, told by its `{`, comes in an envelope of JSON.
@@ -329,65 +349,6 @@ pub struct Request {
     pub message: Vec<u8>,
     /// What the answer must be, in a check of the address.
     echostr: Option<String>,
-}
-
-/// What became of a push and its deliveries; see [`Draft::deliver`].
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Delivery {
-    /// Each request with what WeChat made of its answer: one to three.
-    pub attempts: Vec<(Request, Verdict)>,
-    /// What the follower sees in the end.
-    pub verdict: Verdict,
-}
-
-impl Draft<'_> {
-    /// Delivers the push as WeChat does, until it is answered in time: at most at each of [`DELIVERIES`].
-    ///
-    /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
-    /// [how long](Answer::after) it took, or `None` for none at all. After [`PATIENCE`] WeChat has hung up, and an
-    /// answer is lost. In plaintext mode all deliveries have one signature, timestamp and nonce; in the other modes
-    /// each has its own, and its own ciphertext.
-    ///
-    /// # Example: slow once
-    /// ```
-    /// use std::time::Duration;
-    /// use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
-    ///
-    /// let mut seconds = [6, 1].into_iter();
-    /// let delivery = WeChat::plain("token")?.push("text").deliver(1700000000, |_| {
-    ///     Some(Answer::new(200, "success").after(Duration::from_secs(seconds.next()?)))
-    /// });
-    /// let late = Verdict::Ignored(Reason::TooLate { after: Duration::from_secs(6) });
-    /// let [(first, of_first), (second, of_second)] = &*delivery.attempts else { panic!() };
-    /// assert_eq!((first.now, second.now), (1700000000, 1700000005));
-    /// assert_eq!((of_first, of_second), (&late, &Verdict::Silent));
-    /// assert_eq!(delivery.verdict, Verdict::Silent);
-    /// # Ok::<(), wechat_events::ConfigError>(())
-    /// ```
-    pub fn deliver(&self, now: i64, mut serve: impl FnMut(&Request) -> Option<Answer>) -> Delivery {
-        let wechat = self.wechat();
-        let first = self.request(now);
-        let mut attempts = Vec::new();
-        for delay in DELIVERIES {
-            let sent = now.saturating_add_unsigned(delay.as_secs());
-            let request = match &wechat.mode {
-                _ if delay.is_zero() => first.clone(),
-                Mode::Plain => Request { now: sent, ..first.clone() },
-                Mode::Compatible(_) | Mode::Safe(_) => wechat.request(&first.message, self.chosen_nonce(), sent),
-            };
-            let verdict = match serve(&request) {
-                Some(answer) => wechat.judge(&request, answer),
-                None => Verdict::Ignored(Reason::Silence),
-            };
-            let again = matches!(verdict, Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }));
-            attempts.push((request, verdict.clone()));
-            if !again {
-                return Delivery { attempts, verdict };
-            }
-        }
-        Delivery { attempts, verdict: Verdict::FaultLine(Reason::Silence) }
-    }
 }
 
 fn hexadecimal(signature: Hex) -> String {

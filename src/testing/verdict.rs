@@ -11,6 +11,7 @@ use crate::fields::{Element, Fields, Limits, Nodes, Path, is_json, trim};
 use crate::reply::has_forbidden;
 use crate::shown;
 use crate::signature::{same, sign};
+use crate::text::Str;
 
 /// Bytes of UTF-8 in a text, as the official page said until 2014.
 const TEXT_LIMIT: usize = 2048;
@@ -133,7 +134,7 @@ impl Accepted {
     pub fn field(&self, path: &str) -> Option<String> {
         let mut nodes = Nodes::new();
         let fields = Fields::read(&self.message, &LIMITS, &mut nodes).ok()?;
-        fields.root().first(Path::new(path)).map(|element| element.text().into_owned())
+        fields.root().first(Path::new(path)).map(|element| element.text().into())
     }
 }
 
@@ -404,7 +405,7 @@ fn articles_for(event: &Event<'_>) -> usize {
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
 }
 
-fn filled<'a>(root: Element<'_, 'a>, field: &'static str) -> Result<Cow<'a, str>, Reason> {
+fn filled<'a>(root: Element<'_, 'a>, field: &'static str) -> Result<Str<'a>, Reason> {
     let text = root.first(Path::new(field)).map(Element::text);
     text.filter(|text| !text.is_empty()).ok_or(Reason::Missing { field })
 }

@@ -10,9 +10,9 @@ mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+mod fields;
 #[cfg(feature = "testing")]
 mod forgery;
-mod fields;
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
@@ -39,6 +39,8 @@ mod spans;
 mod testing;
 #[cfg(feature = "threads")]
 mod threads;
+#[cfg(feature = "serde")]
+mod to;
 #[cfg(feature = "tokio")]
 mod webhook;
 #[cfg(feature = "aes")]

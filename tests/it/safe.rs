@@ -300,7 +300,11 @@ fn no_request_talks_the_endpoint_out_of_a_check() {
             // Encrypt where a user can write it.
             (query.clone(), user_text.clone(), RequestError::NoEncrypt),
             // An Encrypt behind the one that was signed, which is where WeChat writes it.
-            (query.clone(), body.replace("</Encrypt>", "</Encrypt><Encrypt>AAAA</Encrypt>"), RequestError::MsgSignature),
+            (
+                query.clone(),
+                body.replace("</Encrypt>", "</Encrypt><Encrypt>AAAA</Encrypt>"),
+                RequestError::MsgSignature,
+            ),
         ] {
             assert_eq!(refused(&endpoint, &query, &body), expected, "{query} {body}");
         }

@@ -40,12 +40,30 @@ fn a_body_that_is_not_text_is_written_in_hexadecimal() {
     let text = serde_json::to_string(&event).unwrap();
     assert_eq!(
         text,
-        "{\"name\":\"text\",\"to_user\":\"\",\"from_user\":\"\",\"create_time\":0,\"body\":{\"hex\":\"\
+        "{\"name\":\"text\",\"to_user\":\"\",\"from_user\":\"\",\"create_time\":0,\"fields\":{\"content\":\"\u{FFFD}\"},\"body\":{\"hex\":\"\
          3c786d6c3e3c4d7367547970653e746578743c2f4d7367547970653e3c436f6e74656e743eff3c2f436f6e74656e743e3c2f786d6c3e\
          \"}}"
     );
     let back: Event<'static> = serde_json::from_str(&text).unwrap();
     assert_eq!((back.body(), back.field("Content").as_deref()), (&body[..], Some("\u{FFFD}")));
+}
+
+#[test]
+fn readers_in_other_languages_find_the_fields_beside_the_body() {
+    let fields = |body: &str| serde_json::to_value(parse_event(body.as_bytes()).unwrap()).unwrap()["fields"].take();
+    let typed =
+        "<xml><MsgType>event</MsgType><Event>LOCATION</Event><Latitude>23.5</Latitude><Longitude>1</Longitude></xml>";
+    assert_eq!(fields(typed), serde_json::json!({"latitude": 23.5, "longitude": 1.0}));
+    let nested = "<xml><MsgType>event</MsgType><Event>pic_weixin</Event><EventKey>k</EventKey><SendPicsInfo>\
+                  <Count>1</Count><PicList><item><PicMd5Sum>a</PicMd5Sum></item></PicList></SendPicsInfo></xml>";
+    assert_eq!(fields(nested), serde_json::json!({"event_key": "k", "count": 1, "pic_md5_sum": ["a"]}),);
+    let listed = "<xml><MsgType>event</MsgType><Event>TEMPLATESENDJOBFINISH</Event><MsgID>1</MsgID><Status>success</Status></xml>";
+    assert_eq!(fields(listed), serde_json::json!({"msg_id": "1", "status": "success"}));
+    let unknown = "<xml><MsgType>event</MsgType><Event>new</Event><A><B>1</B><B>2</B></A><C/></xml>";
+    assert_eq!(
+        fields(unknown),
+        serde_json::json!({"MsgType": "event", "Event": "new", "A": {"B": ["1", "2"]}, "C": ""}),
+    );
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn a_push_by_name_is_the_sample_but_for_its_time_and_msg_id() {
 fn upper_and_lower_case_tell_the_event_from_the_message_only() {
     let wechat = WeChat::plain(TOKEN).unwrap();
     let kind = |name: &str| {
-        let message = wechat.push(name).request(NOW).message;
+        let message = wechat.push_unknown(name).request(NOW).message;
         let event = parse_event(&message).unwrap();
         (event.name().to_owned(), event.field("MsgType").unwrap().into_owned())
     };
@@ -177,7 +177,8 @@ fn an_unanswered_push_comes_three_times_and_then_the_fault_line() {
         let delivery = deliver(wechat, &endpoint, &[None, Some(5), Some(60)]);
         assert_eq!(delivery.verdict, Verdict::FaultLine(Reason::Silence));
         let late = |seconds| Verdict::Ignored(Reason::TooLate { after: Duration::from_secs(seconds) });
-        let (requests, verdicts): (Vec<_>, Vec<_>) = delivery.attempts.into_iter().unzip();
+        let (requests, verdicts): (Vec<_>, Vec<_>) =
+            delivery.attempts.into_iter().map(|attempt| (attempt.request, attempt.verdict)).unzip();
         assert_eq!(verdicts, [Verdict::Ignored(Reason::Silence), late(5), late(60)]);
         assert_eq!(requests.iter().map(|request| request.now - NOW).collect::<Vec<_>>(), [0, 5, 10]);
         assert!(requests.iter().all(|request| request.message == requests[0].message));
@@ -217,6 +218,113 @@ fn a_refusal_is_not_pushed_again() {
     assert_eq!(delivery.attempts.len(), 1);
     assert_eq!(delivery.verdict, Verdict::FaultLine(Reason::Status { status: 403 }));
     assert_eq!(deliver(&safe, &endpoint, &[Some(0); 3]).verdict.to_string(), "shows the reply");
+}
+
+/// What a panic says.
+fn panics(test: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let payload = std::panic::catch_unwind(test).unwrap_err();
+    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| payload.downcast_ref::<&str>().unwrap().to_string())
+}
+
+#[test]
+fn a_misspelt_kind_or_field_fails_where_it_stands() {
+    let [wechat, ..] = wechats();
+    assert_eq!(
+        panics(|| drop(wechat.push("SCNA"))),
+        "no kind is named `SCNA`: event::KINDS lists them, and push_unknown takes any name"
+    );
+    let expected = "`SCAN` has no `EvenKey`, but EventKey, Ticket; set_unknown takes any path";
+    assert_eq!(panics(|| drop(wechat.push("scan").set("EvenKey", "7"))), expected);
+    assert_eq!(panics(|| drop(wechat.push("scan").without("EvenKey"))), expected);
+    for path in ["EventKey", "Ticket", "FromUserName", "CreateTime"] {
+        let draft = wechat.push("SCAN").set(path, "7").without(path).set(path, "8");
+        let event = parse_event(&draft.request(NOW).message).unwrap().into_owned();
+        assert_eq!(event.field(path).as_deref(), Some("8"));
+    }
+    // What has no kind has no fields that are known.
+    let _ = wechat.push_unknown("SCNA").set("EvenKey", "7").without("EvenKey").request(NOW);
+    let _ = wechat.push("SCAN").set_unknown("EvenKey", "7").request(NOW);
+    let _ = wechat.raw("<xml><a>1</a></xml>").set("b", "2").request(NOW);
+}
+
+struct Says(Reply);
+
+impl wechat_events::Handler for Says {
+    fn otherwise(&self, _: &Event<'_>) -> wechat_events::HandlerResult {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn expectations_hold_in_all_modes_and_a_failed_one_shows_request_answer_and_reason() {
+    for (wechat, endpoint) in wechats().iter().zip(endpoints()) {
+        let scan = || wechat.push("SCAN").set("EventKey", "7").at(NOW);
+        scan().respond(&endpoint, &Says(Reply::text("hi"))).expect_text("hi").expect("FromUserName", "gh_ebc88566ca2e");
+        scan().respond(&endpoint, &Says(Reply::Success)).expect_success();
+
+        let said = scan().respond(&endpoint, &Says(Reply::text("hi")));
+        let of = |test: &dyn Fn()| panics(std::panic::AssertUnwindSafe(test));
+        let other = of(&|| {
+            said.expect_text("ho");
+        });
+        assert!(
+            other.starts_with("expected a reply with Content \"ho\", but WeChat shows the reply\ndelivery 1: POST ?"),
+            "{other}"
+        );
+        for shown in
+            ["<EventKey><![CDATA[7]]></EventKey>", "answer after 0ns: 200", "<Content><![CDATA[hi]]></Content>"]
+        {
+            assert!(other.contains(shown), "{other}");
+        }
+        assert!(
+            of(&|| {
+                said.expect_success();
+            })
+            .starts_with("expected `success`, but WeChat shows the reply")
+        );
+        assert!(
+            of(&|| {
+                said.expect("MediaId", "1");
+            })
+            .starts_with("expected a reply with MediaId \"1\"")
+        );
+        let silent = scan().respond(&endpoint, &Says(Reply::Success));
+        let silent = of(&|| {
+            silent.expect_text("hi");
+        });
+        assert!(
+            silent.starts_with("expected a reply with MsgType \"text\", but WeChat shows nothing, as asked"),
+            "{silent}"
+        );
+        let foreign = scan().respond(&Endpoint::plain("another").unwrap(), &Says(Reply::Success));
+        let foreign = of(&|| {
+            foreign.expect_success();
+        });
+        assert!(foreign.contains("but WeChat shows its fault line: status 403, not 200"), "{foreign}");
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn a_webhook_gets_each_delivery_at_its_time_and_five_seconds_for_it() {
+    struct Slow(u64);
+    impl wechat_events::AsyncHandler for Slow {
+        async fn otherwise(&self, _: &Event<'_>) -> wechat_events::HandlerResult {
+            tokio::time::sleep(Duration::from_secs(self.0)).await;
+            Ok(Reply::text("at last"))
+        }
+    }
+    for (seconds, attempts) in [(0, 1), (4, 1), (6, 2), (11, 3)] {
+        for (wechat, endpoint) in wechats().iter().zip(endpoints()) {
+            let webhook = wechat_events::Webhook::builder(endpoint, Slow(seconds)).wall_clock(|| NOW).build();
+            let delivery = wechat.push("text").at(NOW).send(&webhook).await;
+            delivery.expect_text("at last");
+            assert_eq!(delivery.attempts.len(), attempts, "{seconds} s");
+            let times: Vec<_> = delivery.attempts.iter().map(|attempt| attempt.request.now - NOW).collect();
+            assert_eq!(times, [0, 5, 10][..attempts]);
+            assert!(delivery.attempts.iter().rev().skip(1).all(|attempt| attempt.answer.is_none()));
+        }
+    }
 }
 
 fn every_reply() -> Vec<Reply> {
@@ -276,7 +384,7 @@ fn each_wrong_answer_has_its_verdict_and_reason() {
     let wechat = WeChat::plain(TOKEN).unwrap();
     let fault = |reason: &str| format!("shows its fault line: {reason}");
     let to = |kind: &str, status, body: &str| {
-        let draft = wechat.push(kind).set("FromUserName", "o_1").set("ToUserName", "gh_1");
+        let draft = wechat.push_unknown(kind).set("FromUserName", "o_1").set("ToUserName", "gh_1");
         wechat.judge(&draft.request(NOW), Answer::new(status, body)).to_string()
     };
     for (kind, status, body, expected) in [

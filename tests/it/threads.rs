@@ -122,7 +122,7 @@ fn a_slow_handler_is_acknowledged_and_its_reply_is_late() {
         Ok(Reply::text("at last"))
     });
     let webhook = ThreadedWebhook::builder(endpoint(), handler)
-        .on_late(move |event, reply| late.send((event.from_user.into_owned(), reply)).unwrap())
+        .on_late(move |event, reply| late.send((event.from_user.to_string(), reply)).unwrap())
         .wall_clock(|| EPOCH)
         .build();
     let begun = Instant::now();

@@ -1,31 +1,39 @@
 //! How is it kept? Events and their keys in serde's formats.
 
+mod to;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::dedup::DedupKey;
-use crate::event::Event;
-use crate::fields::Limits;
+use crate::event::{Event, Kind};
+use crate::fields::{Limits, Nodes};
+use crate::text::Str;
+use to::Siblings;
+pub use to::ToError;
 
-#[derive(Serialize, Deserialize)]
+/// What is read of an event that was written: formats without names have all of it in this order.
+#[derive(Deserialize)]
 #[serde(rename = "Event", expecting = "an event")]
+#[expect(dead_code, reason = "the body says it all")]
 struct Form<'a> {
     #[serde(default)]
-    name: Cow<'a, str>,
+    name: String,
     #[serde(default)]
-    to_user: Cow<'a, str>,
+    to_user: String,
     #[serde(default)]
-    from_user: Cow<'a, str>,
+    from_user: String,
     #[serde(default)]
     create_time: i64,
     body: Body<'a>,
 }
 
-/// For queues and logs: the push as it came, with its header beside it for whoever looks.
+/// For queues and logs: the push as it came, and beside it what was read of it, for readers in other languages.
 ///
 /// ```
 /// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>7</CreateTime>\
@@ -38,26 +46,64 @@ struct Form<'a> {
 ///   "to_user": "gh_1",
 ///   "from_user": "o_1",
 ///   "create_time": 7,
+///   "fields": {
+///     "content": "hi"
+///   },
 ///   "body": "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>7</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>"
 /// }"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The form is stable. `body` is [`Event::body`]: in formats for humans a text, or `{"hex": "3c786d6c3e…"}` if it is
-/// not UTF-8; in others, as postcard, bytes. There the five stand in this order. The body holds what users wrote and
-/// who they are: keep it as you keep those.
+/// The form is stable. `fields` are those of the event's kind under their names here, numbers as numbers and lists as
+/// lists, absent ones left out; of a kind that this version does not type they are all elements by their names on the wire, as texts, a
+/// repeated one as a list. `body` is [`Event::body`]: in formats for humans a text, or `{"hex": "3c786d6c3e…"}` if it is
+/// not UTF-8. Other formats, as postcard, have no `fields`, and the body as bytes; there the five stand in this order.
+/// Both hold what users wrote and who they are: keep it as you keep those.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let form = Form {
-            name: Cow::Borrowed(self.name()),
-            to_user: Cow::Borrowed(&self.to_user),
-            from_user: Cow::Borrowed(&self.from_user),
-            create_time: self.create_time,
-            body: Body(Cow::Borrowed(self.body())),
-        };
-        form.serialize(serializer)
+        let readable = serializer.is_human_readable();
+        let mut form = serializer.serialize_struct("Event", if readable { 6 } else { 5 })?;
+        form.serialize_field("name", self.name())?;
+        form.serialize_field("to_user", self.to_user.as_str())?;
+        form.serialize_field("from_user", self.from_user.as_str())?;
+        form.serialize_field("create_time", &self.create_time)?;
+        if readable {
+            form.serialize_field("fields", &OfKind(self))?;
+        }
+        form.serialize_field("body", &Body(Cow::Borrowed(self.body())))?;
+        form.end()
+    }
+}
+
+/// What was read of an event beside its header.
+struct OfKind<'e>(&'e Event<'e>);
+
+impl Serialize for OfKind<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Kind::Unknown(_) = self.0.kind else { return self.0.kind.serialize(serializer) };
+        let mut nodes = Nodes::new();
+        match self.0.read(&mut nodes) {
+            Some(fields) => Siblings::root(fields.root()).serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// As the text it is.
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl Serialize for Str<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+/// From a text, owned.
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl<'de> Deserialize<'de> for Str<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Str::from)
     }
 }
 
@@ -178,9 +224,6 @@ impl Serialize for DedupKey {
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for DedupKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(String::deserialize(deserializer)?, &mut bytes)
-            .map_err(|error| D::Error::custom(format_args!("a key is 32 hexadecimal digits: {error}")))?;
-        Ok(DedupKey::from_bytes(bytes))
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

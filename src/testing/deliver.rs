@@ -1,0 +1,254 @@
+//! A push on its way: each delivery of it, what came back, and what a test expected.
+
+use std::fmt;
+
+use super::{Answer, DELIVERIES, Draft, Mode, Reason, Request, Verdict};
+use crate::endpoint::Endpoint;
+use crate::handler::Handler;
+
+/// What became of a push and its deliveries; see [`Draft::deliver`].
+///
+/// Its `Display` shows every request, answer and verdict.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// One to three.
+    pub attempts: Vec<Attempt>,
+    /// What the user sees in the end.
+    pub verdict: Verdict,
+}
+
+/// One delivery of a push.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// What was sent.
+    pub request: Request,
+    /// What came back, in time or not; `None` if nothing.
+    pub answer: Option<Answer>,
+    /// What WeChat makes of it.
+    pub verdict: Verdict,
+}
+
+impl Draft<'_> {
+    /// Delivers the push as WeChat does, until it is answered in time: at most at each of [`DELIVERIES`].
+    ///
+    /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
+    /// [how long](Answer::after) it took, or `None` for none at all. After [`PATIENCE`](super::PATIENCE) WeChat has
+    /// hung up, and an answer is lost. In plaintext mode all deliveries have one signature, timestamp and nonce; in the
+    /// other modes each has its own, and its own ciphertext.
+    ///
+    /// # Example: slow once
+    /// ```
+    /// use std::time::Duration;
+    /// use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
+    ///
+    /// let mut seconds = [6, 1].into_iter();
+    /// let delivery = WeChat::plain("token")?.push("text").deliver(1700000000, |_| {
+    ///     Some(Answer::new(200, "success").after(Duration::from_secs(seconds.next()?)))
+    /// });
+    /// let late = Verdict::Ignored(Reason::TooLate { after: Duration::from_secs(6) });
+    /// let [first, second] = &*delivery.attempts else { panic!() };
+    /// assert_eq!((first.request.now, second.request.now), (1700000000, 1700000005));
+    /// assert_eq!((&first.verdict, &second.verdict), (&late, &Verdict::Silent));
+    /// assert_eq!(delivery.verdict, Verdict::Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn deliver(&self, now: i64, mut serve: impl FnMut(&Request) -> Option<Answer>) -> Delivery {
+        let mut deliveries = Deliveries::new(self, now);
+        while let Some(request) = deliveries.next() {
+            let answer = serve(&request);
+            deliveries.answered(request, answer);
+        }
+        deliveries.delivery()
+    }
+
+    /// [`deliver`](Draft::deliver) to an endpoint and a handler.
+    ///
+    /// ```
+    /// use wechat_events::testing::WeChat;
+    /// use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
+    ///
+    /// struct Echo;
+    /// impl Handler for Echo {
+    ///     fn text(&self, _: &Event<'_>, text: &wechat_events::event::Text<'_>) -> HandlerResult {
+    ///         Ok(Reply::text(&text.content))
+    ///     }
+    /// }
+    ///
+    /// let (wechat, endpoint) = (WeChat::plain("token")?, Endpoint::plain("token")?);
+    /// wechat.push("text").set("Content", "hi").respond(&endpoint, &Echo).expect_text("hi");
+    /// wechat.push("unsubscribe").respond(&endpoint, &Echo).expect_success();
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn respond<H: Handler + ?Sized>(&self, endpoint: &Endpoint, handler: &H) -> Delivery {
+        self.deliver(self.now(), |request| {
+            let Request { method, query, body, now, .. } = request;
+            Some(endpoint.respond(method, query, body, *now, handler).into())
+        })
+    }
+
+    /// Delivers the push to a webhook as WeChat does: hangs up after 5 s, and pushes again.
+    ///
+    /// By tokio's clock: in a test with `start_paused` a slow handler takes no time. Where the system's time is not the
+    /// webhook's `wall_clock`, say so with [`at`](Draft::at).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use wechat_events::event::Scan;
+    /// use wechat_events::testing::WeChat;
+    /// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
+    ///
+    /// struct Kitchen;
+    /// impl AsyncHandler for Kitchen {
+    ///     async fn scan(&self, _: &Event<'_>, scan: &Scan<'_>) -> HandlerResult {
+    ///         tokio::time::sleep(Duration::from_secs(8)).await;
+    ///         Ok(Reply::text(format!("Table {} is yours", scan.scene())))
+    ///     }
+    /// }
+    ///
+    /// let (token, app_id, key) = ("token", "wx5823bf96d3bd56c7", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
+    /// let webhook = Webhook::builder(Endpoint::safe(token, app_id, key)?, Kitchen).build();
+    /// let delivery = WeChat::safe(token, app_id, key)?.push("SCAN").set("EventKey", "7").send(&webhook).await;
+    /// delivery.expect_text("Table 7 is yours");
+    /// assert_eq!(delivery.attempts.len(), 2);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub async fn send(&self, webhook: &crate::Webhook) -> Delivery {
+        use tokio::time::{Instant, sleep_until, timeout};
+
+        let (start, mut deliveries) = (Instant::now(), Deliveries::new(self, self.now()));
+        while let Some(request) = deliveries.next() {
+            sleep_until(start + deliveries.delay()).await;
+            let sent = Instant::now();
+            let call = webhook.call(request.method, &request.query, &request.body);
+            let response = timeout(super::PATIENCE, call).await.ok();
+            deliveries.answered(request, response.map(|response| Answer::from(response).after(sent.elapsed())));
+        }
+        deliveries.delivery()
+    }
+}
+
+/// WeChat's schedule: what is sent next, until it is answered in time.
+struct Deliveries<'d, 'w> {
+    draft: &'d Draft<'w>,
+    first: Request,
+    attempts: Vec<Attempt>,
+    ended: bool,
+}
+
+impl<'d, 'w> Deliveries<'d, 'w> {
+    fn new(draft: &'d Draft<'w>, now: i64) -> Deliveries<'d, 'w> {
+        Deliveries { draft, first: draft.request(now), attempts: Vec::new(), ended: false }
+    }
+
+    /// Of the next delivery from the first.
+    fn delay(&self) -> std::time::Duration {
+        DELIVERIES.get(self.attempts.len()).copied().unwrap_or_default()
+    }
+
+    fn next(&self) -> Option<Request> {
+        if self.ended || self.attempts.len() == DELIVERIES.len() {
+            return None;
+        }
+        let now = self.first.now.saturating_add_unsigned(self.delay().as_secs());
+        Some(match self.draft.wechat().mode {
+            _ if self.attempts.is_empty() => self.first.clone(),
+            Mode::Plain => Request { now, ..self.first.clone() },
+            Mode::Compatible(_) | Mode::Safe(_) => {
+                self.draft.wechat().request(&self.first.message, self.draft.chosen_nonce(), now)
+            }
+        })
+    }
+
+    fn answered(&mut self, request: Request, answer: Option<Answer>) {
+        let verdict = match &answer {
+            Some(answer) => self.draft.wechat().judge(&request, answer.clone()),
+            None => Verdict::Ignored(Reason::Silence),
+        };
+        self.ended = !matches!(verdict, Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }));
+        self.attempts.push(Attempt { request, answer, verdict });
+    }
+
+    fn delivery(self) -> Delivery {
+        let verdict = match self.attempts.last() {
+            Some(last) if self.ended => last.verdict.clone(),
+            _ => Verdict::FaultLine(Reason::Silence),
+        };
+        Delivery { attempts: self.attempts, verdict }
+    }
+}
+
+impl Delivery {
+    /// Expects that the user is shown this text.
+    ///
+    /// # Panics
+    /// If he is not: with every request, every answer and the reason.
+    #[track_caller]
+    pub fn expect_text(&self, expected: &str) -> &Delivery {
+        self.expect("MsgType", "text");
+        self.expect("Content", expected)
+    }
+
+    /// Expects a reply with this text at a path, such as `Image/MediaId`.
+    ///
+    /// # Panics
+    /// If there is none: with every request, every answer and the reason.
+    ///
+    /// ```should_panic
+    /// # use wechat_events::testing::WeChat;
+    /// # use wechat_events::{Endpoint, Handler};
+    /// # struct Silent;
+    /// # impl Handler for Silent {}
+    /// let delivery = WeChat::plain("token")?.push("text").respond(&Endpoint::plain("token")?, &Silent);
+    /// delivery.expect("Image/MediaId", "M");
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[track_caller]
+    pub fn expect(&self, path: &str, expected: &str) -> &Delivery {
+        let found = self.verdict.field(path);
+        self.holds(found.as_deref() == Some(expected), &format!("a reply with {path} {expected:?}"))
+    }
+
+    /// Expects that the push is acknowledged and the user is shown nothing.
+    ///
+    /// # Panics
+    /// If he is, or if WeChat is not content: with every request, every answer and the reason.
+    #[track_caller]
+    pub fn expect_success(&self) -> &Delivery {
+        self.holds(self.verdict == Verdict::Silent, "`success`")
+    }
+
+    #[track_caller]
+    #[expect(clippy::panic, reason = "what a test expected is not so")]
+    fn holds(&self, holds: bool, expected: &str) -> &Delivery {
+        match holds {
+            true => self,
+            false => panic!("expected {expected}, but WeChat {}\n{self}", self.verdict),
+        }
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy;
+        for (number, Attempt { request, answer, verdict }) in (1..).zip(&self.attempts) {
+            writeln!(f, "delivery {number}: {} ?{}\n{}", request.method, request.query, text(&request.message))?;
+            match answer {
+                Some(Answer { status, body, after }) => {
+                    let shown = match verdict {
+                        Verdict::Accepted(reply) => text(&reply.message),
+                        _ => text(body),
+                    };
+                    writeln!(f, "answer after {after:?}: {status}\n{shown}")?;
+                }
+                None => writeln!(f, "no answer")?,
+            }
+            writeln!(f, "WeChat {verdict}")?;
+        }
+        Ok(())
+    }
+}
