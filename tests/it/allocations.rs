@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use allocation_counter::{AllocationInfo, measure};
 use wechat_events::event::Text;
-use wechat_events::store::{Carrier, Claimed, Memory};
+use wechat_events::store::{Carrier, Claimed, Memory, Outcome};
 use wechat_events::{Dedup, DedupKey, Endpoint, Event, Handler, HandlerResult, Limits, Reply, parse_event, readers};
 
 use crate::{files, wire};
@@ -54,9 +56,6 @@ fn a_plaintext_push_is_answered_with_the_reply_and_its_bytes_allocated() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
     use wechat_events::{AsyncHandler, Webhook};
 
     struct Echo;
@@ -90,6 +89,17 @@ fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
     }
     assert_eq!(call(100), (4, Some(0)), "the push, its run, the handler's text, and the answer");
     assert_eq!(call(100), (2, Some(0)), "what the store kept, and the answer");
+}
+
+#[test]
+fn an_outcome_that_is_there_is_awaited_without_allocating() {
+    let counted = allocations(|| {
+        let mut outcome = pin!(Outcome::Now(2));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(outcome.as_mut().poll(&mut context), Poll::Ready(2));
+        assert_eq!(outcome.as_mut().poll(&mut context), Poll::Pending, "it says so once");
+    });
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]
