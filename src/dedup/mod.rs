@@ -1,18 +1,12 @@
 //! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
-mod answers;
-mod hashed;
-mod index;
-mod log;
 mod memory;
 mod park;
 #[cfg(feature = "redis")]
 mod redis;
 mod seen;
-mod spot;
 pub mod store;
 mod sync;
-mod table;
 
 use std::fmt;
 use std::str::FromStr;

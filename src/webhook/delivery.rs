@@ -1,7 +1,7 @@
 //! One delivery: whether it runs the push, joins a run or repeats an answer, and for how long it waits.
 
 use std::borrow::Cow;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use super::run::{Account, Ended, Heir, Owner, Raced, Running, SECOND_LOOK, Settl
 use super::span::Span;
 use super::tasks::{Shared, Webhook};
 use crate::endpoint::{Push, Response};
-use crate::store::{Attempt, Awaited, Carrier, Claim, Claimed, Outcome, Waited};
+use crate::store::{Attempt, Carrier, Claim, Claimed, Outcome, Waited};
 
 pub(super) struct Delivery<'w> {
     account: &'w Arc<dyn Account>,
@@ -32,7 +32,7 @@ pub(super) enum Waiting<'w> {
     /// For its own run.
     Own { ended: oneshot::Receiver<Ended> },
     /// For another delivery's; milliseconds on the webhook's clock.
-    Joined { wait: Awaited<'w, Waited>, lease_over: u64 },
+    Joined { wait: Outcome<'w, Waited>, lease_over: u64 },
 }
 
 /// What ended the waiting.
@@ -148,7 +148,7 @@ impl<'w> Delivery<'w> {
                 }
                 let (wait, lease_over) =
                     (self.shared.store.wait(self.arrival.key, now), now.saturating_add(lease_left));
-                Step::Wait(Waiting::Joined { wait: wait.into_future(), lease_over })
+                Step::Wait(Waiting::Joined { wait, lease_over })
             }
             Claimed::Done { answer, carrier, age } => {
                 self.arrival.note_age(age, now);

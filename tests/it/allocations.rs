@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use allocation_counter::{AllocationInfo, measure};
 use wechat_events::event::Text;
-use wechat_events::store::{Carrier, Claimed, Memory};
+use wechat_events::store::{Carrier, Claimed, Memory, Outcome};
 use wechat_events::{Dedup, DedupKey, Endpoint, Event, Handler, HandlerResult, Limits, Reply, parse_event, readers};
 
 use crate::{files, wire};
@@ -54,9 +56,6 @@ fn a_plaintext_push_is_answered_with_the_reply_and_its_bytes_allocated() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
     use wechat_events::{AsyncHandler, Webhook};
 
     struct Echo;
@@ -88,8 +87,24 @@ fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
     for number in 0..100 {
         call(number);
     }
-    assert_eq!(call(100), (4, Some(0)), "the push, its run, the handler's text, and the answer");
-    assert_eq!(call(100), (2, Some(0)), "what the store kept, and the answer");
+    let (new, spare) = call(100);
+    assert!(
+        new <= 8 && spare == Some(0),
+        "{new} for the push, its run, what the store keeps, and the answer: {spare:?}"
+    );
+    let (repeated, spare) = call(100);
+    assert!(repeated <= 2 && spare == Some(0), "{repeated} for the answer: {spare:?}");
+}
+
+#[test]
+fn an_outcome_that_is_there_is_awaited_without_allocating() {
+    let counted = allocations(|| {
+        let mut outcome = pin!(Outcome::Now(2));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(outcome.as_mut().poll(&mut context), Poll::Ready(2));
+        assert_eq!(outcome.as_mut().poll(&mut context), Poll::Pending, "it says so once");
+    });
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]
@@ -115,18 +130,26 @@ fn a_million_keys_cost_at_most_40_bytes_each() {
 }
 
 #[test]
-fn a_settled_push_costs_the_memory_store_at_most_90_bytes_beside_its_answer_or_twice_that() {
-    // Of the latter a shard's part is a little more than a power of two.
-    for (entries, most) in [(8 * 8_192, 90.0), (8 * 4_100, 180.0)] {
-        let memory = Memory::builder().entries(entries).shards(8).build();
+fn a_push_costs_the_memory_store_at_most_300_bytes_beside_its_answer_however_many_have_gone_through() {
+    // The second is a little more than fills its map, which is then the largest for its pushes.
+    for entries in [4_096, 3_585] {
+        let memory = Memory::builder().entries(entries).shards(1).build();
         let counted = allocations(|| {
-            for number in 0..200_000_u64 {
-                let key = DedupKey::of_body(&number.to_le_bytes());
-                let Claimed::New(claim) = memory.claim(key, 0) else { panic!("{number}") };
-                memory.finish(&claim, b"success", Some(Carrier::Delivery), 0).unwrap();
+            let key = |number: usize| DedupKey::of_body(&number.to_le_bytes());
+            let claim = |number| match memory.claim(key(number), 0) {
+                Claimed::New(claim) => claim,
+                other => panic!("{number}: {other:?}"),
+            };
+            // All of them run at once; then they come one by one.
+            let running: Vec<_> = (0..entries).map(claim).collect();
+            running.iter().for_each(|claim| memory.finish(claim, b"success", None, 0).unwrap());
+            drop(running);
+            for number in entries..30 * entries {
+                memory.finish(&claim(number), b"success", Some(Carrier::Delivery), 0).unwrap();
             }
         });
+        assert_eq!(memory.entries(), entries);
         let each = (counted.bytes_current as f64 - memory.bytes() as f64) / entries as f64;
-        assert!(each <= most, "{each} with {entries}");
+        assert!(each <= 300.0, "{each} with {entries}");
     }
 }

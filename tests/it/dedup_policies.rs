@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wechat_events::DedupKey;
-use wechat_events::store::{Attempt, Awaited, Carrier, Claim, Claimed, Memory, Outcome, Store, Waited};
+use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Memory, Outcome, Store, Waited};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Policy {
@@ -42,7 +42,7 @@ struct Delivery<'a> {
     /// Its own run failed: it is held, so that WeChat asks again.
     failed: bool,
     runs: bool,
-    waits: Option<(Awaited<'a, Waited>, u64)>,
+    waits: Option<(Outcome<'a, Waited>, u64)>,
 }
 
 struct Run {
@@ -132,11 +132,11 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
                             runs.push(Run { claim, ends: t + takes.max(1), renews: t + 1_000, killed: false });
                             count = claim.run;
                             delivery.runs = true;
-                            delivery.waits = Some((store.wait(key, t).into_future(), t + 4_000));
+                            delivery.waits = Some((store.wait(key, t), t + 4_000));
                             continue;
                         }
                         Claimed::Running { lease_left, .. } => {
-                            delivery.waits = Some((store.wait(key, t).into_future(), t + lease_left));
+                            delivery.waits = Some((store.wait(key, t), t + lease_left));
                             continue;
                         }
                         Claimed::Done { carrier, .. } => carrier,

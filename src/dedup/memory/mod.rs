@@ -1,30 +1,31 @@
-//! The store in this process: shards of tables behind locks, and the waiting for what they hold.
+//! The store in this process: shards behind locks, and the waiting for what they hold.
+
+mod shard;
 
 use std::fmt;
 use std::future::Future;
+use std::hash::BuildHasher;
 use std::mem;
 use std::pin::Pin;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use super::DedupKey;
-use super::hashed::{Hashed, Salt};
 use super::park::park_on;
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
 use super::sync::Mutex;
-use super::table::{Limits, Table};
+use shard::{Bounds, Salt, Shard};
 
 /// A bounded [`Store`] in this process.
 ///
 /// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
 /// restart is run again by its retry, which is the right thing to do.
 ///
-/// Each operation takes the lock of one shard for some 50 ns, and never waits for anything else; where it makes room, for
-/// some microseconds, and longer while the shard is still growing. It allocates nothing but room for more, and the copy
-/// of an answer that it hands out. Its own methods are those of [`Store`] without the [`Outcome`], for callers without a
-/// runtime; [`Wait::park`] is their waiting.
+/// Each operation takes the lock of one shard for some 100 ns, and never waits for anything else; longer, in seldom ones,
+/// while the shard is still growing. It allocates the answer that it keeps, and room for more. Its own methods are those
+/// of [`Store`] without the [`Outcome`], for callers without a runtime; [`Wait::park`] is their waiting.
 ///
 /// # Bounds
 ///
@@ -45,29 +46,21 @@ use super::table::{Limits, Table};
 /// ```
 pub struct Memory {
     /// All shards but the last: picking by number cannot fail.
-    shards: Box<[Shard]>,
-    last: Shard,
+    shards: Box<[Mutex<Shard>]>,
+    last: Mutex<Shard>,
     salt: Salt,
     lease: Duration,
 }
-
-/// Two cache lines to itself: neighbours' locks are not to slow each other down.
-#[repr(align(128))]
-struct Shard(Mutex<Table>);
 
 /// The bounds of a [`Memory`].
 ///
 /// # Arithmetic
 ///
-/// - A push takes at most 90 bytes beside its answer, and twice that until it is settled: some 6 MB for the default
-///   65,536, if few of them run. Up to twice as much where a shard's part of them is no power of two. Room grows as it is
-///   needed and is not given back.
-/// - Answers take a little more than their bytes, and up to twice [`bytes`](MemoryBuilder::bytes) where many are kept
-///   much longer than those that came with them.
+/// - A push takes at most 300 bytes beside its answer, and some 130 where few of them run at once: 9 MB for the default
+///   65,536. Room grows as it is needed; only that of answers is given back.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
-///   Above it the oldest go sooner, a 256th of what a shard holds at a time. `entries / 15 s` ≈ 4,360 a second is the
-///   rate up to which every retry of WeChat's still meets its push; beyond it retries count as new. So use at least 15 ×
-///   the pushes a second at peak.
+///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
+///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
 /// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
 ///   Most answers are `success`; a text reply has at most some 2.5 KB.
 /// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
@@ -103,8 +96,7 @@ impl Default for MemoryBuilder {
 }
 
 impl MemoryBuilder {
-    /// How many pushes to hold at most, running ones included; 0 counts as 1, and a shard has at most 2<sup>24</sup>.
-    /// Default: 65,536.
+    /// How many pushes to hold at most, running ones included; 0 counts as 1. Default: 65,536.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -163,7 +155,8 @@ impl MemoryBuilder {
     ///
     /// Longer than WeChat asks for a push (15 s), unlike that of a store which several machines share: who dies in this
     /// process takes the store along, and who panics releases. What a lease still ends is a claim that leaked, or one
-    /// whose renewal is stuck in a starved runtime, where a second run would make things worse.
+    /// whose renewal is stuck in a starved runtime, where a second run would make things worse. With [`Duration::MAX`]
+    /// it ends nothing: a claim that leaks then keeps its place as long as the store lives.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -208,11 +201,12 @@ impl MemoryBuilder {
         while shards > 1 && entries / shards < 256 {
             shards /= 2;
         }
-        let salt = Salt::new();
-        let limits =
-            Limits { entries: entries / shards, bytes: bytes / shards, keep: millis(keep), lease: millis(lease) };
-        let shard = |_| Shard(Mutex::new(Table::new(limits, salt)));
-        Memory { shards: (1..shards).map(shard).collect(), last: shard(0), salt, lease }
+        let salt = Salt::default();
+        let bounds =
+            Bounds { entries: entries / shards, bytes: bytes / shards, keep: millis(keep), lease: millis(lease) };
+        let shard = |_| Mutex::new(Shard::new(bounds, &salt));
+        let (shards, last) = ((1..shards).map(shard).collect(), shard(0));
+        Memory { shards, last, salt, lease }
     }
 }
 
@@ -264,7 +258,7 @@ impl Memory {
     /// assert_eq!(memory.entries(), 1);
     /// ```
     pub fn entries(&self) -> usize {
-        self.sum(Table::len)
+        self.sum(Shard::len)
     }
 
     /// How many bytes of answers it holds.
@@ -278,7 +272,7 @@ impl Memory {
     /// assert_eq!(memory.bytes(), 5);
     /// ```
     pub fn bytes(&self) -> usize {
-        self.sum(Table::bytes)
+        self.sum(Shard::bytes)
     }
 
     /// [`Store::claim`], at once.
@@ -289,7 +283,7 @@ impl Memory {
     /// assert!(matches!(Memory::new().claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(_)));
     /// ```
     pub fn claim(&self, key: DedupKey, now: u64) -> Claimed {
-        self.locked(key, |table, hashed| table.claim(key, hashed, now))
+        self.locked(key, |shard| shard.claim(key, now))
     }
 
     /// [`Store::renew`], at once.
@@ -307,7 +301,7 @@ impl Memory {
     /// assert!(matches!(memory.claim(claim.key, 24_999), Claimed::Running { lease_left: 1, .. }));
     /// ```
     pub fn renew(&self, claim: &Claim, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, hashed| table.renew(claim, hashed, now))
+        self.locked(claim.key, |shard| shard.renew(claim, now))
     }
 
     /// [`Store::finish`], at once.
@@ -326,7 +320,8 @@ impl Memory {
     /// assert_eq!(memory.finish(&second, b"fresh", None, 20_002), Ok(()));
     /// ```
     pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, hashed| table.finish(claim, hashed, answer, carrier, now))
+        let answer = Arc::from(answer);
+        self.locked(claim.key, |shard| shard.finish(claim, answer, carrier, now))
     }
 
     /// [`Store::release`], at once.
@@ -348,7 +343,7 @@ impl Memory {
     /// assert_eq!(memory.claim(key, 10_081), Claimed::Exhausted { age: 10_081 });
     /// ```
     pub fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |table, hashed| table.release(claim, hashed, attempt, now))
+        self.locked(claim.key, |shard| shard.release(claim, attempt, now))
     }
 
     /// [`Store::carry`], at once.
@@ -364,7 +359,7 @@ impl Memory {
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
     /// ```
     pub fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> bool {
-        self.locked(key, |table, hashed| table.carry(hashed, by, now))
+        self.locked(key, |shard| shard.carry(key, by, now))
     }
 
     /// [`Store::wait`]: looks when first polled, and is woken by whatever ends the run.
@@ -391,21 +386,20 @@ impl Memory {
         wait
     }
 
-    fn sum(&self, of: impl Fn(&Table) -> usize) -> usize {
+    fn sum(&self, of: impl Fn(&Shard) -> usize) -> usize {
         let shards = self.shards.iter().chain([&self.last]);
-        shards.map(|shard| of(&shard.0.lock().unwrap_or_else(PoisonError::into_inner))).sum()
+        shards.map(|shard| of(&shard.lock().unwrap_or_else(PoisonError::into_inner))).sum()
     }
 
     /// One step under the shard's lock. Wakers are strangers' code: they are called, and dropped, outside it.
-    fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Table, Hashed) -> T) -> T {
-        let key = Hashed::new(key, self.salt);
-        // The index uses the lower half of the same hash, and its highest bits.
-        let number = usize::try_from(key.hash >> 40).unwrap_or_default() & self.shards.len();
+    fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Shard) -> T) -> T {
+        // The maps use the lowest and the highest bits of the same hash.
+        let number = usize::try_from(self.salt.hash_one(key) >> 40).unwrap_or_default() & self.shards.len();
         let shard = self.shards.get(number).unwrap_or(&self.last);
-        let mut table = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = step(&mut table, key);
-        let woken = mem::take(&mut table.woken);
-        drop(table);
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = step(&mut shard);
+        let woken = mem::take(&mut shard.woken);
+        drop(shard);
         woken.into_iter().for_each(Waker::wake);
         result
     }
@@ -493,7 +487,7 @@ impl Future for Wait<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
         let Wait { memory, key, now, joined, ref mut id } = *self;
         let mut waker = context.waker().clone();
-        let waited = memory.locked(key, |table, hashed| table.wait(hashed, now, joined, id, &mut waker));
+        let waited = memory.locked(key, |shard| shard.wait(key, now, joined, id, &mut waker));
         if waited.is_ready() {
             *id = None;
         }
@@ -504,7 +498,7 @@ impl Future for Wait<'_> {
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            drop(self.memory.locked(self.key, |table, hashed| table.leave(hashed, id)));
+            drop(self.memory.locked(self.key, |shard| shard.leave(self.key, id)));
         }
     }
 }
