@@ -21,7 +21,7 @@ struct Repeats;
 impl Handler for Repeats {
     fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         match event.field("Content") {
-            Some(content) => Err(content.into_owned().into()),
+            Some(content) => Err(String::from(content).into()),
             None => Ok(wechat_events::Reply::text("hi")),
         }
     }
