@@ -351,6 +351,28 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_help_is_broken_into_lines_that_begin_below_each_other() {
+    let program = env!("CARGO_BIN_EXE_wechat-simulator");
+    let output = Command::new(program).args(["check", "--help"]).env("COLUMNS", "80").output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let paragraph = "
+Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone,
+2 when it cannot be reached at all. A warning is no failure: it is about what no
+official page settles, what WeChat forgives, or what cannot be told.
+";
+    let row = "
+    address-signed-script (warns)
+          a signed one whose echostr was replaced by a script: the signature
+          does not cover it
+";
+    for shown in [paragraph, row] {
+        assert!(help.contains(shown), "{help}");
+    }
+    let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(long, Vec::<&str>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_no_number_of_seconds_is_refused() {
     let help = simulator(&["check", "--help"]).await.stdout;
     assert!(help.contains("[default: 6,12,20]"), "{help}");
