@@ -19,6 +19,7 @@ mod hostile;
 mod joins;
 mod json;
 mod kinds;
+mod overheard;
 mod receiver;
 mod retries;
 mod screen;
@@ -244,6 +245,7 @@ fn checks() -> Vec<Check> {
         address::CHECKS,
         answers::CHECKS,
         forged::CHECKS,
+        overheard::CHECKS,
         kinds::CHECKS,
         text::CHECKS,
         xml::CHECKS,

@@ -4,6 +4,7 @@ mod faults;
 mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -90,9 +91,12 @@ async fn a_good_receiver_passes_every_check_of_its_mode() {
     assert_eq!(
         names(&safe.difference(&plain).cloned().collect()),
         "answer-seal-fresh\nanswer-sealed\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\nsealed-empty-token\n\
-         sealed-no-signature\nsealed-oracle\nsealed-other-app-id\nsealed-other-key\nsealed-other-parts\n\
-         sealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
+         sealed-exchanged\nsealed-long-parts\nsealed-no-signature\nsealed-oracle\nsealed-other-app-id\n\
+         sealed-other-key\nsealed-other-parts\nsealed-reflection\nsealed-splice\nsealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
     );
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let counted = format!("{} checks in plain\nmode, {} in the others", plain.len(), safe.len());
+    assert!(readme.contains(&counted), "the README is to speak of {counted}");
     // A check that no fault fails proves nothing.
     let known: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.fails).copied().collect();
     let all: BTreeSet<&str> = plain.union(&safe).map(|id| &**id).collect();
