@@ -6,7 +6,8 @@
 //!
 //! Those in Python run when `PEERS_PYTHON` names an interpreter that has `tests/peers/*/requirements.txt` installed,
 //! those in JavaScript when `PEERS_NODE` names a folder that has, for each, what `npm install` makes of its
-//! `package.json` in a folder of its name. To write down what is found anew: `PEERS_RENEW=1`.
+//! `package.json` in a folder of its name. Where the variable is missing nothing is tested, but under `CI` that is a
+//! failure. To write down what is found anew: `PEERS_RENEW=1`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -35,8 +36,8 @@ const LEFT_OUT: [&str; 4] = ["slow-third", "slow-late", "hostile-nesting", BY_IT
 
 #[test]
 fn receivers_in_python_do_what_is_said_of_them() {
-    let Some(python) = env::var_os("PEERS_PYTHON") else {
-        return eprintln!("skipped: PEERS_PYTHON names no interpreter with tests/peers/*/requirements.txt installed");
+    let Some(python) = named("PEERS_PYTHON", "interpreter with tests/peers/*/requirements.txt installed") else {
+        return;
     };
     let peer = |name| Peer { name, program: python.clone(), file: "server.py", modules: None };
     held_to_what_is_expected(&["wechatpy", "werobot"].map(peer));
@@ -44,13 +45,42 @@ fn receivers_in_python_do_what_is_said_of_them() {
 
 #[test]
 fn receivers_in_javascript_do_what_is_said_of_them() {
-    let Some(installed) = env::var_os("PEERS_NODE") else {
-        return eprintln!("skipped: PEERS_NODE names no folder with tests/peers/*/package.json installed");
-    };
+    let Some(installed) = named("PEERS_NODE", "folder with tests/peers/*/package.json installed") else { return };
     let installed = path::absolute(&installed).unwrap();
     let modules = |name| Some(installed.join(name).join("node_modules"));
     let peer = |name| Peer { name, program: "node".into(), file: "server.js", modules: modules(name) };
     held_to_what_is_expected(&["wechat", "co-wechat"].map(peer));
+}
+
+/// What a variable names; where it is missing nothing is tested, but under `CI` that is a failure.
+fn named(variable: &str, what: &str) -> Option<OsString> {
+    let value = env::var_os(variable);
+    if value.is_none() {
+        assert!(env::var_os("CI").is_none(), "{variable} names no {what}");
+        eprintln!("skipped: {variable} names no {what}");
+    }
+    value
+}
+
+#[test]
+fn receivers_that_are_not_installed_are_skipped_but_fail_under_ci() {
+    for (test, variable) in [
+        ("receivers_in_python_do_what_is_said_of_them", "PEERS_PYTHON"),
+        ("receivers_in_javascript_do_what_is_said_of_them", "PEERS_NODE"),
+    ] {
+        for (ci, passes) in [(None, true), (Some("true"), false)] {
+            let mut command = Command::new(env::current_exe().unwrap());
+            command
+                .args([test, "--exact", "--nocapture"])
+                .env_remove(variable)
+                .env_remove("CI")
+                .envs(ci.map(|ci| ("CI", ci)));
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.success(), passes, "{said}");
+            assert!(said.contains(&format!("{variable} names no ")), "{said}");
+        }
+    }
 }
 
 /// The README's table: a row for each check that one of them does not pass, with the worse result of the two modes.

@@ -1,6 +1,6 @@
 //! The check of the address, as when the console's button is pressed.
 
-use super::receiver::{Exchange, Receiver, altered, parameter, sha1, with};
+use super::receiver::{Exchange, Receiver, altered, parameter, sha1, shortened, with};
 use super::{ALL, Check, Group, Level, Outcome, fail};
 use crate::account::now;
 use wechat_events::testing::Verdict;
@@ -75,6 +75,13 @@ pub const CHECKS: &[Check] = &[
         means: "whoever has seen one signed request makes your domain serve a script",
         run: |receiver| Box::pin(signed_script(receiver)),
         ..check("address-signed-script", Level::Should)
+    },
+    Check {
+        sends: "a signed one whose echostr was replaced by 4000 digits: WeChat's has up to 19",
+        passes: "a refusal, or any answer without the echostr in it",
+        means: "whoever has seen one signed request makes your domain say what he likes, at any length",
+        run: |receiver| Box::pin(long_echostr(receiver)),
+        ..check("address-long-echostr", Level::Should)
     },
     Check {
         sends: "a signed one with an empty echostr, and one without any parameters",
@@ -172,7 +179,8 @@ async fn not_echoed(receiver: &Receiver, query: String, below: u16) -> Outcome {
     let echostr = decoded(parameter(&exchange.request.query, "echostr"));
     match &exchange.came {
         Ok(answered) if answered.status < below && String::from_utf8_lossy(&answered.body).contains(&echostr) => {
-            fail(format!("{} for ?{}", super::receiver::seen(&exchange.came), exchange.request.query))
+            let query = shortened(&exchange.request.query);
+            fail(format!("{} for ?{query}", super::receiver::seen(&exchange.came)))
         }
         _ => Ok(String::new()),
     }
@@ -216,6 +224,11 @@ async fn signed_script(receiver: &Receiver) -> Outcome {
         "" => fail("it comes back without a Content-Type, and browsers guess"),
         content_type => fail(format!("it comes back as {content_type}")),
     }
+}
+
+async fn long_echostr(receiver: &Receiver) -> Outcome {
+    let query = receiver.wechat.address_check(now()).query;
+    not_confirmed(receiver, with(&query, "echostr", Some(&"7".repeat(4000)))).await
 }
 
 async fn bare(receiver: &Receiver) -> Outcome {

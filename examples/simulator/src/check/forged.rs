@@ -6,7 +6,7 @@ use super::receiver::{Exchange, Genuine, NOTHING_TO_COMPARE, Receiver, altered, 
 use super::{Check, Group, Level, Miss, Outcome, PLAIN, SEALED, doubt, fail, skip};
 use crate::account::{Account, Mode, now};
 
-const REFUSED: &str =
+pub const REFUSED: &str =
     "any answer but a reply; a status of 4xx is best, for the attacker learns nothing and you see it in your logs";
 const ANYBODY: &str = "anybody can write to your service in the name of any follower";
 
@@ -175,7 +175,7 @@ fn with_query(receiver: &Receiver, query: impl FnOnce(&str) -> String) -> Reques
     text(receiver, |request| request.query = query(&request.query))
 }
 
-async fn all_refused(receiver: &Receiver, requests: impl IntoIterator<Item = Request>) -> Outcome {
+pub async fn all_refused(receiver: &Receiver, requests: impl IntoIterator<Item = Request>) -> Outcome {
     for request in requests {
         receiver.refuses(request).await?;
     }
@@ -222,14 +222,14 @@ async fn empty_token(receiver: &Receiver) -> Outcome {
 }
 
 /// What is sealed in a body of the simulator's own.
-fn encrypt(body: &[u8]) -> Option<String> {
+pub fn encrypt(body: &[u8]) -> Option<String> {
     let body = String::from_utf8_lossy(body);
     let (_, behind) = body.split_once("<Encrypt><![CDATA[")?;
     Some(behind.split_once("]]>")?.0.to_owned())
 }
 
 /// The body with another Encrypt.
-fn with_encrypt(body: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+pub fn with_encrypt(body: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
     let Some(encrypt) = encrypt(body) else { return body.to_vec() };
     String::from_utf8_lossy(body).replace(&encrypt, &change(&encrypt)).into_bytes()
 }

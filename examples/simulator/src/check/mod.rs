@@ -19,6 +19,7 @@ mod hostile;
 mod joins;
 mod json;
 mod kinds;
+mod overheard;
 mod receiver;
 mod retries;
 mod screen;
@@ -53,19 +54,13 @@ use screen::Screen;
 /// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
 /// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
 ///
-/// # What can be seen
-///
-/// From outside an answer tells only so much. A receiver that answers these texts shows more of itself; what needs one
-/// that it does not know is skipped, and the table says so:
-///
-///   echo TEXT      answered with TEXT alone
-///   number         answered with another text each time the handler runs: «number 7»
-///   wait SECONDS   the same as `number`, after so many seconds
+/// From outside an answer tells only so much. A receiver that knows the three texts below shows more of itself; what needs
+/// one that it does not know is skipped, and the table says so.
 ///
 /// A refused push is one that is answered, and not with a reply; silence is a warning. Where a receiver answers `success`
 /// to a genuine text too, a refusal cannot be told from it, unless by its status.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_long_help = listing())]
+#[command(after_long_help = listing())]
 pub struct Options {
     /// The receiver's address, as it is entered in the console.
     url: Target,
@@ -250,6 +245,7 @@ fn checks() -> Vec<Check> {
         address::CHECKS,
         answers::CHECKS,
         forged::CHECKS,
+        overheard::CHECKS,
         kinds::CHECKS,
         text::CHECKS,
         xml::CHECKS,
@@ -307,16 +303,27 @@ fn add_genuine(chosen: &mut Vec<(Check, Option<String>)>) {
     }
 }
 
-/// Every check with what it sends, for the help.
+/// What stands below the options in the help: the texts that a receiver may know, and every check with what it sends.
+///
+/// clap breaks long lines and indents what follows as the line, so each line begins one column, and no table has two.
 fn listing() -> String {
-    let mut listing = "Checks, by group:".to_owned();
+    let mut listing = "Texts that show more:
+  echo TEXT
+          answered with TEXT alone
+  number
+          answered with another text each time the handler runs: «number 7»
+  wait SECONDS
+          the same as `number`, after so many seconds
+
+Checks, by group:"
+        .to_owned();
     let mut above = None;
     for check in checks() {
         if above.replace(check.group) != Some(check.group) {
             listing.push_str(&format!("\n  {}\n", check.group.name()));
         }
         let level = if check.level == Level::Should { " (warns)" } else { "" };
-        listing.push_str(&format!("    {:<26} {}{level}\n", check.id, check.sends));
+        listing.push_str(&format!("    {}{level}\n          {}\n", check.id, check.sends));
     }
     listing
 }

@@ -349,6 +349,13 @@ impl Exchange {
             || ["<MsgType>", "<Encrypt>", "\"MsgType\"", "\"Encrypt\""].iter().any(|mark| body.contains(mark))
     }
 
+    /// What the answer says, opened if it is sealed, whether WeChat would take it or not.
+    pub fn message(&self, receiver: &Receiver) -> Option<String> {
+        let body = &self.came.as_ref().ok()?.body;
+        let opened = receiver.account.open(body);
+        Some(String::from_utf8_lossy(opened.as_ref().unwrap_or(body)).into_owned())
+    }
+
     /// What is sealed in the answer.
     pub fn encrypt(&self) -> Option<String> {
         let body = String::from_utf8_lossy(&self.came.as_ref().ok()?.body).into_owned();

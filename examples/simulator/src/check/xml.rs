@@ -32,6 +32,26 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         level: Level::Should,
+        ..must(
+            "xml-bare-ampersand",
+            "texts with a bare & in an element without CDATA: H&M, as in an official sample",
+            SAME,
+            "the push is lost; in which pushes WeChat writes it so is not known",
+            |receiver| Box::pin(bare_ampersand(receiver)),
+        )
+    },
+    Check {
+        level: Level::Should,
+        ..must(
+            "xml-unsplit-cdata-end",
+            "texts with ]]> inside, at the end, and of a whole CDATA section, written as they were typed",
+            SAME,
+            "whoever types code or XML is not heard: WeChat seems not to split ]]> (seen in another SDK's errors)",
+            |receiver| Box::pin(unsplit_cdata_end(receiver)),
+        )
+    },
+    Check {
+        level: Level::Should,
         ..must("xml-declaration", "a text behind a declaration or a byte order mark", SAME, LOST, |receiver| {
             Box::pin(declaration(receiver))
         })
@@ -217,6 +237,39 @@ async fn references(receiver: &Receiver) -> Outcome {
         format!("<xml>{}</xml>", bare.replace("echo ", "&#101;cho&#x20;")).into_bytes()
     };
     handled(receiver, [form]).await
+}
+
+/// Sends texts whose Content is written like this, with the mark for MARK; fails unless `echo` gives what is meant.
+async fn read(receiver: &Receiver, contents: &[(&str, &str)]) -> Outcome {
+    receiver.needs_genuine()?;
+    let sent = contents.iter().map(|(written, meant)| async move {
+        let parts = Parts::new(receiver);
+        let usual = xml(&parts.fields());
+        let push = usual.replace(&format!("<![CDATA[{}]]>", parts.content), &written.replace("MARK", &parts.mark));
+        let mut request = receiver.wechat.raw(push).request(now());
+        request.message = usual.into_bytes();
+        (meant.replace("MARK", &parts.mark), receiver.exchange(request).await)
+    });
+    for (meant, exchange) in join_all(sent).await {
+        // That a reply is not escaped is for text-cdata-end and text-markup to say: here it shows that the push was read.
+        if !exchange.message(receiver).is_some_and(|reply| reply.contains(&meant)) {
+            same(receiver, &exchange, &meant)?;
+        }
+    }
+    Ok(receiver.unseen())
+}
+
+async fn bare_ampersand(receiver: &Receiver) -> Outcome {
+    read(receiver, &[("echo MARK H&M", "MARK H&M"), ("echo &MARK&", "&MARK&")]).await
+}
+
+async fn unsplit_cdata_end(receiver: &Receiver) -> Outcome {
+    let contents = [
+        ("<![CDATA[echo MARK if (a[b[0]]>1) return;]]>", "MARK if (a[b[0]]>1) return;"),
+        ("<![CDATA[echo MARK]]>]]>", "MARK]]>"),
+        ("<![CDATA[echo <Name><![CDATA[MARK]]></Name>]]>", "<Name><![CDATA[MARK]]></Name>"),
+    ];
+    read(receiver, &contents).await
 }
 
 async fn declaration(receiver: &Receiver) -> Outcome {

@@ -321,6 +321,25 @@ async fn person(browser: Rc<Browser>) {
     browser.click(".bubble button.inline").await;
     browser.until_last(REPLIES, "You said: Good").await;
     browser.until(&format!("{body}.includes('<bizmsgmenuid><![CDATA[101]]></bizmsgmenuid>')")).await;
+    // Of all markup WeChat knows links alone: other angle brackets are words, in the bubble and in the list.
+    for (reply, shown) in [
+        ("1<2 和 3>2, <b>bold</b>", "1<2 和 3>2, <b>bold</b>"),
+        (r#"<a name="x">Here</a> <a href="">there</a>"#, r#"<a name="x">Here</a> <a href="">there</a>"#),
+        (r#"Go <a href="https://example.com/a?b&amp;c" title=">">on</a>"#, "Go on"),
+        (
+            r#"<a data-miniprogram-appid='wx1' data-miniprogram-path="pages/menu">Order</a> at https://a.example/"#,
+            "Order at https://a.example/",
+        ),
+    ] {
+        browser.say(&format!("echo {reply}")).await;
+        browser.until_last(REPLIES, shown).await;
+        assert_eq!(browser.js("document.querySelector('#pushes .push .sees').textContent").await, shown);
+    }
+    browser.say("echo <b>bold</b>").await;
+    browser.until_last(REPLIES, "<b>bold</b>").await;
+    let tags = "[...document.querySelectorAll('[aria-label=Answer] pre .tag')].map((tag) => tag.textContent)";
+    browser.until(&format!("{tags}.includes('<Content>')")).await;
+    assert_eq!(browser.js(&format!("{tags}.filter((tag) => /^<[/]?b>/.test(tag))")).await, json!([]));
 
     // «+»
     browser.click("#plus").await;

@@ -1,7 +1,7 @@
 //! Receivers that differ from a good one in one thing, and which checks must say so.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,6 +35,27 @@ impl Fault {
     pub fn is_alone(&self) -> bool {
         ![QUICK, FEW, JOINS, SLOW, HOSTILE].contains(&self.run)
     }
+}
+
+/// The echostr, whatever it is; none without one.
+fn echoed(asked: &Asked) -> Option<Answer> {
+    let echostr = asked.parameter("echostr").filter(|_| !asked.is_push())?;
+    Some(Answer::new(200, echostr.replace("%3C", "<").replace("%3E", ">")))
+}
+
+fn is_signed(asked: &Asked) -> bool {
+    let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| asked.parameter(name).unwrap_or_default());
+    asked.parameter("signature") == Some(&sign([TOKEN, timestamp, nonce]))
+}
+
+/// The query with a nonce and a timestamp that nobody refuses, where those that came are long and rightly signed.
+fn of_usual_length(asked: &Asked, plain_too: bool) -> Option<String> {
+    let decoded = |name| Some(asked.parameter(name)?.replace("%2B", "+").replace("%2F", "/"));
+    let (timestamp, nonce) = (decoded("timestamp")?, decoded("nonce")?);
+    let sealed = encrypt(&asked.body).filter(|_| timestamp.len() + nonce.len() > 40)?;
+    let right = asked.parameter("msg_signature") == Some(&sign([TOKEN, &timestamp, &nonce, &sealed]))
+        && (!plain_too || asked.parameter("signature") == Some(&sign([TOKEN, &timestamp, &nonce])));
+    right.then(|| signed("encrypt_type=aes&timestamp=1700000000&nonce=1", Some(&sealed)))
 }
 
 /// Longer than anybody waits.
@@ -142,13 +163,17 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "serves everything as a page",
+        name: "serves everything as a page, and every echostr that is signed",
         mode: Plain,
         run: QUICK,
-        fails: &["address-signed-script", "answer-content-type"],
+        fails: &["address-signed-script", "address-long-echostr", "answer-content-type"],
         serve: |stand, asked| {
             Box::pin(async move {
-                Answer { content_type: "text/html; charset=utf-8".to_owned(), ..stand.good(&asked).await }
+                let answer = match echoed(&asked).filter(|_| is_signed(&asked)) {
+                    Some(answer) => answer,
+                    None => stand.good(&asked).await,
+                };
+                Answer { content_type: "text/html; charset=utf-8".to_owned(), ..answer }
             })
         },
     },
@@ -225,15 +250,32 @@ pub const FAULTS: &[Fault] = &[
         name: "sends the echostr back without a check",
         mode: Plain,
         run: QUICK,
-        fails: &["address-wrong-signature", "address-unsigned", "address-script", "address-signed-script"],
+        fails: &[
+            "address-wrong-signature",
+            "address-unsigned",
+            "address-script",
+            "address-signed-script",
+            "address-long-echostr",
+        ],
         serve: |stand, asked| {
             Box::pin(async move {
-                match asked.parameter("echostr") {
-                    Some(echostr) if !asked.is_push() => Answer {
-                        content_type: "text/html".to_owned(),
-                        ..Answer::new(200, echostr.replace("%3C", "<").replace("%3E", ">"))
-                    },
-                    _ => stand.good(&asked).await,
+                match echoed(&asked) {
+                    Some(answer) => Answer { content_type: "text/html".to_owned(), ..answer },
+                    None => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "looks at the signature of an echostr, and not at its form",
+        mode: Safe,
+        run: QUICK,
+        fails: &["address-long-echostr"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match echoed(&asked).filter(|_| is_signed(&asked)) {
+                    Some(answer) => answer,
+                    None => stand.good(&asked).await,
                 }
             })
         },
@@ -275,6 +317,7 @@ pub const FAULTS: &[Fault] = &[
             "address-wrong-signature",
             "address-unsigned",
             "address-script",
+            "address-long-echostr",
             "forged-wrong-signature",
             "forged-no-signature",
             "forged-other-parts",
@@ -282,6 +325,9 @@ pub const FAULTS: &[Fault] = &[
         ],
         serve: |stand, mut asked| {
             Box::pin(async move {
+                if let Some(answer) = echoed(&asked) {
+                    return answer;
+                }
                 asked.query = signed(&asked.query, None);
                 stand.good(&asked).await
             })
@@ -312,6 +358,9 @@ pub const FAULTS: &[Fault] = &[
         serve: |stand, mut asked| {
             Box::pin(async move {
                 if ["signature", "timestamp", "nonce"].iter().any(|name| asked.parameter(name).is_none()) {
+                    if let Some(answer) = echoed(&asked) {
+                        return answer;
+                    }
                     asked.query = signed(&asked.query, None);
                 }
                 stand.good(&asked).await
@@ -467,6 +516,68 @@ pub const FAULTS: &[Fault] = &[
                     Some(Err(error)) if answer.status == 403 => Answer::new(403, error.to_string()),
                     _ => answer,
                 }
+            })
+        },
+    },
+    Fault {
+        name: "takes a nonce and a timestamp of any length",
+        mode: Safe,
+        run: QUICK,
+        fails: &["sealed-splice", "sealed-long-parts"],
+        serve: |stand, mut asked| {
+            Box::pin(async move {
+                if let Some(query) = of_usual_length(&asked, false) {
+                    asked.query = query;
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "takes a nonce and a timestamp of any length, where the plain signature is right too",
+        mode: Compatible,
+        run: QUICK,
+        fails: &["sealed-long-parts"],
+        serve: |stand, mut asked| {
+            Box::pin(async move {
+                if let Some(query) = of_usual_length(&asked, true) {
+                    asked.query = query;
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "does not know its own seal",
+        mode: Safe,
+        run: QUICK,
+        fails: &["sealed-reflection"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                if encrypt(&answer.body).is_none() || answer.body.starts_with(b"{") {
+                    return answer;
+                }
+                // Sealed as WeChat seals: 16 bytes that are random, and nothing else.
+                let reply = Asked { body: answer.body.clone(), ..asked }.text();
+                let drawn = stand.count.fetch_add(1, Ordering::SeqCst) as u128 + 1;
+                stand.written(&reply, Some(drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()))
+            })
+        },
+    },
+    Fault {
+        name: "looks at the timestamp, and not at what is sealed",
+        mode: Safe,
+        run: QUICK,
+        fails: &["sealed-exchanged"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+                let timestamp = asked.parameter("timestamp").and_then(|timestamp| timestamp.parse().ok());
+                if timestamp.is_some_and(|timestamp: u64| timestamp.abs_diff(now) > 24 * 60 * 60) {
+                    return Answer::new(403, "too old");
+                }
+                stand.good(&asked).await
             })
         },
     },
@@ -1007,6 +1118,34 @@ pub const FAULTS: &[Fault] = &[
                 let text = asked.text();
                 if text.contains("&#101;") || text.contains(" &#55357;") {
                     return Answer::new(500, "unexpected &");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "an & begins a reference",
+        mode: Plain,
+        run: QUICK,
+        fails: &["xml-bare-ampersand"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("H&M") {
+                    return Answer::new(500, "EntityRef: expecting ';'");
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "CDATA is over at the first ]]>",
+        mode: Safe,
+        run: QUICK,
+        fails: &["xml-unsplit-cdata-end"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.text().contains("]]></Name>]]></Content>") {
+                    return Answer::new(500, "element <Content> closed by </Name>");
                 }
                 stand.good(&asked).await
             })

@@ -4,6 +4,7 @@ mod faults;
 mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -90,9 +91,12 @@ async fn a_good_receiver_passes_every_check_of_its_mode() {
     assert_eq!(
         names(&safe.difference(&plain).cloned().collect()),
         "answer-seal-fresh\nanswer-sealed\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\nsealed-empty-token\n\
-         sealed-no-signature\nsealed-oracle\nsealed-other-app-id\nsealed-other-key\nsealed-other-parts\n\
-         sealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
+         sealed-exchanged\nsealed-long-parts\nsealed-no-signature\nsealed-oracle\nsealed-other-app-id\n\
+         sealed-other-key\nsealed-other-parts\nsealed-reflection\nsealed-splice\nsealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
     );
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let counted = format!("{} checks in plain\nmode, {} in the others", plain.len(), safe.len());
+    assert!(readme.contains(&counted), "the README is to speak of {counted}");
     // A check that no fault fails proves nothing.
     let known: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.fails).copied().collect();
     let all: BTreeSet<&str> = plain.union(&safe).map(|id| &**id).collect();
@@ -348,6 +352,28 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
             "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_is_broken_into_lines_that_begin_below_each_other() {
+    let program = env!("CARGO_BIN_EXE_wechat-simulator");
+    let output = Command::new(program).args(["check", "--help"]).env("COLUMNS", "80").output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let paragraph = "
+Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone,
+2 when it cannot be reached at all. A warning is no failure: it is about what no
+official page settles, what WeChat forgives, or what cannot be told.
+";
+    let row = "
+    address-signed-script (warns)
+          a signed one whose echostr was replaced by a script: the signature
+          does not cover it
+";
+    for shown in [paragraph, row] {
+        assert!(help.contains(shown), "{help}");
+    }
+    let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(long, Vec::<&str>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

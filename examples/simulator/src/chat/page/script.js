@@ -275,19 +275,43 @@ function webAddress(text) {
   }
 }
 
-/** A text reply as WeChat shows it: its `<a href="…">` are links, those of `weixin://bizmsgmenu` say something. */
-function linked(text) {
+/**
+ * A text reply as WeChat reads it: texts, and links. Of all markup it knows `<a>` with an address or a mini program's app
+ * id; whatever else stands in angle brackets it shows as it is. A bare address is a link too.
+ */
+function readText(text) {
   const parts = [];
-  const pattern = /<a\s[^>]*?href\s*=\s*(?:"([^"]*)"|'([^']*)')[^>]*>([\s\S]*?)<\/a>|(https?:\/\/[^\s<>"'，。；）]+)/gi;
+  const pattern = /<a\s((?:"[^"]*"|'[^']*'|[^>"'])*)>([\s\S]*?)<\/a>|(https?:\/\/[^\s<>"'，。；）]+)/gi;
   let end = 0;
   for (const match of text.matchAll(pattern)) {
-    parts.push(text.slice(end, match.index));
-    end = match.index + match[0].length;
-    const target = match[1] ?? match[2] ?? match[4];
-    parts.push(anchor(target.replaceAll('&amp;', '&'), match[3] ?? target));
+    const [whole, attributes, name, address] = match;
+    const target = address ?? targetOf(attributes);
+    if (!target) continue;
+    parts.push(text.slice(end, match.index), { target, name: name ?? address });
+    end = match.index + whole.length;
   }
   parts.push(text.slice(end));
   return parts;
+}
+
+/** Where an `<a>` with these attributes leads; to a mini program, if it names one. */
+function targetOf(attributes) {
+  const attribute = (name) => {
+    const [, quoted, single] = new RegExp(`(?:^|\\s)${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`, 'i').exec(attributes) ?? [];
+    return (quoted ?? single ?? '').replaceAll('&amp;', '&');
+  };
+  const appId = attribute('data-miniprogram-appid');
+  return appId ? `mini program ${appId} ${attribute('data-miniprogram-path')}` : attribute('href');
+}
+
+/** The same as it stands in a bubble; links to `weixin://bizmsgmenu` say something. */
+function linked(text) {
+  return readText(text).map((part) => (part.target ? anchor(part.target, part.name) : part));
+}
+
+/** The same as its words alone. */
+function words(text) {
+  return readText(text).map((part) => part.name ?? part).join('');
 }
 
 function anchor(target, name) {
@@ -585,7 +609,7 @@ function sees(push) {
   const outcome = push.outcome;
   if (!outcome) return push.attempts.length > 1 ? `waits, ${['', 'second', 'third'][push.attempts.length - 1]} delivery` : 'waits';
   switch (outcome.shown) {
-    case 'text': return outcome.content.replace(/<[^>]*>/g, '');
+    case 'text': return words(outcome.content);
     case 'image': return 'a picture';
     case 'voice': return 'a voice message';
     case 'video': return outcome.title || 'a video';
@@ -798,10 +822,11 @@ function laidOut(text) {
 
 const looksLikeXml = (text) => text.trimStart().startsWith('<');
 
-/** XML in the colours of its parts. */
+/** XML in the colours of its parts; what stands in CDATA is text, whatever it looks like. */
 function colored(text) {
-  return text.split(/(<!\[CDATA\[|\]\]>|<\/?[A-Za-z_][^<>]*>)/).filter(Boolean).map((part) => {
-    if (part === '<![CDATA[' || part === ']]>') return el('span', { class: 'cdata' }, part);
+  return text.split(/(<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|<\/?[A-Za-z_][^<>]*>)/).filter(Boolean).flatMap((part) => {
+    const [, begin, value, end] = /^(<!\[CDATA\[)([\s\S]*?)(\]\]>|$)$/.exec(part) ?? [];
+    if (begin) return [el('span', { class: 'cdata' }, begin), value, end && el('span', { class: 'cdata' }, end)].filter(Boolean);
     return /^<\/?[A-Za-z_]/.test(part) ? el('span', { class: 'tag' }, part) : part;
   });
 }
