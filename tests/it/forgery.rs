@@ -113,3 +113,72 @@ fn the_front_of_encrypt_moved_into_timestamp_or_nonce_forges_no_push() {
     assert!(possible >= 100, "{possible} of 500 would be forged: the test has lost its attack");
     assert_eq!(accepted, 0, "of {possible} that have a right signature");
 }
+
+/// Every timestamp, nonce and `Encrypt` that joined with the token, which stands at `at`, are this text again.
+fn cuts<'j>(joined: &'j str, token: &str, at: usize) -> Vec<[&'j str; 3]> {
+    let mut found = Vec::new();
+    let rest = joined.len() - token.len();
+    for one in 1..=32 {
+        for other in 1..=32 {
+            let encrypt = rest.saturating_sub(one + other);
+            for lengths in [[encrypt, one, other], [one, encrypt, other], [one, other, encrypt]] {
+                for before_token in 0..=3 {
+                    if lengths[..before_token].iter().sum::<usize>() != at {
+                        continue;
+                    }
+                    let mut end = 0;
+                    let mut parts = Vec::new();
+                    for (index, length) in lengths.into_iter().enumerate() {
+                        end += if index == before_token { token.len() } else { 0 };
+                        parts.push(&joined[end..end + length]);
+                        end += length;
+                    }
+                    let mut sorted = vec![token];
+                    sorted.extend(&parts);
+                    sorted.sort_unstable();
+                    if sorted.concat() == joined {
+                        parts.sort_by_key(|part| part.len());
+                        found.push([parts[0], parts[1], parts[2]]);
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_other_cut_of_what_was_signed_says_anything_else_wherever_the_token_stands() {
+    let (mut tried, mut moved, mut repeated) = (0, 0, 0);
+    for seed in 0..8_usize {
+        let captured = wechat(seed.try_into().unwrap()).push("text").request(NOW);
+        let encrypt = encrypt_of(&captured.body);
+        let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| parameter(&captured.query, name));
+        // The worst that a token can be: it stands in Encrypt, or in the number, as well.
+        for token in [3, 6, 16, 32].map(|length| &encrypt[seed * 9 % 300..][..length]).into_iter().chain(["717", "1"]) {
+            let mut parts = [token, timestamp, nonce, encrypt];
+            parts.sort_unstable();
+            let (joined, signature) = (parts.concat(), sign(&parts));
+            let endpoint = Endpoint::safe(token, APP_ID, KEY).unwrap();
+            for at in (0..joined.len()).filter(|at| joined[*at..].starts_with(token)) {
+                for [timestamp, nonce, encrypt] in cuts(&joined, token, at) {
+                    tried += 1;
+                    let query = format!("timestamp={timestamp}&nonce={nonce}&msg_signature={signature}");
+                    let body = format!("<xml><Encrypt>{encrypt}</Encrypt></xml>");
+                    match endpoint.receive("POST", &query.replace('+', "%2B"), body.as_bytes(), NOW) {
+                        Ok(Received::Push(push)) => {
+                            assert_eq!(push.body(), captured.message);
+                            repeated += 1;
+                        }
+                        Ok(Received::Answer(answer)) => panic!("{answer:?}"),
+                        Err(error) => moved += usize::from(matches!(error, RequestError::Open(_))),
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        tried > 1000 && moved > 10 && repeated > 100,
+        "{tried} cuts, {moved} of them of another Encrypt, {repeated}"
+    );
+}

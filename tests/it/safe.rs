@@ -781,6 +781,9 @@ fn an_envelope_in_json_is_opened_and_answered_in_json() {
         let [encrypt, given, nonce] = ["Encrypt", "MsgSignature", "Nonce"].map(|name| answer[name].as_str().unwrap());
         assert_eq!((answer["TimeStamp"].as_i64(), nonce), (Some(NOW), "486452656"));
         assert_eq!(given, sign(&[TOKEN, "1714037059", nonce, encrypt]));
+        let query = format!("timestamp={NOW}&nonce={nonce}&msg_signature={given}");
+        let sent_back = safe().receive("POST", &query, &response.body, NOW).unwrap_err();
+        assert_eq!(sent_back, RequestError::Reflected);
         let reply = open(&key(KEY), APP_ID, encrypt).unwrap().into_message();
         assert!(reply.starts_with(&[u8::try_from(content_type).unwrap()]), "as the message was, not the envelope");
     }
