@@ -332,13 +332,19 @@ impl<'f, 'a> Element<'f, 'a> {
     /// The element at a path that counts.
     #[inline]
     pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
-        if !path.simple {
-            return path.text.split('|').find_map(|way| self.first_along(way));
+        if path.last {
+            self.last(path.text)
+        } else if path.simple {
+            self.child(path.text)
+        } else {
+            path.text.split('|').find_map(|way| self.first_along(way))
         }
-        let mut found = self.child(path.text)?;
-        while path.last
-            && let Some(later) = self.behind(found).child(path.text)
-        {
+    }
+
+    #[inline(never)]
+    fn last(self, name: &str) -> Option<Element<'f, 'a>> {
+        let mut found = self.child(name)?;
+        while let Some(later) = self.behind(found).child(name) {
             found = later;
         }
         Some(found)
