@@ -84,7 +84,7 @@ fn the_sender_key_is_pinned_and_parts_do_not_run_together() {
     assert_eq!(of("o_1", 7), DedupKey::of_body(b"o_1\x007"));
     assert_ne!(of("o_1", 17), of("o_11", 7));
     // A name may hold what parts the two, and look like a push.
-    assert_ne!(of("<![CDATA[o\01]]>", 7), of("o", 17));
+    assert_ne!(of("<![CDATA[o\x001]]>", 7), of("o", 17));
     let sealed = |encrypt: &str| of(&format!("<![CDATA[<xml><Encrypt>{encrypt}</Encrypt></xml>]]>"), 7);
     assert_ne!(sealed("a"), sealed("b"));
 }
