@@ -147,6 +147,12 @@ impl Limits {
 /// A float with fewer digits than its seconds need is rounded, and no time.
 #[inline]
 fn seconds(text: &str) -> Option<i64> {
+    // As it nearly always is.
+    if let Ok(digits) = <[u8; 10]>::try_from(text.as_bytes())
+        && digits.iter().all(u8::is_ascii_digit)
+    {
+        return Some(digits.iter().fold(0, |time, digit| 10 * time + i64::from(digit - b'0')));
+    }
     let time = text.parse().ok().or_else(|| whole_part(text))?;
     Some(if (1_000_000_000_000..10_000_000_000_000).contains(&time) { time / 1000 } else { time })
 }

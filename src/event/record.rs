@@ -49,7 +49,7 @@ impl<'a, T: Value<'a>> Field<'a> for T {
     type Owned = T::Owned;
     const PARTS: &'static [Part] = T::PARTS;
 
-    #[inline]
+    #[inline(always)]
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason> {
         let Some(element) = parent.first(path) else { return Err(Reason::Missing { field: path.as_str() }) };
         T::value(element).ok_or_else(|| match trim(element.peek()) {
@@ -67,7 +67,7 @@ impl<'a, T: Value<'a>> Field<'a> for Option<T> {
     type Owned = Option<T::Owned>;
     const PARTS: &'static [Part] = T::PARTS;
 
-    #[inline]
+    #[inline(always)]
     fn read(parent: Element<'_, 'a>, path: Path<'static>) -> Result<Self, Reason> {
         Ok(parent.first(path).and_then(T::value))
     }
@@ -98,7 +98,7 @@ impl<'a, T: Value<'a>> Field<'a> for Vec<T> {
 impl<'a> Value<'a> for Str<'a> {
     type Owned = Str<'static>;
 
-    #[inline]
+    #[inline(always)]
     fn value(element: Element<'_, 'a>) -> Option<Self> {
         Some(element.text())
     }
@@ -113,7 +113,7 @@ macro_rules! numbers {
         impl<'a> Value<'a> for $number {
             type Owned = $number;
 
-            #[inline]
+            #[inline(always)]
             fn value(element: Element<'_, 'a>) -> Option<Self> {
                 trim(element.peek()).parse().ok()
             }
@@ -129,7 +129,7 @@ numbers!(u32 i64);
 impl<'a> Value<'a> for f64 {
     type Owned = f64;
 
-    #[inline]
+    #[inline(always)]
     fn value(element: Element<'_, 'a>) -> Option<Self> {
         trim(element.peek()).parse().ok().filter(|number: &f64| number.is_finite())
     }

@@ -32,6 +32,7 @@ pub(super) fn read(text: &str, limits: &Limits, nodes: &mut Nodes) -> Option<()>
     let mut left = limits.elements;
     if limits.depth > 0 {
         nodes.usual_header = reader.header(nodes).is_some();
+        reader.event(nodes);
         left = left.checked_sub(u32::try_from(nodes.len).ok()?)?;
     }
 
@@ -106,6 +107,13 @@ impl<'a> Reader<'a> {
         self.usual(nodes, b"<FromUserName><![CDATA[", b"]]></FromUserName>")?;
         self.usual(nodes, b"<CreateTime>", b"</CreateTime>")?;
         self.usual(nodes, b"<MsgType><![CDATA[", b"]]></MsgType>")
+    }
+
+    /// What nearly every event goes on with.
+    #[inline]
+    fn event(&mut self, nodes: &mut Nodes) -> Option<()> {
+        self.usual(nodes, b"<Event><![CDATA[", b"]]></Event>")?;
+        self.usual(nodes, b"<EventKey><![CDATA[", b"]]></EventKey>")
     }
 
     /// An element by what stands before and behind its text. Where it is written otherwise, nothing has happened.

@@ -309,7 +309,7 @@ pub(crate) struct Element<'f, 'a> {
 
 impl<'f, 'a> Element<'f, 'a> {
     /// The element's own text.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(self) -> Str<'a> {
         let range = self.value.range().unwrap_or_default();
         match self.text {
@@ -319,18 +319,18 @@ impl<'f, 'a> Element<'f, 'a> {
     }
 
     /// The element's own text, for a look that keeps nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(self) -> &'f str {
         self.value.range().and_then(|range| self.text.get(range)).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn name(self, node: &Node) -> &'f [u8] {
         node.name.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
     }
 
     /// The element at a path that counts.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
         if path.last {
             self.last(path.text)
@@ -375,7 +375,7 @@ impl<'f, 'a> Element<'f, 'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn child(self, name: &str) -> Option<Element<'f, 'a>> {
         let length = u32::try_from(name.len()).ok()?;
         for (index, node) in self.below.iter().enumerate() {
@@ -400,7 +400,7 @@ impl<'f, 'a> Element<'f, 'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn at(self, index: usize) -> Option<Element<'f, 'a>> {
         let (node, below) = self.below.get(index..)?.split_first()?;
         Some(Element { value: node.value, below, depth: node.depth + 1, ..self })
