@@ -1,6 +1,8 @@
 //! The door: query and body → a verified push → a response. No clock, no socket.
 
 #[cfg(feature = "aes")]
+mod clear;
+#[cfg(feature = "aes")]
 mod envelope;
 #[cfg(feature = "http")]
 mod http;
@@ -91,6 +93,8 @@ struct Settings {
     /// `None` reads what is in the clear.
     #[cfg(feature = "aes")]
     cipher: Option<Cipher>,
+    #[cfg(feature = "aes")]
+    clear_payment_answers: bool,
     /// Seconds.
     freshness: Option<u64>,
     limits: Limits,
@@ -111,6 +115,8 @@ impl Endpoint {
             previous_token: None,
             #[cfg(feature = "aes")]
             cipher: None,
+            #[cfg(feature = "aes")]
+            clear_payment_answers: false,
             freshness: None,
             limits: Limits::default(),
             report: Arc::new(|report| eprintln!("wechat-events: {report}")),
@@ -559,7 +565,8 @@ impl Push<'_> {
     /// Writes the answer to this push, `now` in seconds since 1970.
     ///
     /// A sealed push is answered sealed, with the token and the key it came with, the nonce of its URL, `now` as the
-    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear.
+    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear, and
+    /// so do the answers of mini games.
     ///
     /// Never fails: what WeChat would refuse is written as [`Reply::write`] says, and reported to the
     /// [endpoint's hook](Endpoint::on_report).
@@ -577,6 +584,7 @@ impl Push<'_> {
         #[cfg(feature = "aes")]
         if let Some((cipher, sealing)) = self.sealed_with()
             && !matches!(&*written, b"" | b"success")
+            && !self.is_answered_in_the_clear(&written)
         {
             return self.sealed(cipher, sealing, written, now, crate::cipher::seal);
         }

@@ -15,7 +15,7 @@ record! {
         /// The third-party platform's AppID.
         pub app_id: Option<Cow<'a, str>> = "AppId",
         /// The ticket; valid for twelve hours.
-        pub component_verify_ticket: Option<Cow<'a, str>> = "ComponentVerifyTicket",
+        pub component_verify_ticket: Cow<'a, str> = "ComponentVerifyTicket",
     }
 }
 

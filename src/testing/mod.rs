@@ -32,6 +32,7 @@
 //! It does what official pages promise, and what was seen of WeChat where they say nothing. Where neither is known it
 //! is strict: what it accepts WeChat accepts, but WeChat may let pass what it refuses.
 
+mod code;
 mod draft;
 mod verdict;
 
