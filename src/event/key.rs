@@ -2,9 +2,9 @@
 
 use super::Event;
 use crate::dedup::DedupKey;
+use crate::fields::{Element, Nodes, Path};
 #[cfg(feature = "json")]
-use crate::fields::Limits;
-use crate::fields::{Element, Fields, Nodes, Path};
+use crate::fields::{Fields, Limits};
 
 impl Event<'_> {
     /// What every delivery of this push has in common and no other push has.

@@ -93,10 +93,6 @@ impl KindInfo {
     pub fn takes_reply(&self) -> bool {
         self.takes == Takes::Reply
     }
-
-    fn is_named(&self, named_by: NamedBy, name: &str) -> bool {
-        self.names.iter().any(|(element, known)| *element == named_by && known.eq_ignore_ascii_case(name))
-    }
 }
 
 impl fmt::Debug for KindInfo {
@@ -113,16 +109,26 @@ impl fmt::Debug for KindInfo {
 /// WeChat is not consistent in the case of these names.
 #[inline]
 pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
-    BY_LENGTH.get(name.len())?.iter().map_while(|entry| *entry).find(|entry| entry.is_named(named_by, name))
+    let of_length = BY_LENGTH.get(name.len())?.iter().map_while(Option::as_ref);
+    let mut named = of_length.filter(|entry| entry.named_by == named_by && entry.name.eq_ignore_ascii_case(name));
+    named.next().map(|entry| entry.kind)
 }
 
-/// The kinds by the length of their names, in the order of [`KINDS`], in which the usual ones come first.
-static BY_LENGTH: [[Option<&KindInfo>; MOST]; LONGEST + 1] = by_length();
+/// A name, by which element, and whose it is.
+#[derive(Clone, Copy)]
+struct Named {
+    named_by: NamedBy,
+    name: &'static str,
+    kind: &'static KindInfo,
+}
+
+/// The names by their length, in the order of [`KINDS`], in which the usual ones come first.
+static BY_LENGTH: [[Option<Named>; MOST]; LONGEST + 1] = by_length();
 
 /// Letters of the longest name.
 const LONGEST: usize = {
     let (mut longest, mut n) = (0, 0);
-    while let Some((_, name)) = nth_name(n) {
+    while let Some(Named { name, .. }) = nth_name(n) {
         longest = if name.len() > longest { name.len() } else { longest };
         n += 1;
     }
@@ -134,7 +140,7 @@ const LONGEST: usize = {
 const MOST: usize = {
     let mut of_length = [0; LONGEST + 1];
     let (mut most, mut n) = (0, 0);
-    while let Some((_, name)) = nth_name(n) {
+    while let Some(Named { name, .. }) = nth_name(n) {
         of_length[name.len()] += 1;
         most = if of_length[name.len()] > most { of_length[name.len()] } else { most };
         n += 1;
@@ -143,15 +149,16 @@ const MOST: usize = {
 };
 
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
-const fn by_length() -> [[Option<&'static KindInfo>; MOST]; LONGEST + 1] {
+const fn by_length() -> [[Option<Named>; MOST]; LONGEST + 1] {
     let mut by_length = [[None; MOST]; LONGEST + 1];
     let mut n = 0;
-    while let Some((kind, name)) = nth_name(n) {
+    while let Some(named) = nth_name(n) {
+        let of_length = &mut by_length[named.name.len()];
         let mut free = 0;
-        while by_length[name.len()][free].is_some() {
+        while of_length[free].is_some() {
             free += 1;
         }
-        by_length[name.len()][free] = Some(kind);
+        of_length[free] = Some(named);
         n += 1;
     }
     by_length
@@ -159,12 +166,12 @@ const fn by_length() -> [[Option<&'static KindInfo>; MOST]; LONGEST + 1] {
 
 /// The names of all kinds, one by one.
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
-const fn nth_name(mut n: usize) -> Option<(&'static KindInfo, &'static str)> {
+const fn nth_name(mut n: usize) -> Option<Named> {
     let mut kind = 0;
     while kind < KINDS.len() {
         let names = KINDS[kind].names;
         if n < names.len() {
-            return Some((&KINDS[kind], names[n].1));
+            return Some(Named { named_by: names[n].0, name: names[n].1, kind: &KINDS[kind] });
         }
         n -= names.len();
         kind += 1;
