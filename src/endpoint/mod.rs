@@ -16,7 +16,7 @@ use std::iter;
 use std::sync::Arc;
 
 use crate::error::{ConfigError, ParseError, RequestError};
-use crate::event::Event;
+use crate::event::{Event, Takes};
 use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::Reply;
@@ -399,6 +399,7 @@ impl Endpoint {
     /// | a request refused by [`receive`](Endpoint::receive) | the error's status, no body |
     /// | an authentic push that cannot be parsed | 200 `success` |
     /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its fault line |
+    /// | the handler's `Err` to a push that demands a code | code -1: WeChat pushes again |
     /// | a reply that WeChat would refuse | 200, with what stands in [`Written`](crate::reply::Written) |
     /// | a reply that cannot be sealed, for want of random bytes | 200 `success`; in compatible mode, in the clear |
     #[must_use]
@@ -429,7 +430,11 @@ impl Endpoint {
             Ok(reply) => push.respond(&event, &reply, now),
             Err(error) => {
                 self.report(&Report::Failed { event: &event, error: &*error });
-                Response::status(500)
+                match event.takes() {
+                    // What went wrong is nobody else's business.
+                    Takes::Code => push.respond(&event, &Reply::code(-1, "not handled"), now),
+                    _ => Response::status(500),
+                }
             }
         }
     }

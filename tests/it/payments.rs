@@ -322,3 +322,37 @@ mod sealed {
         assert_eq!(wechat.judge(&request, Answer::new(200, sealed)), Verdict::PushedAgain(Reason::SealedCode));
     }
 }
+
+#[test]
+fn a_handler_that_fails_has_a_payment_pushed_again_and_says_nothing_of_why() {
+    struct Broken;
+    impl wechat_events::Handler for Broken {
+        fn otherwise(&self, _: &Event<'_>) -> wechat_events::HandlerResult {
+            Err("the database at 10.0.0.7 is down".into())
+        }
+    }
+    let endpoint = wechat_events::Endpoint::plain("AAAAA").unwrap().on_report(|_| {});
+    let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+    let answer = |event: Event<'_>| {
+        let response = endpoint.respond("POST", query, event.body(), NOW, &Broken);
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    let again = "<xml><ErrCode>-1</ErrCode><ErrMsg><![CDATA[not handled]]></ErrMsg></xml>";
+    assert_eq!(answer(paid("o_1", "7", "")), (200, again.into()));
+    assert_eq!(answer(xml("minigame_new", "")), (200, again.into()));
+    assert_eq!(answer(message()), (500, String::new()));
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn what_is_answered_to_wechat_goes_through_a_queue_too() {
+    for (reply, form) in [
+        (Reply::TransferBizAiIvr, r#""transfer_biz_ai_ivr""#),
+        (Reply::code(-1, "no"), r#"{"code":{"err_code":-1,"err_msg":"no"}}"#),
+        (IosRefund::agree("i", "e").into(), r#"{"ios_refund":{"result_code":0,"result_info":"i","evidence":"e"}}"#),
+        (Reply::raw("<a/>"), r#"{"raw":{"body":"<a/>"}}"#),
+    ] {
+        assert_eq!(serde_json::to_string(&reply).unwrap(), form);
+        assert_eq!(serde_json::from_str::<Reply>(form).unwrap(), reply);
+    }
+}
