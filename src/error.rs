@@ -268,6 +268,9 @@ pub enum ConfigError {
     /// With an empty token everybody could sign.
     #[error("the token is empty")]
     EmptyToken,
+    /// With an empty app key everybody could sign a payment.
+    #[error("the app key is empty: it stands under 虚拟支付, 基础配置 in WeChat's console")]
+    EmptyAppKey,
     /// Nothing is sealed for an empty app id.
     #[error("the app id is empty: it begins with wx and stands beside the token in WeChat's console")]
     EmptyAppId,

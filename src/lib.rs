@@ -57,6 +57,8 @@ mod error;
 pub mod event;
 mod fields;
 mod handler;
+#[cfg(feature = "minigame")]
+mod pay_event;
 pub mod reply;
 #[cfg(feature = "serde")]
 mod serde;
@@ -76,6 +78,8 @@ pub use fields::Limits;
 #[doc(hidden)]
 pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
+#[cfg(feature = "minigame")]
+pub use pay_event::{AppKeys, PayEventError};
 pub use reply::Reply;
 #[cfg(feature = "serde")]
 pub use serde::ToError;

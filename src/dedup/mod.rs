@@ -20,7 +20,7 @@ use crate::fields::{Fields, Limits, Nodes, Path};
 
 pub use seen::Dedup;
 
-/// What all deliveries of one push have in common: a digest of its decrypted bytes.
+/// What all deliveries of one push have in common: a digest of its decrypted bytes, or of what names a payment.
 ///
 /// XXH3-128 of the whole body with seed 0, as 16 bytes with the highest first: the same on every machine and in every
 /// version of this crate, so that machines may share a store. Less the text of the root's `Encrypt`, which compatible
@@ -41,6 +41,8 @@ pub struct DedupKey([u8; 16]);
 
 impl DedupKey {
     /// The key of a push, from its plaintext bytes.
+    ///
+    /// Not of payments, which count their deliveries within the bytes: see [`Event::dedup_key`].
     ///
     /// ```
     /// # use wechat_events::{DedupKey, parse_event};
@@ -86,6 +88,11 @@ impl DedupKey {
     pub fn of_sender(event: &Event<'_>) -> DedupKey {
         // Not `of_body`, which leaves something out of what looks like a push.
         DedupKey(xxh3_128(format!("{}\0{}", event.from_user, event.create_time).as_bytes()).to_be_bytes())
+    }
+
+    /// The digest of bytes that are no body.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> DedupKey {
+        DedupKey(xxh3_128(bytes).to_be_bytes())
     }
 
     /// A key from a store.

@@ -1,6 +1,8 @@
 //! The door: query and body → a verified push → a response. No clock, no socket.
 
 #[cfg(feature = "aes")]
+mod clear;
+#[cfg(feature = "aes")]
 mod envelope;
 #[cfg(feature = "http")]
 mod http;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{ConfigError, ParseError, RequestError};
-use crate::event::Event;
+use crate::event::{Event, Takes};
 use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::Reply;
@@ -109,6 +111,8 @@ struct Settings {
     /// `None` reads what is in the clear.
     #[cfg(feature = "aes")]
     cipher: Option<Cipher>,
+    #[cfg(feature = "aes")]
+    clear_payment_answers: bool,
     freshness: Option<Duration>,
     limits: Limits,
     /// `None` leaves it to `tracing`.
@@ -129,6 +133,8 @@ impl Endpoint {
             previous_token: None,
             #[cfg(feature = "aes")]
             cipher: None,
+            #[cfg(feature = "aes")]
+            clear_payment_answers: false,
             freshness: None,
             limits: Limits::default(),
             report: None,
@@ -427,6 +433,7 @@ impl Endpoint {
     /// | a request refused by [`receive`](Endpoint::receive) | the error's status, no body |
     /// | an authentic push that cannot be parsed | 200 `success` |
     /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its fault line |
+    /// | the handler's `Err` to a push that demands a code | code -1: WeChat pushes again |
     /// | a reply that WeChat would refuse | 200, with what stands in [`Written`](crate::reply::Written) |
     /// | a reply that cannot be sealed, for want of random bytes | 200 `success`; in compatible mode, in the clear |
     #[must_use]
@@ -457,7 +464,11 @@ impl Endpoint {
             Ok(reply) => push.respond(&event, &reply, now),
             Err(error) => {
                 self.report(&Report::Failed { event: &event, error: &*error });
-                Response::status(500)
+                match event.takes() {
+                    // What went wrong is nobody else's business.
+                    Takes::Code => push.respond(&event, &Reply::code(-1, "not handled"), now),
+                    _ => Response::status(500),
+                }
             }
         }
     }
@@ -614,7 +625,8 @@ impl Push<'_> {
     /// Writes the answer to this push, `now` in seconds since 1970.
     ///
     /// A sealed push is answered sealed, with the token and the key it came with, the nonce of its URL, `now` as the
-    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear.
+    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear, and
+    /// so do the answers of mini games.
     ///
     /// Never fails: what WeChat would refuse is written as [`Reply::write`] says, and reported to the
     /// [endpoint's hook](Endpoint::on_report).
@@ -632,6 +644,7 @@ impl Push<'_> {
         #[cfg(feature = "aes")]
         if let Some((cipher, sealing)) = self.sealed_with()
             && !matches!(&*written, b"" | b"success")
+            && !self.is_answered_in_the_clear(&written)
         {
             return self.sealed(cipher, sealing, written, now, crate::cipher::seal);
         }

@@ -51,6 +51,8 @@ record! {
         pub is_recommend_by_friend: Option<bool> = "IsRecommendByFriend",
         /// The user's UnionID, where the account has one.
         pub union_id: Option<Str<'a>> = "UnionId",
+        /// Where the user got it, as `SOURCE_SCENE_…`.
+        pub source_scene: Option<Str<'a>> = "SourceScene",
     }
 }
 
@@ -295,6 +297,8 @@ record! {
         pub is_pass: Option<bool> = "IsPass",
         /// Why it was rejected; empty when it passed.
         pub reason: Option<Str<'a>> = "Reason",
+        /// The card template's id; seen in one library alone.
+        pub card_id: Option<Str<'a>> = "CardId",
     }
 }
 
@@ -353,6 +357,8 @@ record! {
         pub app_id: Option<Str<'a>> = "AppId|AuthorizeAppId",
         /// Where the user authorized.
         pub source: Option<InvoiceSource<'a>> = "Source|source",
+        /// Not documented, and seen in one library alone.
+        pub event_key: Option<Str<'a>> = "EventKey",
     }
 }
 
@@ -433,6 +439,8 @@ record! {
         pub attach: Option<Str<'a>> = "attach",
         /// Whether a company or a person.
         pub title_type: Option<InvoiceTitleType<'a>> = "title_type",
+        /// Not documented, and seen in one library alone.
+        pub event_key: Option<Str<'a>> = "EventKey",
     }
 }
 

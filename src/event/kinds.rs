@@ -23,15 +23,6 @@ impl NamedBy {
     }
 }
 
-/// What WeChat accepts as the answer to a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answers {
-    /// A reply, or `success`.
-    Reply,
-    /// `success` alone.
-    Success,
-}
-
 /// What is known of a kind: a line of [`KINDS`].
 ///
 /// ```
@@ -47,7 +38,9 @@ pub struct KindInfo {
     group: Group,
     /// As on the wire, the usual name first.
     names: &'static [(NamedBy, &'static str)],
-    answers: Answers,
+    takes: Takes,
+    /// Of the elements that tell it from others of its kind.
+    pub(super) key: &'static [&'static str],
     pub(super) read: for<'a> fn(Element<'_, 'a>) -> Kind<'a>,
 }
 
@@ -89,14 +82,16 @@ impl KindInfo {
         self.group
     }
 
+    /// What WeChat takes as the answer to it; see [`Event::takes`].
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        self.takes
+    }
+
     /// Whether WeChat accepts a reply to it; see [`Event::takes_reply`].
     #[must_use]
     pub fn takes_reply(&self) -> bool {
-        self.answers == Answers::Reply
-    }
-
-    fn is_named(&self, named_by: NamedBy, name: &str) -> bool {
-        self.names.iter().any(|(element, known)| *element == named_by && known.eq_ignore_ascii_case(name))
+        self.takes == Takes::Reply
     }
 }
 
@@ -106,7 +101,7 @@ impl fmt::Debug for KindInfo {
             .field("variant", &self.variant)
             .field("group", &self.group)
             .field("names", &self.names)
-            .field("answers", &self.answers)
+            .field("takes", &self.takes)
             .finish_non_exhaustive()
     }
 }
@@ -114,34 +109,74 @@ impl fmt::Debug for KindInfo {
 /// WeChat is not consistent in the case of these names.
 #[inline]
 pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
-    BY_LENGTH.get(name.len())?.iter().map_while(|entry| *entry).find(|entry| entry.is_named(named_by, name))
+    let of_length = BY_LENGTH.get(name.len())?.iter().map_while(Option::as_ref);
+    let mut named = of_length.filter(|entry| entry.named_by == named_by && entry.name.eq_ignore_ascii_case(name));
+    named.next().map(|entry| entry.kind)
 }
 
-/// The kinds by the length of their names, in the order of [`KINDS`].
-///
-/// At most eight share a length, so that the last kind is found nearly as fast as the first; a ninth, or a name of
-/// forty letters, would not compile.
-static BY_LENGTH: [[Option<&KindInfo>; 8]; 40] = by_length(KINDS);
+/// A name, by which element, and whose it is.
+#[derive(Clone, Copy)]
+struct Named {
+    named_by: NamedBy,
+    name: &'static str,
+    kind: &'static KindInfo,
+}
+
+/// The names by their length, in the order of [`KINDS`], in which the usual ones come first.
+static BY_LENGTH: [[Option<Named>; MOST]; LONGEST + 1] = by_length();
+
+/// Letters of the longest name.
+const LONGEST: usize = {
+    let (mut longest, mut n) = (0, 0);
+    while let Some(Named { name, .. }) = nth_name(n) {
+        longest = if name.len() > longest { name.len() } else { longest };
+        n += 1;
+    }
+    longest
+};
+
+/// Names of the length that most have.
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
+const MOST: usize = {
+    let mut of_length = [0; LONGEST + 1];
+    let (mut most, mut n) = (0, 0);
+    while let Some(Named { name, .. }) = nth_name(n) {
+        of_length[name.len()] += 1;
+        most = if of_length[name.len()] > most { of_length[name.len()] } else { most };
+        n += 1;
+    }
+    most
+};
 
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
-const fn by_length(kinds: &'static [KindInfo]) -> [[Option<&'static KindInfo>; 8]; 40] {
-    let mut by_length = [[None; 8]; 40];
-    let mut kind = 0;
-    while kind < kinds.len() {
-        let names = kinds[kind].names;
-        let mut name = 0;
-        while name < names.len() {
-            let length = names[name].1.len();
-            let mut free = 0;
-            while by_length[length][free].is_some() {
-                free += 1;
-            }
-            by_length[length][free] = Some(&kinds[kind]);
-            name += 1;
+const fn by_length() -> [[Option<Named>; MOST]; LONGEST + 1] {
+    let mut by_length = [[None; MOST]; LONGEST + 1];
+    let mut n = 0;
+    while let Some(named) = nth_name(n) {
+        let of_length = &mut by_length[named.name.len()];
+        let mut free = 0;
+        while of_length[free].is_some() {
+            free += 1;
         }
-        kind += 1;
+        of_length[free] = Some(named);
+        n += 1;
     }
     by_length
+}
+
+/// The names of all kinds, one by one.
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
+const fn nth_name(mut n: usize) -> Option<Named> {
+    let mut kind = 0;
+    while kind < KINDS.len() {
+        let names = KINDS[kind].names;
+        if n < names.len() {
+            return Some(Named { named_by: names[n].0, name: names[n].1, kind: &KINDS[kind] });
+        }
+        n -= names.len();
+        kind += 1;
+    }
+    None
 }
 
 macro_rules! kinds {
@@ -159,7 +194,7 @@ macro_rules! kinds {
         ///         Kind::Text(text) => format!("said {}", text.content),
         ///         Kind::Subscribe(subscribe) => format!("follows, by the code {:?}", subscribe.scene()),
         ///         _ => match event.name() {
-        ///             "wxa_media_check" => format!("checked: {:?}", event.field("trace_id")),
+        ///             "debug_demo" => format!("says {:?}", event.field("debug_str")),
         ///             name => name.to_owned(),
         ///         },
         ///     }
@@ -226,7 +261,8 @@ macro_rules! kinds {
             variant: stringify!($kind),
             group: Group::$group,
             names: &[$((NamedBy::$named_by, $name)),+],
-            answers: $kind::ANSWERS,
+            takes: $kind::TAKES,
+            key: $kind::KEY,
             read: |root| match Record::read(root) {
                 Ok(kind) => Kind::$kind(kind),
                 Err(reason) => Kind::Unknown(Unknown { reason }),
@@ -403,5 +439,68 @@ kinds! {
         OrderPathApplyResultNotify = InfoType "order_path_apply_result_notify";
         OrderPathAuditResultNotify = InfoType "order_path_audit_result_notify";
         WxaNicknameAudit = InfoType "wxa_nickname_audit" | Event "wxa_nickname_audit";
+    }
+
+    /// Mini programs run by a third-party platform: what was found of their versions, categories and appeals.
+    Review {
+        BetaappAuthorizationApplyEvent = Event "betaapp_authorization_apply_event";
+        BetaappVerifyApplyEvent = Event "betaapp_verify_apply_event";
+        BetaappVerifyEvent = Event "betaapp_verify_event";
+        WeappAuditSuccess = Event "weapp_audit_success";
+        WeappAuditFail = Event "weapp_audit_fail";
+        WeappAuditDelay = Event "weapp_audit_delay";
+        WxaCategoryAudit = Event "wxa_category_audit";
+        WxaIllegalRecord = Event "wxa_illegal_record";
+        WxaAppealRecord = Event "wxa_appeal_record";
+        WxaPrivacyApply = Event "wxa_privacy_apply";
+    }
+
+    /// Mini programs: content, live rooms, parcels, quotas.
+    MiniProgram {
+        WxaPunishEvent = Event "wxa_punish_event";
+        WxaMediaCheck = Event "wxa_media_check";
+        WxaCommentBadScore = Event "wxa_comment_bad_score";
+        ChargeServiceQuotaNotify = Event "charge_service_quota_notify";
+        WxaliveFollowNotify = Event "wxalive_follow_notify";
+        WxalivePushMessageNotify = Event "wxalive_push_message_notify";
+        WxainsuranceClaimResult = Event "wxainsurance_claim_result";
+        AddExpressPath = Event "add_express_path";
+        UpdateBusinessBindResult = Event "update_business_bind_result";
+        SecvodUploadEvent = Event "secvod_upload_event";
+        SecvodAuditEvent = Event "secvod_audit_event";
+        SecbookAuditEvent = Event "secbook_audit_event";
+    }
+
+    /// Mini programs that sell: deliveries, settlements, payments between firms, complaints.
+    Trade {
+        TradeManageRemindAccessApi = Event "trade_manage_remind_access_api";
+        TradeManageRemindShipping = Event "trade_manage_remind_shipping";
+        TradeManageOrderSettlement = Event "trade_manage_order_settlement";
+        RetailPayNotify = Event "retail_pay_notify";
+        RetailRefundNotify = Event "retail_refund_notify";
+        ComplaintCallback = Event "complaint_callback";
+    }
+
+    /// Virtual payment (虚拟支付), which wants a code as the answer.
+    Payment {
+        XpayGoodsDeliverNotify = Event "xpay_goods_deliver_notify";
+        XpayCoinPayNotify = Event "xpay_coin_pay_notify";
+        XpayRefundNotify = Event "xpay_refund_notify";
+        XpayComplaintNotify = Event "xpay_complaint_notify";
+        XpayWxpayCallbackNotify = Event "xpay_wxpay_callback_notify";
+        XpaySubscribeSigningResultNotify =
+            Event "xpay_subscribe_signing_result_notify" | Event "xpay_apple_subscribe_signing_result_notify";
+        XpaySubscribeIosRefundQueryNotify = Event "xpay_subscribe_ios_refund_query_notify";
+    }
+
+    /// Mini games, which answer with a code in the clear.
+    MiniGame {
+        MinigameH5GoodsDeliverNotify = Event "minigame_h5_goods_deliver_notify";
+        MinigameDeliverH5PayProducts = Event "minigame_deliver_h5_pay_products";
+        MinigameGamePayGoodsDeliverNotify = Event "minigame_game_pay_goods_deliver_notify";
+        MinigameDeliverGoods = Event "minigame_deliver_goods";
+        MinigameCoinDeliverCompleted = Event "minigame_coin_deliver_completed";
+        MinigamePayRefundSuccNotify = Event "minigame_pay_refund_succ_notify";
+        MinigameRechargeCenterCoinDeliverCompleted = Event "minigame_recharge_center_coin_deliver_completed";
     }
 }

@@ -19,6 +19,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -35,6 +37,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -55,6 +59,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -71,6 +77,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -87,6 +95,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -109,6 +119,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 
@@ -127,6 +139,8 @@ record! {
         pub msg_data_id: Option<Str<'a>> = "MsgDataId",
         /// Which article of that message, from 1.
         pub idx: Option<u32> = "Idx",
+        /// The sub-merchant whose conversation with the user it comes from.
+        pub business_id: Option<Str<'a>> = "BusinessId",
     }
 }
 

@@ -1,23 +1,36 @@
 //! What happened? Fields become an [`Event`] with a typed [`Kind`].
 //!
-//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]; [`Group`] lists them by official page.
-//! Its page shows a sample push, what triggers it, what may be answered, and where WeChat describes it.
+//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]. Its page shows a sample push, what triggers it, what may be answered, and where WeChat describes it.
 //!
 //! Nearly every field is optional, since real pushes lack what the official pages promise. Ids are texts; a number
 //! that does not read as one is `None`, and its text is still there through [`Event::field`]. Texts of which WeChat
 //! documents the values are enums with `Other`.
+//!
+//! What mini programs, mini games and third-party platforms get arrives in the same way. Shops (微信小店), express and
+//! delivery firms and WeCom are not typed: [`Event::field`] reads theirs.
+//!
+#![doc = include_str!("kinds.md")]
 
 mod account;
 mod card;
 mod job;
+mod key;
 mod kinds;
 mod menu;
 mod message;
+mod minigame;
+mod miniprogram;
 mod page;
+#[cfg(feature = "minigame")]
+mod payload;
+mod payment;
 mod platform;
 mod record;
+mod review;
 mod service;
-mod store;
+mod shops;
+mod takes;
+mod trade;
 mod verification;
 
 use crate::text::Str;
@@ -30,16 +43,24 @@ pub use job::*;
 pub use kinds::{Group, KINDS, Kind, KindInfo};
 pub use menu::*;
 pub use message::*;
+pub use minigame::*;
+pub use miniprogram::*;
+#[cfg(feature = "minigame")]
+#[cfg_attr(docsrs, doc(cfg(feature = "minigame")))]
+pub use payload::*;
+pub use payment::*;
 pub use platform::*;
+pub use review::*;
 pub use service::*;
-pub use store::*;
+pub use shops::*;
+pub use takes::Takes;
+pub use trade::*;
 pub use verification::*;
 
-use crate::dedup::DedupKey;
 use crate::error::ParseError;
 use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
+pub(crate) use kinds::NamedBy;
 use kinds::find;
-pub(crate) use kinds::{Answers, NamedBy};
 
 /// Reads a push from its plaintext bytes, under the default [`Limits`].
 ///
@@ -309,37 +330,6 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn msg_id(&self) -> Option<Str<'_>> {
         self.field("MsgId")
-    }
-
-    /// What every delivery of this push has in common and no other push has: the digest of its bytes.
-    ///
-    /// ```
-    /// # use wechat_events::parse_event;
-    /// let body = b"<xml><MsgType>text</MsgType><Content>hello</Content></xml>";
-    /// let (first, retry) = (parse_event(body)?, parse_event(body)?);
-    /// assert_eq!(first.dedup_key(), retry.dedup_key());
-    /// # Ok::<(), wechat_events::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn dedup_key(&self) -> DedupKey {
-        DedupKey::of_body(&self.body)
-    }
-
-    /// Whether WeChat accepts a reply to this push.
-    ///
-    /// Messages take one, though not `device_event` and `device_status`; so do `subscribe`, `SCAN`, `CLICK`,
-    /// `scancode_waitmsg`, `pic_*`, `location_select`, and a message type this crate does not know. A reply to anything
-    /// else is written as `success`, since WeChat answers it with the fault line.
-    ///
-    /// ```
-    /// # use wechat_events::parse_event;
-    /// assert!(parse_event(b"<xml><MsgType>event</MsgType><Event>subscribe</Event></xml>")?.takes_reply());
-    /// assert!(!parse_event(b"<xml><MsgType>event</MsgType><Event>unsubscribe</Event></xml>")?.takes_reply());
-    /// # Ok::<(), wechat_events::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn takes_reply(&self) -> bool {
-        self.entry.map_or(self.named_by == NamedBy::MsgType, KindInfo::takes_reply)
     }
 
     /// What is known of the kind by that name; `None` for a new one.

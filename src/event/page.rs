@@ -106,5 +106,65 @@ macro_rules! page {
     (nicknames) => {
         "<https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/miniprogram-management/basic-info-management/setNickName.html>"
     };
+    (code_reviews) => {
+        "<https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/code/audit_event.html>"
+    };
+    (categories) => {
+        "<https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/category/wxa_category_audit.html>"
+    };
+    (appeals) => {
+        "<https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/records/record_event.html>"
+    };
+    (privacy) => {
+        "<https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/apply_api/apply_privacy_interface.html>"
+    };
+    (punishments) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/platform/Penalty_for_Violation>"
+    };
+    (media_checks) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/mediaCheckAsync.html>"
+    };
+    (bad_scores) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/guarantee/negative>"
+    };
+    (live_followers) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/liveplayer/status_synchronization>"
+    };
+    (claims) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/express/business/claim_settlement_result.html>"
+    };
+    (parcels) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/express/provider/logistics.onPathUpdate.html>"
+    };
+    (drama_uploads) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/mini_drama/asset_upload_completion_event>"
+    };
+    (drama_reviews) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/event_push/mini_drama/drama_review_status_event>"
+    };
+    (deliveries) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/order-shipping/order-shipping>"
+    };
+    (b2b) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/server/API/B2b>"
+    };
+    (complaints) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/guarantee/complaint>"
+    };
+    (virtual_payment) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/virtual-payment.html>"
+    };
+    (ios_refunds) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/wxcloudservice/wxcloud/guide/wechatpay/virtual-payment-callback.html>"
+    };
+    (mini_game_goods) => {
+        "<https://developers.weixin.qq.com/minigame/introduction/commercialization/virtual-payment/goods.html>"
+    };
+    (mini_game_events) => {
+        "<https://developers.weixin.qq.com/minigame/dev/guide/open-ability/virtual-payment/event.html>"
+    };
+    (mini_game_gifts) => {
+        "<https://developers.weixin.qq.com/minigame/dev/guide/open-ability/game-gift.html>"
+    };
 }
 pub(crate) use page;

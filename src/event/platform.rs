@@ -15,7 +15,7 @@ record! {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
         /// The ticket; valid for twelve hours.
-        pub component_verify_ticket: Option<Str<'a>> = "ComponentVerifyTicket",
+        pub component_verify_ticket: Str<'a> = "ComponentVerifyTicket",
     }
 }
 

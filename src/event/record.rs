@@ -4,7 +4,9 @@
 //! record! {
 //!     /// A follower scanned a QR code.                         the docs, as they stand on the page
 //!     pub struct Scan<'a> = "scan" in events => Reply {         its sample tests/pushes/scan.xml, its official page
-//!                                                               in `page`, and what may be answered
+//!                                                               in `page`, and what WeChat takes as the answer:
+//!                                                               `=> Code("OrderId")` names the elements besides
+//!                                                               that tell it from others, in all its deliveries
 //!         /// The scene.
 //!         pub event_key: Str<'a> = "EventKey",             bare: required, or the kind is Unknown
 //!         pub ticket: Option<Str<'a>> = "Ticket",          Option: the first such element, where it reads
@@ -18,7 +20,7 @@
 
 use crate::text::Str;
 
-use super::{Answers, Reason};
+use super::{Reason, Takes};
 use crate::fields::{Element, Path, trim};
 
 /// What one element reads as: a text, a number, a nested record.
@@ -210,7 +212,9 @@ impl Part {
 
 /// What a kind's record tells of it besides its fields.
 pub(crate) trait Push {
-    const ANSWERS: Answers;
+    const TAKES: Takes;
+    /// Paths of the elements that tell it from others of its kind, and are the same in all its deliveries.
+    const KEY: &'static [&'static str];
     const SAMPLE: &'static str;
 }
 
@@ -222,17 +226,26 @@ macro_rules! answers {
     (Success) => {
         "- Answer: `success`; WeChat takes no reply"
     };
+    (Code) => {
+        "- Answer: a [code](crate::reply::Code) within 3 s, as which `success` is written too"
+    };
+    (IosRefund) => {
+        "- Answer: an [opinion](crate::reply::IosRefund) within 3 s"
+    };
 }
 pub(crate) use answers;
 
 macro_rules! record {
-    ($(#[$doc:meta])* pub struct $name:ident<$a:lifetime> = $sample:literal in $page:ident => $answers:ident {
+    ($(#[$doc:meta])* pub struct $name:ident<$a:lifetime> = $sample:literal in $page:ident
+        => $takes:ident$(($($key:literal),+))?
+    {
         $($fields:tt)*
     }) => {
         record! {
             $(#[$doc])*
             ///
-            #[doc = $crate::event::record::answers!($answers)]
+            #[doc = $crate::event::record::answers!($takes)]
+            $(#[doc = concat!("- [Key](crate::Event::business_key):", $(" `", $key, "`",)+)])?
             #[doc = concat!("- Source: ", $crate::event::page::page!($page))]
             ///
             /// # Example: its sample push
@@ -252,7 +265,8 @@ macro_rules! record {
         }
 
         impl $crate::event::record::Push for $name<'_> {
-            const ANSWERS: $crate::event::Answers = $crate::event::Answers::$answers;
+            const TAKES: $crate::event::Takes = $crate::event::Takes::$takes;
+            const KEY: &'static [&'static str] = &[$($($key),+)?];
             const SAMPLE: &'static str = include_str!(concat!("../../tests/pushes/", $sample, ".xml"));
         }
     };

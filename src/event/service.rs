@@ -85,6 +85,12 @@ record! {
         pub app_id: Option<Str<'a>> = "AppID|appid",
         /// The user's UnionID, where the account has one.
         pub union_id: Option<Str<'a>> = "UnionID",
+        /// What it was about, as a code; codes as [`UserAuthorizationRevoke::revoke_info`].
+        pub revoke_info: Option<Str<'a>> = "RevokeInfo",
+        /// The plugin's AppID, when it was one.
+        pub plugin_id: Option<Str<'a>> = "PluginID",
+        /// The user's id with the plugin, where it was one.
+        pub open_pid: Option<Str<'a>> = "OpenPID",
     }
 }
 
@@ -99,13 +105,18 @@ record! {
         pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
-        /// `201` address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and
-        /// picture; `206` location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
+        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and picture;
+        /// `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15` file chosen;
+        /// `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201` address; `202`
+        /// invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206` location; `207`
+        /// pictures or videos chosen; `301` everything granted to a mobile or web app.
         pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
         pub plugin_id: Option<Str<'a>> = "PluginID",
         /// The user's id with the plugin, where it was one.
         pub open_pid: Option<Str<'a>> = "OpenPID",
+        /// The user's UnionID, where the account has one.
+        pub union_id: Option<Str<'a>> = "UnionID",
     }
 }
 
@@ -121,12 +132,17 @@ record! {
         pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
-        /// `201` address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and
-        /// picture; `206` location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
+        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and picture;
+        /// `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15` file chosen;
+        /// `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201` address; `202`
+        /// invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206` location; `207`
+        /// pictures or videos chosen; `301` everything granted to a mobile or web app.
         pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
         pub plugin_id: Option<Str<'a>> = "PluginID",
         /// The user's id with the plugin, where it was one.
         pub open_pid: Option<Str<'a>> = "OpenPID",
+        /// The user's UnionID, where the account has one.
+        pub union_id: Option<Str<'a>> = "UnionID",
     }
 }

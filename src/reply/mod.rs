@@ -2,12 +2,14 @@
 //!
 //! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html>
 
+mod code;
 mod write;
 
 use std::borrow::Cow;
 
 use crate::error::ReplyError;
 
+pub use code::{Code, IosRefund, Raw};
 pub(crate) use write::Tag;
 #[cfg(feature = "testing")]
 pub(crate) use write::{JsonString, has_forbidden};
@@ -47,9 +49,9 @@ const CUT: char = '…';
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reply {
-    /// `success`: received, and nothing to say.
+    /// `success`: received, and nothing to say. Where WeChat demands a [code](Reply::code), code 0.
     Success,
-    /// No bytes at all, which WeChat takes as it does `success`.
+    /// No bytes at all, which WeChat takes as it does `success`. Where it demands a code, the same as `Success`.
     Empty,
     /// A text.
     Text(Text),
@@ -65,6 +67,16 @@ pub enum Reply {
     News(News),
     /// The user goes on with a human.
     TransferCustomerService(TransferCustomerService),
+    /// WeChat's own AI answers the user (微信智能回复).
+    ///
+    /// In answer to messages only, and only of accounts that have switched it on in WeChat's console, where it is offered.
+    TransferBizAiIvr,
+    /// A code, where WeChat demands one.
+    Code(Code),
+    /// What Apple is told about a refund.
+    IosRefund(IosRefund),
+    /// A body of one's own, which nobody checks.
+    Raw(Raw),
 }
 
 impl Reply {
@@ -400,6 +412,7 @@ macro_rules! replies {
         }
     )*};
 }
+use replies;
 replies!(Text Image Voice Video Music News TransferCustomerService);
 
 /// A text within WeChat's limit, visibly cut if it had to be.

@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{ARTICLES, Article, Reply, TEXT_LIMIT, cut};
+use super::{ARTICLES, Article, IosRefund, Reply, TEXT_LIMIT, cut};
 use crate::error::ReplyError;
-use crate::event::Event;
+use crate::event::{Event, Takes};
 use crate::fields::is_json;
 use crate::shown;
 
@@ -49,8 +49,26 @@ pub enum Refused {
     /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
     #[error("the push names no sender or no account")]
     NoSender,
-    /// A user goes over to a human only in answer to a message: `success` was written.
-    #[error("transfer_customer_service answers messages only, not `{name}`")]
+    /// WeChat wants a code: code 0 was written, since the handler was content.
+    #[error("WeChat takes a code in answer to `{name}`, not a reply")]
+    TakesCode {
+        /// [`Event::name`].
+        name: String,
+    },
+    /// WeChat wants an opinion to pass on to Apple: `success` was written, which is none.
+    #[error("`{name}` asks whether to pay back: answer reply::IosRefund")]
+    TakesOpinion {
+        /// [`Event::name`].
+        name: String,
+    },
+    /// A code or an opinion means nothing there: `success` was written.
+    #[error("WeChat takes no code in answer to `{name}`")]
+    TakesNoCode {
+        /// [`Event::name`].
+        name: String,
+    },
+    /// A user goes over to a human, or to WeChat's AI, only in answer to a message: `success` was written.
+    #[error("a user goes over in answer to messages only, not to `{name}`")]
     NotAMessage {
         /// [`Event::name`], its first 64 characters.
         name: String,
@@ -72,7 +90,8 @@ impl Reply {
     /// The reply as it is written in answer to a push, at the time `now` in seconds since 1970.
     ///
     /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
-    /// that takes none or to a new event, an empty text, a push without sender. Text is escaped: nothing in it can end its element, and
+    /// that takes none or to a new event, an empty text, a push without sender. Where WeChat demands a code, `success` is
+    /// code 0. Text is escaped: nothing in it can end its element, and
     /// characters that XML forbids are left out of XML. A push in JSON is answered in JSON, as [cloud hosting] has it.
     ///
     /// [cloud hosting]: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/development/weixin/callback.html
@@ -95,9 +114,27 @@ impl Reply {
     #[must_use]
     pub fn write(&self, event: &Event<'_>, now: i64) -> Written {
         let success = |refused| Written { body: "success".to_owned(), refused };
-        match self {
-            Reply::Success => return success(None),
-            Reply::Empty => return Written { body: String::new(), refused: None },
+        let name = || event.name().to_owned();
+        match (self, event.takes()) {
+            (Reply::Raw(raw), _) => return Written { body: raw.body.clone(), refused: None },
+            (Reply::Code(code), Takes::Code) => {
+                return Written { body: written_code(event, code.err_code, &code.err_msg), refused: None };
+            }
+            (_, Takes::Code) => {
+                let silent = matches!(self, Reply::Success | Reply::Empty);
+                let refused = (!silent).then(|| Refused::TakesCode { name: name() });
+                return Written { body: written_code(event, 0, "success"), refused };
+            }
+            (Reply::IosRefund(opinion), Takes::IosRefund) if is_blank(&opinion.evidence) => {
+                return success(Some(ReplyError::Empty { field: "evidence" }.into()));
+            }
+            (Reply::IosRefund(opinion), Takes::IosRefund) => {
+                return Written { body: written_opinion(event, opinion), refused: None };
+            }
+            (_, Takes::IosRefund) => return success(Some(Refused::TakesOpinion { name: name() })),
+            (Reply::Code(_) | Reply::IosRefund(_), _) => return success(Some(Refused::TakesNoCode { name: name() })),
+            (Reply::Success, _) => return success(None),
+            (Reply::Empty, _) => return Written { body: String::new(), refused: None },
             _ => {}
         }
         match self.check(event) {
@@ -123,7 +160,8 @@ impl Reply {
             return Err(Refused::NoSender);
         }
         match self {
-            Reply::Success | Reply::Empty => {}
+            // Written before it comes to this.
+            Reply::Success | Reply::Empty | Reply::Code(_) | Reply::IosRefund(_) | Reply::Raw(_) => {}
             Reply::Text(text) => {
                 fill("Content", &text.content)?;
                 if text.content.len() > TEXT_LIMIT {
@@ -142,9 +180,10 @@ impl Reply {
                 articles if articles > ARTICLES => return Ok(Some(ReplyError::Articles { articles }.into())),
                 _ => {}
             },
-            Reply::TransferCustomerService(_) if !event.is_message() => {
+            Reply::TransferCustomerService(_) | Reply::TransferBizAiIvr if !event.is_message() => {
                 return Err(Refused::NotAMessage { name: name() });
             }
+            Reply::TransferBizAiIvr => {}
             Reply::TransferCustomerService(transfer) => {
                 transfer.kf_account.as_deref().map_or(Ok(()), |account| fill("KfAccount", account))?;
             }
@@ -162,7 +201,8 @@ impl Reply {
             lacks = xml.lacks;
             xml.digits(tag!("CreateTime"), now);
             match self {
-                Reply::Success | Reply::Empty => {}
+                Reply::Success | Reply::Empty | Reply::Code(_) | Reply::IosRefund(_) | Reply::Raw(_) => {}
+                Reply::TransferBizAiIvr => xml.msg_type("transfer_biz_ai_ivr"),
                 Reply::Text(text) => {
                     xml.msg_type("text");
                     xml.text(tag!("Content"), &cut(&text.content));
@@ -226,6 +266,22 @@ impl Reply {
             _ => 512,
         }
     }
+}
+
+/// What WeChat reads of a code, in the push's form.
+fn written_code(event: &Event<'_>, code: i64, message: &str) -> String {
+    Writer::document(is_json(event.body()), 64 + message.len(), |writer| {
+        writer.digits(tag!("ErrCode"), itoa::Buffer::new().format(code));
+        writer.text(tag!("ErrMsg"), message);
+    })
+}
+
+fn written_opinion(event: &Event<'_>, opinion: &IosRefund) -> String {
+    Writer::document(is_json(event.body()), 256, |writer| {
+        writer.digits(tag!("result_code"), itoa::Buffer::new().format(opinion.result_code));
+        writer.text(tag!("result_info"), &opinion.result_info);
+        writer.text(tag!("evidence"), &opinion.evidence);
+    })
 }
 
 /// The reply of a text with nothing filled in.

@@ -31,6 +31,7 @@
 //! It does what official pages promise, and what was seen of WeChat where they say nothing. Where neither is known it
 //! is strict: what it accepts WeChat accepts, but WeChat may let pass what it refuses.
 
+mod code;
 mod deliver;
 mod draft;
 mod verdict;

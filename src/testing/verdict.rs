@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Mode, PATIENCE, Request, Sealed, WeChat};
 use crate::cipher::{OpenError, open};
 use crate::endpoint::Response;
-use crate::event::{Event, parse_event};
+use crate::event::{Event, Takes, parse_event};
 use crate::fields::{Element, Fields, Limits, Nodes, Path, is_json, trim};
 use crate::reply::has_forbidden;
 use crate::shown;
@@ -87,6 +87,9 @@ pub enum Verdict {
     /// Shows nothing, and the answer is lost.
     #[error("ignores the answer: {0}")]
     Ignored(Reason),
+    /// Pushes it again: it takes a code, and has not got code 0.
+    #[error("pushes it again: {0}")]
+    PushedAgain(Reason),
     /// Tells the follower that the account is out of order (该公众号提供的服务出现故障), and its owner too.
     #[error("shows its fault line: {0}")]
     FaultLine(Reason),
@@ -206,6 +209,25 @@ pub enum Reason {
         /// The kind's name on the wire.
         name: String,
     },
+    /// A code other than 0.
+    #[error("code {err_code}: {}", err_msg.escape_debug())]
+    Code {
+        /// `ErrCode`.
+        err_code: i64,
+        /// The first 64 characters of `ErrMsg`.
+        err_msg: String,
+    },
+    /// This kind of push takes a code, and nothing else.
+    #[error("`{name}` takes a code, not `{}`", found.escape_debug())]
+    TakesCode {
+        /// The kind's name on the wire.
+        name: String,
+        /// The first 64 characters of the answer.
+        found: String,
+    },
+    /// An answer that is read in the clear only.
+    #[error("it is sealed, and mini games answer in the clear")]
+    SealedCode,
     /// An element is missing, or empty where it must not be.
     #[error("{field} is missing or empty")]
     Missing {
@@ -257,6 +279,15 @@ impl WeChat {
     #[must_use]
     pub fn judge(&self, request: &Request, answer: impl Into<Answer>) -> Verdict {
         let Answer { status, body, after } = answer.into();
+        let event = parse_event(&request.message).ok();
+        if let Some(event) = event.as_ref().filter(|event| matches!(event.takes(), Takes::Code | Takes::IosRefund)) {
+            let found = match status {
+                _ if after >= event.takes().deadline() => Err(Reason::TooLate { after }),
+                200 => self.code(request, event, &body),
+                _ => Err(Reason::Status { status }),
+            };
+            return found.map_or_else(Verdict::PushedAgain, |()| Verdict::Silent);
+        }
         let reason = if after >= PATIENCE {
             return Verdict::Ignored(Reason::TooLate { after });
         } else if status != 200 {
@@ -269,7 +300,7 @@ impl WeChat {
         } else if matches!(&*body, b"" | b"success") {
             return Verdict::Silent;
         } else {
-            return self.reply(request, &body).unwrap_or_else(Verdict::FaultLine);
+            return self.reply(request, event.as_ref(), &body).unwrap_or_else(Verdict::FaultLine);
         };
         match request.echostr {
             Some(_) => Verdict::Refused(reason),
@@ -277,21 +308,20 @@ impl WeChat {
         }
     }
 
-    fn reply(&self, request: &Request, body: &[u8]) -> Result<Verdict, Reason> {
+    fn reply(&self, request: &Request, event: Option<&Event<'_>>, body: &[u8]) -> Result<Verdict, Reason> {
         let json = request.content_type == "application/json";
         let (message, sealed) = self.opened(body, json)?;
-        let event = parse_event(&request.message).ok();
-        if !event.as_ref().is_some_and(Event::takes_reply) {
+        if !event.is_some_and(Event::takes_reply) {
             return Err(Reason::TakesNone { name: event.map(|event| event.name().to_owned()).unwrap_or_default() });
         }
         let mut nodes = Nodes::new();
         let fields = read(&message, json, &mut nodes)?;
-        let verdict = event.as_ref().map_or(Ok(None), |event| check(event, fields.root(), json))?;
+        let verdict = event.map_or(Ok(None), |event| check(event, fields.root(), json))?;
         Ok(verdict.unwrap_or(Verdict::Accepted(Accepted { message: message.to_vec(), sealed })))
     }
 
     /// What a reply says, and whether it was sealed.
-    fn opened<'b>(&self, body: &'b [u8], json: bool) -> Result<(Cow<'b, [u8]>, bool), Reason> {
+    pub(super) fn opened<'b>(&self, body: &'b [u8], json: bool) -> Result<(Cow<'b, [u8]>, bool), Reason> {
         let mut nodes = Nodes::new();
         let fields = read(body, json, &mut nodes)?;
         let encrypt = fields.root().first(Path::new("Encrypt"));
@@ -322,7 +352,7 @@ impl WeChat {
 }
 
 /// Reads an answer, as strictly as XML is meant to be read.
-fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fields<'b, 'n>, Reason> {
+pub(super) fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fields<'b, 'n>, Reason> {
     let not_xml = |reason: &dyn std::fmt::Display| Reason::NotXml {
         found: begin(body),
         reason: shown::reason(&reason.to_string()),
@@ -394,7 +424,10 @@ fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<
             Some(_) => filled(root, "TransInfo/KfAccount").map(|_| None),
             None => Ok(None),
         },
-        "transfer_customer_service" => Err(unexpected("MsgType", &msg_type, "a reply to an event")),
+        "transfer_biz_ai_ivr" if event.is_message() => Ok(None),
+        "transfer_customer_service" | "transfer_biz_ai_ivr" => {
+            Err(unexpected("MsgType", &msg_type, "a reply to an event"))
+        }
         _ => Err(unexpected("MsgType", &msg_type, "a type of reply")),
     }
 }
@@ -405,19 +438,19 @@ fn articles_for(event: &Event<'_>) -> usize {
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
 }
 
-fn filled<'a>(root: Element<'_, 'a>, field: &'static str) -> Result<Str<'a>, Reason> {
+pub(super) fn filled<'a>(root: Element<'_, 'a>, field: &'static str) -> Result<Str<'a>, Reason> {
     let text = root.first(Path::new(field)).map(Element::text);
     text.filter(|text| !text.is_empty()).ok_or(Reason::Missing { field })
 }
 
-fn number(field: &'static str, text: &str) -> Result<i64, Reason> {
+pub(super) fn number(field: &'static str, text: &str) -> Result<i64, Reason> {
     trim(text).parse().map_err(|_| unexpected(field, text, "a number"))
 }
 
-fn unexpected(field: &'static str, found: &str, expected: &str) -> Reason {
+pub(super) fn unexpected(field: &'static str, found: &str, expected: &str) -> Reason {
     Reason::Unexpected { field, found: shown::word(found), expected: expected.to_owned() }
 }
 
-fn begin(body: &[u8]) -> String {
+pub(super) fn begin(body: &[u8]) -> String {
     shown::word(&String::from_utf8_lossy(body))
 }

@@ -33,6 +33,22 @@ mod with_the_feature {
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
+    /// The kinds that WeChat sends in JSON more than in XML: what has its sample in both is the same event.
+    #[test]
+    fn what_mini_programs_get_is_the_same_in_both_forms() {
+        use wechat_events::event::Group::{MiniGame, MiniProgram, Payment, Review, Trade};
+        let mut kinds = std::collections::BTreeSet::new();
+        for (name, path) in files("json/pushes", "json") {
+            let json = fs::read(&path).unwrap();
+            let json = parse_event(&json).unwrap();
+            let Some(MiniGame | MiniProgram | Payment | Review | Trade) = json.kind.group() else { continue };
+            let xml = fs::read(path.with_extension("xml").to_str().unwrap().replace("/json/", "/")).unwrap();
+            assert_eq!(json, parse_event(&xml).unwrap(), "{name}");
+            kinds.insert(json.name().to_owned());
+        }
+        assert_eq!(kinds.len(), 42);
+    }
+
     #[test]
     fn every_refused_body_has_the_error_beside_it() {
         let mut failures = Vec::new();

@@ -19,6 +19,9 @@ mod handlers;
 #[cfg(feature = "http")]
 mod http;
 mod json;
+#[cfg(feature = "minigame")]
+mod minigame;
+mod payments;
 mod properties;
 mod pushes;
 mod readme;
@@ -78,14 +81,16 @@ fn expect(input: &Path, extension: &str, found: &str) -> Result<(), String> {
     }
 }
 
-/// `ShortVideo` as `short_video`, `Notify3rdWxaAuth` as `notify_3rd_wxa_auth`.
+/// `ShortVideo` as `short_video`, `Notify3rdWxaAuth` as `notify_3rd_wxa_auth`, `H5Goods` as `h5_goods`.
 fn snake(name: &str) -> String {
-    let mut snake = String::new();
+    let (mut snake, mut previous) = (String::new(), ' ');
     for c in name.chars() {
-        if (c.is_ascii_uppercase() || c.is_ascii_digit()) && !snake.is_empty() {
+        let begins = c.is_ascii_uppercase() || (c.is_ascii_digit() && !previous.is_ascii_uppercase());
+        if begins && !snake.is_empty() {
             snake.push('_');
         }
         snake.push(c.to_ascii_lowercase());
+        previous = c;
     }
     snake
 }

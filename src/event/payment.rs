@@ -1,0 +1,273 @@
+//! Virtual payment (虚拟支付): goods and coins that a mini program has to deliver, refunds, complaints, subscriptions.
+//!
+//! WeChat takes a code as the answer, and pushes again until it is 0: after 2 s, 4 s, 8 s and so on, fifteen times.
+//! The goods are to be delivered once for all of these: see [`Event::business_key`](crate::Event::business_key).
+
+use crate::text::Str;
+
+use super::record::{names, record};
+
+record! {
+    /// A user paid for goods: deliver them.
+    ///
+    /// The order is WeChat's as paid only when the answer is code 0.
+    pub struct XpayGoodsDeliverNotify<'a> = "xpay_goods_deliver_notify" in virtual_payment
+        => Code("OpenId", "OutTradeNo")
+    {
+        /// Who gets the goods.
+        pub open_id: Str<'a> = "OpenId",
+        /// The order's number, the mini program's own.
+        pub out_trade_no: Str<'a> = "OutTradeNo",
+        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays.
+        pub env: Option<i64> = "Env",
+        /// The payment, where it was WeChat Pay's.
+        pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
+        /// What was bought.
+        pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
+        /// The group purchase, where it was one.
+        pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
+        /// How many deliveries of this push came before, from 0.
+        pub retry_times: Option<i64> = "RetryTimes",
+    }
+}
+
+record! {
+    /// How an order was paid with WeChat Pay.
+    pub struct WeChatPayInfo<'a> {
+        /// The merchant's number of the payment.
+        pub mch_order_no: Option<Str<'a>> = "MchOrderNo",
+        /// WeChat Pay's number of the payment.
+        pub transaction_id: Option<Str<'a>> = "TransactionId",
+        /// When it was paid, in seconds since 1970.
+        pub paid_time: Option<i64> = "PaidTime",
+    }
+}
+
+record! {
+    /// What was bought.
+    pub struct GoodsInfo<'a> {
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "ProductId",
+        /// How many.
+        pub quantity: Option<i64> = "Quantity",
+        /// What they cost, in fen (分).
+        pub orig_price: Option<i64> = "OrigPrice",
+        /// What was paid, in fen (分).
+        pub actual_price: Option<i64> = "ActualPrice",
+        /// What was given with the order.
+        pub attach: Option<Str<'a>> = "Attach",
+    }
+}
+
+record! {
+    /// A purchase that several users make together (拼团).
+    pub struct TeamInfo<'a> {
+        /// The offer's id.
+        pub activity_id: Option<Str<'a>> = "ActivityId",
+        /// The group's id.
+        pub team_id: Option<Str<'a>> = "TeamId",
+        /// What kind of group; its codes are not documented.
+        pub team_type: Option<i64> = "TeamType",
+        /// What the user did; its codes are not documented.
+        pub team_action: Option<i64> = "TeamAction",
+    }
+}
+
+record! {
+    /// A user paid for coins: WeChat has credited them.
+    ///
+    /// The balance is WeChat's; a mini program that keeps its own adds to it here.
+    pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment => Code("OpenId", "OutTradeNo") {
+        /// Who gets the coins.
+        pub open_id: Str<'a> = "OpenId",
+        /// The order's number, the mini program's own.
+        pub out_trade_no: Str<'a> = "OutTradeNo",
+        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays.
+        pub env: Option<i64> = "Env",
+        /// The payment, where it was WeChat Pay's.
+        pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
+        /// What was bought.
+        pub coin_info: Option<CoinInfo<'a>> = "CoinInfo",
+        /// The group purchase, where it was one.
+        pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
+        /// How many deliveries of this push came before, from 0.
+        pub retry_times: Option<i64> = "RetryTimes",
+    }
+}
+
+record! {
+    /// The coins that were bought.
+    pub struct CoinInfo<'a> {
+        /// How many.
+        pub quantity: Option<i64> = "Quantity",
+        /// What they cost, in fen (分).
+        pub orig_price: Option<i64> = "OrigPrice",
+        /// What was paid, in fen (分).
+        pub actual_price: Option<i64> = "ActualPrice",
+        /// What was given with the order.
+        pub attach: Option<Str<'a>> = "Attach",
+    }
+}
+
+record! {
+    /// A user got the money back, or did not.
+    ///
+    /// Refunds of the mini program's own and those that Apple grants.
+    pub struct XpayRefundNotify<'a> = "xpay_refund_notify" in virtual_payment => Code("WxRefundId", "RetCode") {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// WeChat's number of the refund.
+        pub wx_refund_id: Str<'a> = "WxRefundId",
+        /// The mini program's own number of the refund.
+        pub mch_refund_id: Option<Str<'a>> = "MchRefundId",
+        /// WeChat's number of the order.
+        pub wx_order_id: Option<Str<'a>> = "WxOrderId",
+        /// The mini program's own number of the order.
+        pub mch_order_id: Option<Str<'a>> = "MchOrderId",
+        /// What is paid back, in fen (分).
+        pub refund_fee: Option<i64> = "RefundFee",
+        /// The outcome: `0` paid back.
+        pub ret_code: Option<i64> = "RetCode",
+        /// The outcome in words.
+        pub ret_msg: Option<Str<'a>> = "RetMsg",
+        /// When it was asked for, in seconds since 1970.
+        pub refund_start_timestamp: Option<i64> = "RefundStartTimestamp",
+        /// When it was paid back, in seconds since 1970.
+        pub refund_succ_timestamp: Option<i64> = "RefundSuccTimestamp",
+        /// WeChat Pay's number of the refund.
+        pub wxpay_refund_transaction_id: Option<Str<'a>> = "WxpayRefundTransactionId",
+        /// How many deliveries of this push came before, from 0.
+        pub retry_times: Option<i64> = "RetryTimes",
+        /// What was given with the order.
+        pub attach: Option<Str<'a>> = "Attach",
+        /// WeChat Pay's number of the order.
+        pub wx_transaction_id: Option<Str<'a>> = "WxTransactionId",
+        /// The group purchase, where it was one.
+        pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
+    }
+}
+
+record! {
+    /// A user complains about an order.
+    ///
+    /// It has to be answered in WeChat's console or through the API.
+    pub struct XpayComplaintNotify<'a> = "xpay_complaint_notify" in virtual_payment => Code("ComplaintId") {
+        /// Who complains.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// WeChat's number of the order.
+        pub wx_order_id: Option<Str<'a>> = "WxOrderId",
+        /// The mini program's own number of the order.
+        pub mch_order_id: Option<Str<'a>> = "MchOrderId",
+        /// WeChat Pay's number of the order.
+        pub transaction_id: Option<Str<'a>> = "TransactionId",
+        /// The complaint's id.
+        pub complaint_id: Option<Str<'a>> = "ComplaintId",
+        /// What the user says.
+        pub complaint_detail: Option<Str<'a>> = "ComplaintDetail",
+        /// When the user complained, in seconds since 1970.
+        pub complaint_time: Option<i64> = "ComplaintTime",
+        /// How many deliveries of this push came before, from 0.
+        pub retry_times: Option<i64> = "RetryTimes",
+        /// WeChat's number of the request.
+        pub request_id: Option<Str<'a>> = "RequestId",
+    }
+}
+
+record! {
+    /// WeChat Pay wants something of the merchant.
+    ///
+    /// It asks for papers, or it punishes.
+    pub struct XpayWxpayCallbackNotify<'a> = "xpay_wxpay_callback_notify" in virtual_payment
+        => Code("AppId", "MerchantCode", "EventType", "BusinessCode", "BusinessState", "BusinessTime")
+    {
+        /// The mini program's AppID.
+        pub app_id: Option<Str<'a>> = "AppId",
+        /// The mini program's name.
+        pub nick_name: Option<Str<'a>> = "NickName",
+        /// The merchant's number.
+        pub merchant_code: Option<Str<'a>> = "MerchantCode",
+        /// The merchant's name.
+        pub merchant_company_name: Option<Str<'a>> = "MerchantCompanyName",
+        /// When, as RFC 3339 has it.
+        pub business_time: Option<Str<'a>> = "BusinessTime",
+        /// The case's number.
+        pub business_code: Option<Str<'a>> = "BusinessCode",
+        /// The case's state.
+        pub business_state: Option<Str<'a>> = "BusinessState",
+        /// More, in words.
+        pub remark: Option<Str<'a>> = "Remark",
+        /// What it is about.
+        pub event_type: Option<MerchantEvent<'a>> = "EventType",
+        /// How many deliveries of this push came before, from 0.
+        pub retry_times: Option<i64> = "RetryTimes",
+    }
+}
+
+names! {
+    /// What WeChat Pay wants of a merchant.
+    pub enum MerchantEvent {
+        /// It asks for papers.
+        DueDiligence = "due_diligence",
+        /// It punishes.
+        Punishment = "punishment",
+    }
+}
+
+record! {
+    /// A user subscribed to regular payments, or did not.
+    ///
+    /// Each payment then comes as [`XpayGoodsDeliverNotify`].
+    pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in virtual_payment
+        => Code("OpenId", "OutTradeNo", "ContractResult")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// The order's number, the mini program's own.
+        pub out_trade_no: Option<Str<'a>> = "OutTradeNo",
+        /// Where it was signed: `0` live; `1` in the sandbox, where nobody pays.
+        pub env: Option<i64> = "Env",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "ProductId",
+        /// The outcome; `0` signed.
+        pub contract_result: Option<i64> = "ContractResult",
+        /// The outcome in words.
+        pub contract_result_msg: Option<Str<'a>> = "ContractResultMsg",
+        /// The contract's id, where it was signed.
+        pub contract_id: Option<Str<'a>> = "ContractId",
+        /// What was given with the order.
+        pub attach: Option<Str<'a>> = "Attach",
+    }
+}
+
+record! {
+    /// Apple asks whether a user should get the money back.
+    ///
+    /// Apple asks up to three times and decides for itself; it takes what is answered into account, and decides without
+    /// it where no answer comes in time. `xpay_refund_notify` says what it decided.
+    pub struct XpaySubscribeIosRefundQueryNotify<'a> = "xpay_subscribe_ios_refund_query_notify" in ios_refunds
+        => IosRefund("pay_order_id")
+    {
+        /// When the user asked for the money.
+        pub refund_time: Option<Str<'a>> = "refund_time",
+        /// When the order was made.
+        pub order_time: Option<Str<'a>> = "order_time",
+        /// Apple's number of the order.
+        pub channel_bill: Option<Str<'a>> = "channel_bill",
+        /// The app's bundle id.
+        pub bundleid: Option<Str<'a>> = "bundleid",
+        /// What kind of service; its values are not documented.
+        pub service_type: Option<Str<'a>> = "service_type",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "product_id",
+        /// How many.
+        pub p_count: Option<Str<'a>> = "p_count",
+        /// Why the user wants the money.
+        pub refund_request_reason: Option<Str<'a>> = "refund_request_reason",
+        /// What WeChat knows of the delivery: `0` not delivered; `1` delivered; `2` under way.
+        pub provide_status: Option<Str<'a>> = "provide_status",
+        /// How much of it was used; its values are not documented.
+        pub consumption_status: Option<Str<'a>> = "consumption_status",
+        /// WeChat's number of the order.
+        pub pay_order_id: Option<Str<'a>> = "pay_order_id",
+    }
+}

@@ -1,0 +1,139 @@
+//! Did WeChat's cashier say so? The signature of a mini game's payments, which goes with the app key.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::error::{ConfigError, ParseError};
+use crate::event::{Event, MiniGamePayload, Reason};
+
+/// The app keys of a mini game: 虚拟支付 → 基础配置 in WeChat's console. Never shown.
+///
+/// ```
+/// use wechat_events::AppKeys;
+///
+/// let keys = AppKeys::live("live app key")?.sandbox("sandbox app key")?;
+/// assert_eq!(format!("{keys:?}"), "AppKeys { live: ***, sandbox: true }");
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct AppKeys {
+    live: String,
+    sandbox: Option<String>,
+}
+
+impl AppKeys {
+    /// With the live key alone: what was signed in the sandbox is refused.
+    ///
+    /// # Errors
+    /// [`ConfigError::EmptyAppKey`]: with an empty key everybody could sign.
+    pub fn live(key: impl Into<String>) -> Result<AppKeys, ConfigError> {
+        Ok(AppKeys { live: filled(key.into())?, sandbox: None })
+    }
+
+    /// With the key of the sandbox too, where nobody pays.
+    ///
+    /// # Errors
+    /// [`ConfigError::EmptyAppKey`]: with an empty key everybody could sign.
+    pub fn sandbox(self, key: impl Into<String>) -> Result<AppKeys, ConfigError> {
+        Ok(AppKeys { sandbox: Some(filled(key.into())?), ..self })
+    }
+
+    /// Whose key it is that made this signature: the `Env` of the payload.
+    fn env_of(&self, message: &[&str], signature: &[u8]) -> Option<i64> {
+        let keys = [(0, Some(&self.live)), (1, self.sandbox.as_ref())];
+        keys.into_iter().find_map(|(env, key)| is_signed(key?, message, signature).then_some(env))
+    }
+}
+
+fn filled(key: String) -> Result<String, ConfigError> {
+    if key.is_empty() { Err(ConfigError::EmptyAppKey) } else { Ok(key) }
+}
+
+/// In constant time.
+fn is_signed(key: &str, message: &[&str], signature: &[u8]) -> bool {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return false };
+    message.iter().for_each(|part| mac.update(part.as_bytes()));
+    mac.verify_slice(signature).is_ok()
+}
+
+impl fmt::Debug for AppKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppKeys").field("live", &format_args!("***")).field("sandbox", &self.sandbox.is_some()).finish()
+    }
+}
+
+impl Event<'_> {
+    /// What a mini game's push says was paid, once its signature is found right.
+    ///
+    /// For every event with `MiniGame/Payload`, typed here or not. The signature is of the event's name and the payload,
+    /// with the app key of the payload's own `Env`, and compared in constant time. `Ok(None)` where `IsMock` is set:
+    /// WeChat's console tries the address, all is right, and there is nothing to deliver.
+    ///
+    /// Deliver once for each [`business_key`](Event::business_key), and then answer [`Reply::Success`](crate::Reply).
+    ///
+    /// # Errors
+    /// Deliver nothing, and answer [`Reply::code`](crate::Reply::code) other than 0:
+    /// - [`PayEventError::Missing`]: no `MiniGame/Payload`, or no `MiniGame/PayEventSig`
+    /// - [`PayEventError::Signature`]: not 64 hexadecimal digits, or of another name, payload or key
+    /// - [`PayEventError::Env`]: a payload of the live game signed in the sandbox, or the other way round
+    /// - [`PayEventError::Json`], [`PayEventError::Field`]: it is signed, and no payload
+    ///
+    /// ```
+    /// use wechat_events::{AppKeys, parse_event};
+    ///
+    /// let keys = AppKeys::live("live-app-key")?;
+    /// # let body = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pushes/minigame_h5_goods_deliver_notify.xml"));
+    /// let event = parse_event(body)?;
+    /// let payload = event.mini_game_payload(&keys)?.expect("no mock");
+    /// assert_eq!((&*payload.out_trade_no, payload.env), ("G20261129000001", 0));
+    /// assert_eq!(payload.goods_info.unwrap().product_id.as_deref(), Some("sword"));
+    ///
+    /// let error = event.mini_game_payload(&AppKeys::live("another key")?).unwrap_err();
+    /// assert_eq!(error.to_string(), "PayEventSig is not made with the app key, of this event and payload");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "minigame")))]
+    pub fn mini_game_payload(&self, keys: &AppKeys) -> Result<Option<MiniGamePayload<'static>>, PayEventError> {
+        let present = |path| self.field(path).ok_or(PayEventError::Missing { field: path });
+        let payload = present("MiniGame/Payload")?;
+        let signature = hex::decode(&*present("MiniGame/PayEventSig")?).map_err(|_| PayEventError::Signature)?;
+        // As it came: the case of the name is part of what was signed.
+        let name = present("Event")?;
+        let signed_in = keys.env_of(&[&name, "&", &payload], &signature).ok_or(PayEventError::Signature)?;
+        let payload = MiniGamePayload::read(&payload)?;
+        if payload.env != signed_in {
+            return Err(PayEventError::Env { env: payload.env });
+        }
+        let is_mock = self.field("MiniGame/IsMock").is_some_and(|mock| !matches!(mock.trim(), "false" | "0" | ""));
+        Ok((!is_mock).then_some(payload))
+    }
+}
+
+/// Why nothing is to be delivered for a mini game's push.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayEventError {
+    /// It has no such element.
+    #[error("missing field {field}")]
+    Missing {
+        /// Its path on the wire.
+        field: &'static str,
+    },
+    /// Whoever made it has not the app key.
+    #[error("PayEventSig is not made with the app key, of this event and payload")]
+    Signature,
+    /// It was signed with the key of another environment.
+    #[error("the payload is of Env {env} and signed with the app key of another one")]
+    Env {
+        /// That of the payload.
+        env: i64,
+    },
+    /// The payload is not JSON.
+    #[error("the payload: {0}")]
+    Json(#[from] ParseError),
+    /// The payload lacks something.
+    #[error("the payload: {0}")]
+    Field(#[from] Reason),
+}
