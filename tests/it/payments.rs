@@ -278,7 +278,7 @@ mod sealed {
     #[test]
     fn wechat_pushes_again_whatever_is_not_code_0_in_time() {
         let wechat = WeChat::plain("token").unwrap();
-        let judge = |name: &str, answer: Answer| wechat.judge(&wechat.push(name).request(NOW), answer).to_string();
+        let judge = |name: &str, answer: Answer| wechat.judge(&wechat.push_unknown(name).request(NOW), answer).to_string();
         let to = |body: &str| judge("xpay_goods_deliver_notify", Answer::new(200, body));
         assert_eq!(to(DONE), "shows nothing, as asked");
         assert_eq!(to("success"), "pushes it again: `xpay_goods_deliver_notify` takes a code, not `success`");
@@ -318,7 +318,7 @@ mod sealed {
             let endpoint = Endpoint::safe("token", APP_ID, KEY).unwrap();
             answer(&endpoint, &wechat, "xpay_goods_deliver_notify", &Reply::Success).0
         };
-        let request = wechat.push("minigame_new").request(NOW);
+        let request = wechat.push_unknown("minigame_new").request(NOW);
         assert_eq!(wechat.judge(&request, Answer::new(200, sealed)), Verdict::PushedAgain(Reason::SealedCode));
     }
 }
