@@ -55,6 +55,7 @@ mod dedup;
 mod endpoint;
 mod error;
 pub mod event;
+mod failure;
 mod fields;
 mod handler;
 pub mod reply;
@@ -63,25 +64,24 @@ mod serde;
 mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(any(feature = "threads", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, store};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
+pub use failure::{Cause, Failure};
 pub use fields::Limits;
 #[doc(hidden)]
 pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 pub use reply::Reply;
 pub use signature::verify_signature;
-#[cfg(feature = "threads")]
-pub use webhook::ThreadedWebhook;
 #[cfg(feature = "tokio")]
-pub use webhook::{Blocking, Webhook};
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
+pub use webhook::{Blocking, OnError, Policy, Webhook, Webhooks, WebhooksBuilder};
+#[cfg(feature = "threads")]
+pub use webhook::{ThreadedWebhook, ThreadedWebhooks};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -383,14 +383,6 @@ impl Memory {
         Wait { memory: self, key, now, joined: true, id: None }
     }
 
-    /// The same for the delivery that runs the push, which is none of those that a claim counts.
-    #[cfg(feature = "threads")]
-    pub(crate) fn wait_for_own(&self, key: DedupKey, now: u64) -> Wait<'_> {
-        let mut wait = self.wait(key, now);
-        wait.joined = false;
-        wait
-    }
-
     fn sum(&self, of: impl Fn(&Table) -> usize) -> usize {
         let shards = self.shards.iter().chain([&self.last]);
         shards.map(|shard| of(&shard.0.lock().unwrap_or_else(PoisonError::into_inner))).sum()

@@ -22,7 +22,6 @@ use crate::signature;
 #[cfg(feature = "aes")]
 use envelope::{Cipher, Sealing};
 use query::{parameters, present};
-#[cfg(any(feature = "threads", feature = "tokio"))]
 pub(crate) use report::OneLine;
 pub use report::Report;
 pub use self_check::{Doubt, SelfCheck, SelfCheckError};
@@ -433,7 +432,7 @@ impl Endpoint {
     }
 
     /// [`Push::event`], for who has kept the push's bytes alone.
-    #[cfg(any(feature = "threads", feature = "tokio"))]
+    #[cfg(feature = "tokio")]
     pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
         self.0.limits.parse_event(body)
     }

@@ -57,7 +57,7 @@ fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use wechat_events::{AsyncHandler, Webhook};
+    use wechat_events::{AsyncHandler, Webhooks};
 
     struct Echo;
     impl AsyncHandler for Echo {
@@ -68,7 +68,7 @@ fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     // One shard, so that it grows at the same pushes in every run.
     let store = Memory::builder().shards(1).build();
-    let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), Echo).store(store).build();
+    let webhook = Webhooks::builder().store(store).build().account(Endpoint::plain("token").unwrap(), Echo);
     let query = wire::query("token", "1714037059", "486452656");
     let body = include_str!("../pushes/text.xml");
     let call = |number: u32| {
@@ -88,8 +88,8 @@ fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {
     for number in 0..100 {
         call(number);
     }
-    assert_eq!(call(100), (4, Some(0)), "the push, its run, the handler's text, and the answer");
-    assert_eq!(call(100), (2, Some(0)), "what the store kept, and the answer");
+    assert_eq!(call(100), (6, Some(0)), "the push, its run, its task, the handler's text, the answer kept and given");
+    assert_eq!(call(100), (3, Some(0)), "the push, what the store kept, and the answer");
 }
 
 #[test]

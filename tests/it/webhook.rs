@@ -2,6 +2,7 @@
 //!
 //! A case is a line: what the handler does, when deliveries come, and all that happens, in order.
 
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Lost, Memory, Outco
 use wechat_events::testing::{Verdict, WeChat};
 use wechat_events::{
     AsyncHandler, Blocking, Cause, DedupKey, Endpoint, Event, Failure, Handler, HandlerResult, OnError, Policy, Reply,
-    Response, Webhook, WebhookBuilder, parse_event,
+    Response, Webhook, Webhooks, WebhooksBuilder, parse_event,
 };
 
 #[cfg(feature = "tracing")]
@@ -104,7 +105,24 @@ impl AsyncHandler for Script {
             Succeeds(_) => Ok(Reply::Success),
         }
     }
+
+    async fn late(&self, event: &Event<'_>, reply: &Reply) -> Told {
+        let Reply::Text(text) = reply else { panic!() };
+        assert!(text.content.starts_with("of run") && event.from_user == "o_1");
+        self.log.add("late");
+        Ok(())
+    }
+
+    async fn failed(&self, failure: &Failure) -> Told {
+        match &failure.cause {
+            Cause::Handler(_) | Cause::Panicked { .. } => self.log.add("failed"),
+            cause => self.log.add(format!("failed: {cause}")),
+        }
+        Ok(())
+    }
 }
+
+type Told = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn push(kind: &str) -> String {
     let rest = match kind {
@@ -213,20 +231,24 @@ fn endpoint(log: &Log) -> Endpoint {
     endpoint.on_report(move |report| log.add(format!("report: {report}")))
 }
 
-/// With hooks and clock that write to the log.
-fn builder<H: AsyncHandler + 'static>(log: &Log, handler: H) -> WebhookBuilder<H> {
-    let (late, failures, clock) = (log.clone(), log.clone(), log.clone());
-    Webhook::builder(endpoint(log), handler)
-        .on_late(move |event, reply| {
-            let Reply::Text(text) = reply else { panic!() };
-            assert!(text.content.starts_with("of run") && event.from_user == "o_1");
-            late.add("late");
-        })
-        .on_failure(move |failure: Failure| match failure.cause {
-            Cause::Handler(_) | Cause::Panicked { .. } => failures.add("failed"),
-            cause => failures.add(format!("failed: {cause}")),
-        })
-        .wall_clock(move || clock.wall())
+/// With the clock of the log.
+fn builder(log: &Log) -> WebhooksBuilder {
+    let clock = log.clone();
+    Webhooks::builder().wall_clock(move || clock.wall())
+}
+
+fn script(log: &Log, does: &'static [Does]) -> Script {
+    Script { does, runs: AtomicUsize::new(0), log: log.clone() }
+}
+
+/// With a store that answers at once, or with one that does not.
+fn on_store(builder: WebhooksBuilder, remote: bool) -> WebhooksBuilder {
+    if remote { builder.store(Remote(Memory::new())) } else { builder }
+}
+
+/// Of the account of the log.
+fn webhook(builder: WebhooksBuilder, log: &Log, does: &'static [Does]) -> Webhook {
+    builder.build().account(endpoint(log), script(log, does))
 }
 
 async fn call(webhook: &Webhook, body: &str) -> Response {
@@ -280,7 +302,7 @@ fn paused<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
 }
 
-type Settings = fn(WebhookBuilder<Script>) -> WebhookBuilder<Script>;
+type Settings = fn(WebhooksBuilder) -> WebhooksBuilder;
 
 /// All that happens to one push: with a store that answers at once and with one that does not, in plaintext mode and
 /// in safe mode.
@@ -297,12 +319,8 @@ fn check(kind: &str, settings: Settings, cases: &[(&'static [Does], Schedule, &s
                     wechat: safe.then(|| Arc::new(WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap())),
                     ..log
                 };
-                let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-                let mut builder = settings(builder(&log, script));
-                if remote {
-                    builder = builder.store(Remote(Memory::new()));
-                }
-                deliver(builder.build(), log.clone(), push(kind), schedule).await;
+                let webhook = webhook(on_store(settings(builder(&log)), remote), &log, does);
+                deliver(webhook, log.clone(), push(kind), schedule).await;
                 log.text()
             });
             if found != *expected {
@@ -518,10 +536,7 @@ fn webhooks_with_a_store_in_common_count_from_the_same_moment() {
     paused(async {
         let log = Log::new();
         let store = Arc::new(Memory::builder().shards(1).build());
-        let webhook = || {
-            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
-            builder(&log, script).store(Arc::clone(&store)).build()
-        };
+        let webhook = || webhook(builder(&log).store(Arc::clone(&store)), &log, &[Answers(0)]);
         let old = webhook();
         sleep(Duration::from_secs(61)).await;
         let new = webhook();
@@ -541,8 +556,7 @@ fn a_clock_may_be_behind_that_of_the_first_webhook() {
         paused(async {
             sleep(Duration::from_secs(seconds)).await;
             let log = Log::new();
-            let script = Script { does: &[Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
-            deliver(builder(&log, script).build(), log.clone(), push("text"), USUAL).await;
+            deliver(webhook(builder(&log), &log, &[Answers(6_000)]), log.clone(), push("text"), USUAL).await;
             assert_eq!(log.text(), "0 run, 5000 #1 gone, 6000 #2 reply");
         });
     }
@@ -574,9 +588,8 @@ fn each_delivery_of_a_sealed_push_gets_the_reply_sealed_for_itself() {
     paused(async {
         let log = Log::new();
         let wechat = WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap();
-        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
         let log = Log { wechat: Some(Arc::new(WeChat::safe("token", "wx5823bf96d3bd56c7", KEY).unwrap())), ..log };
-        let webhook = builder(&log, script).build();
+        let webhook = webhook(builder(&log), &log, &[Answers(1_000)]);
         let push = wechat.raw(push("text"));
         let mut answers = Vec::new();
         for _ in 0..3 {
@@ -713,8 +726,7 @@ fn one_joiner_too_many_is_turned_away() {
 fn one_handler_too_many_is_turned_away_and_its_push_is_new_to_the_next_delivery() {
     paused(async {
         let log = Log::new();
-        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
-        let webhook = builder(&log, script).max_running(1).build();
+        let webhook = webhook(builder(&log).max_running(1), &log, &[Answers(1_000)]);
         let running = tokio::spawn({
             let webhook = webhook.clone();
             async move { call(&webhook, &push("text")).await.status }
@@ -731,8 +743,7 @@ fn one_handler_too_many_is_turned_away_and_its_push_is_new_to_the_next_delivery(
 fn a_store_that_refuses_makes_503_and_a_failure() {
     paused(async {
         let log = Log::new();
-        let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
-        let webhook = builder(&log, script).store(Memory::builder().entries(1).build()).build();
+        let webhook = webhook(builder(&log).store(Memory::builder().entries(1).build()), &log, &[Answers(1_000)]);
         let (first, second) = (push("text"), push("VIEW"));
         let (first, second) = tokio::join!(call(&webhook, &first), call(&webhook, &second));
         assert_eq!((first.status, second.status), (200, 503));
@@ -745,31 +756,25 @@ fn a_store_that_refuses_makes_503_and_a_failure() {
 fn without_its_redis_a_push_is_handled_or_refused_as_the_store_is_told() {
     use wechat_events::store::{Redis, WhenDown};
 
-    for (when_down, status, runs, failures) in [
-        (None, 200, 1, &[] as &[_]),
-        (Some(WhenDown::Handle), 200, 1, &[]),
-        (Some(WhenDown::Refuse), 503, 0, &["run 0: Refused(Down)"]),
+    for (when_down, status, happens) in [
+        (None, 200, "run"),
+        (Some(WhenDown::Handle), 200, "run"),
+        (Some(WhenDown::Refuse), 503, "failed: the store cannot be reached"),
     ] {
         // Not paused: there are sockets.
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let log = Log::new();
-            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
             // Nobody listens there, and no other test's server will.
             let redis = Redis::builder("redis://127.0.0.1:1/", "").on_status(|_| {});
             let redis = when_down.into_iter().fold(redis, |redis, when_down| redis.when_down(when_down));
-            let causes = Arc::new(Mutex::new(Vec::new()));
-            let failed = Arc::clone(&causes);
-            let webhook = builder(&log, script)
-                .on_failure(move |failure| {
-                    failed.lock().unwrap().push(format!("run {}: {:?}", failure.run, failure.cause));
-                })
-                .store(redis.connect().unwrap())
-                .build();
+            let webhooks = builder(&log).store(redis.connect().unwrap()).build();
+            let webhook = webhooks.account(endpoint(&log), script(&log, &[Answers(0)]));
             let response = call(&webhook, &push("text")).await;
+            webhooks.shutdown(Duration::from_secs(5)).await;
             assert_eq!(response.status, status, "{when_down:?}");
             assert_eq!(response.body.starts_with(b"<xml>"), status == 200, "{when_down:?}");
-            assert_eq!(log.text().matches("run").count(), runs, "{when_down:?}");
-            assert_eq!(*causes.lock().unwrap(), failures, "{when_down:?}");
+            let found: Vec<_> = log.lines.lock().unwrap().iter().map(|(_, what)| what.clone()).collect();
+            assert_eq!(found, [happens], "{when_down:?}");
         });
     }
 }
@@ -779,8 +784,7 @@ fn an_authentic_push_that_is_none_is_answered_success_and_reported_once() {
     for body in ["", "hello", "<xml><a></xml>", "<xml><ToUserName>gh_1</ToUserName></xml>"] {
         paused(async {
             let log = Log::new();
-            let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
-            let webhook = builder(&log, script).build();
+            let webhook = webhook(builder(&log), &log, &[Answers(0)]);
             for _ in 0..2 {
                 let response = call(&webhook, body).await;
                 assert_eq!((response.status, &*response.body), (200, &b"success"[..]));
@@ -795,8 +799,7 @@ fn an_authentic_push_that_is_none_is_answered_success_and_reported_once() {
 fn what_is_no_push_is_answered_as_the_endpoint_answers_it() {
     paused(async {
         let log = Log::new();
-        let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
-        let webhook = builder(&log, script).build();
+        let webhook = webhook(builder(&log), &log, &[Answers(0)]);
         let query = query("token", "1700000000", "486452656");
         let check = webhook.call("GET", &format!("{query}&echostr=7159843612345678901"), b"").await;
         assert_eq!((check.status, &*check.body), (200, &b"7159843612345678901"[..]));
@@ -809,8 +812,17 @@ fn what_is_no_push_is_answered_as_the_endpoint_answers_it() {
     });
 }
 
+/// Hands on what a push asks, and forgets the rest.
+struct Forwards(Script);
+
+impl AsyncHandler for Forwards {
+    async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        event.dispatch_async(&self.0).await
+    }
+}
+
 #[test]
-fn without_hooks_late_replies_and_failures_are_reported() {
+fn what_a_wrapper_does_not_hand_on_is_reported() {
     quiet_panics();
     for (does, reported) in [
         (&[Answers(6_000)] as &[_], "6000 report: reply to `text` lost: it came too late"),
@@ -819,8 +831,8 @@ fn without_hooks_late_replies_and_failures_are_reported() {
     ] {
         paused(async {
             let log = Log::new();
-            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let webhook = Webhook::builder(endpoint(&log), script).policy(Policy::Acknowledge).build();
+            let webhooks = builder(&log).policy(Policy::Acknowledge).build();
+            let webhook = webhooks.account(endpoint(&log), Forwards(script(&log, does)));
             assert_eq!(call(&webhook, &push("text")).await.body, b"success");
             sleep(Duration::from_secs(60)).await;
             assert_eq!(log.text(), format!("0 run, {reported}"));
@@ -828,24 +840,386 @@ fn without_hooks_late_replies_and_failures_are_reported() {
     }
 }
 
+/// What `late` and `failed` do.
+#[derive(Clone, Copy)]
+enum Tells {
+    Panics,
+    Fails,
+    Hangs,
+}
+
+/// A script whose `late` and `failed` do not take what they are given.
+struct Untaken(Script, Tells);
+
+impl Untaken {
+    async fn tell(&self) -> Told {
+        self.0.log.add("told");
+        match self.1 {
+            Tells::Panics => panic!("out of luck"),
+            Tells::Fails => Err("no network".into()),
+            Tells::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+impl AsyncHandler for Untaken {
+    async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        event.dispatch_async(&self.0).await
+    }
+    async fn late(&self, _: &Event<'_>, _: &Reply) -> Told {
+        self.tell().await
+    }
+    async fn failed(&self, _: &Failure) -> Told {
+        self.tell().await
+    }
+}
+
 #[test]
-fn a_hook_that_panics_harms_nobody() {
+fn what_late_and_failed_do_not_take_is_reported_with_the_reason_and_harms_nobody() {
     quiet_panics();
-    for does in [&[Answers(6_000)] as &[_], &[Fails(6_000)], &[Fails(0)]] {
+    const LATE: &str = "report: reply to `text` lost: it came too late";
+    const FAILED: &str = "report: handler failed on `text`: out of stock";
+    for (does, what) in [(&[Answers(6_000)] as &[_], LATE), (&[Fails(6_000)], FAILED)] {
+        for (tells, at, why) in [
+            (Tells::Panics, 6_000, "report: handler failed on `text`: the handler panicked: out of luck"),
+            (Tells::Fails, 6_000, "report: handler failed on `text`: no network"),
+            (Tells::Hangs, 16_000, "report: handler failed on `text`: the handler did not end within 10 s"),
+        ] {
+            paused(async {
+                let log = Log::new();
+                let webhooks = builder(&log).policy(Policy::Acknowledge).max_run(Duration::from_secs(10)).build();
+                let webhook = webhooks.account(endpoint(&log), Untaken(script(&log, does), tells));
+                assert_eq!(call(&webhook, &push("text")).await.body, b"success");
+                sleep(Duration::from_secs(60)).await;
+                webhooks.shutdown(Duration::ZERO).await;
+                let lines =
+                    log.lines.lock().unwrap().iter().map(|(at, what)| format!("{at} {what}")).collect::<Vec<_>>();
+                assert_eq!(lines, ["0 run", "6000 told", &format!("{at} {what}"), &format!("{at} {why}")]);
+                assert_eq!(log.now(), 64_500, "nothing is left to wait for");
+            });
+        }
+    }
+}
+
+/// A store that goes wrong in one way.
+struct Wrong {
+    memory: Memory,
+    way: Way,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// Says of each push that it is new, however often it is asked.
+    Forgets,
+    /// Says at the end of a run that another one has taken the push over, and has that one's answer.
+    HasAnother,
+    /// Takes a second to finish.
+    Hangs,
+}
+
+impl Store for Wrong {
+    fn lease(&self) -> Duration {
+        Store::lease(&self.memory)
+    }
+    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
+        match self.memory.claim(key, now) {
+            Claimed::Running { .. } if self.way == Way::Forgets => {
+                Outcome::Now(Claimed::New(Claim { key, owner: 7, run: 1, first_seen: now, age: 0 }))
+            }
+            claimed => Outcome::Now(claimed),
+        }
+    }
+    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.memory.renew(claim, now))
+    }
+    fn finish(
+        &self,
+        claim: &Claim,
+        answer: &[u8],
+        carrier: Option<Carrier>,
+        now: u64,
+    ) -> Outcome<'_, Result<(), Lost>> {
+        match self.way {
+            Way::Forgets => Outcome::Now(self.memory.finish(claim, answer, carrier, now)),
+            Way::HasAnother => {
+                self.memory.finish(claim, b"of another", Some(Carrier::Delivery), now).unwrap();
+                Outcome::Now(Err(Lost))
+            }
+            Way::Hangs => {
+                let (claim, answer) = (*claim, answer.to_vec());
+                Outcome::later(async move {
+                    sleep(Duration::from_secs(1)).await;
+                    self.memory.finish(&claim, &answer, carrier, now)
+                })
+            }
+        }
+    }
+    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.memory.release(claim, attempt, now))
+    }
+    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
+        Store::wait(&self.memory, key, now)
+    }
+    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
+        Outcome::Now(self.memory.carry(key, by, now))
+    }
+}
+
+fn wrong(log: &Log, way: Way, does: &'static [Does]) -> Webhook {
+    webhook(builder(log).store(Wrong { memory: Memory::new(), way }), log, does)
+}
+
+#[test]
+fn a_run_of_this_process_is_known_here_whatever_the_store_says() {
+    for (does, expected) in [
+        (&[Answers(6_000)] as &[_], "0 run, 5000 #1 gone, 6000 #2 reply"),
+        (&[Answers(12_000)], "0 run, 5000 #1 gone, 10070 #2 gone, 12000 #3 reply"),
+        (&[Fails(6_000), Answers(0)], "0 run, 5000 #1 gone, 6000 #2 reply of run 2, 6000 failed, 6000 run"),
+    ] {
         paused(async {
             let log = Log::new();
-            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), script)
-                .policy(Policy::Acknowledge)
-                .on_error(OnError::Acknowledge)
-                .on_late(|_, _| panic!("a hook panics"))
-                .on_failure(|_| panic!("a hook panics"))
-                .build();
-            assert_eq!(call(&webhook, &push("text")).await.body, b"success");
-            sleep(Duration::from_secs(60)).await;
-            webhook.shutdown(Duration::ZERO).await;
+            deliver(wrong(&log, Way::Forgets, does), log.clone(), push("text"), USUAL).await;
+            assert_eq!(log.text(), expected);
         });
     }
+}
+
+#[test]
+fn a_reply_whose_push_another_run_has_taken_over_is_told_and_the_others_goes_out() {
+    const LOST: &str = "failed: another run has taken the push over: this reply does not go out";
+    for (does, expected) in [
+        (&[Answers(0)] as &[_], format!("0 {LOST}, 0 run")),
+        (&[Answers(1_000)], format!("0 run, 1000 {LOST}")),
+        (&[Answers(20_000)], format!("0 run, 20000 {LOST}")),
+        // The follower would not have seen it.
+        (&[Succeeds(1_000)], "0 run".to_owned()),
+    ] {
+        paused(async {
+            let log = Log::new();
+            let webhook = wrong(&log, Way::HasAnother, does);
+            let answers = [(0, 5_000), (5_070, 10_070), (10_080, 15_080)].map(|(comes, hangs_up)| {
+                let (webhook, log) = (webhook.clone(), log.clone());
+                async move {
+                    sleep_until(log.start + Duration::from_millis(comes)).await;
+                    timeout(Duration::from_millis(hangs_up - comes), call(&webhook, &push("text"))).await
+                }
+            });
+            let mut answered = Vec::new();
+            for answer in answers {
+                answered.extend(answer.await.ok().map(|response| response.body));
+            }
+            sleep(Duration::from_secs(60)).await;
+            assert_eq!(log.text(), expected);
+            let is_right = |body: &Vec<u8>| body == b"of another" || body == b"success";
+            assert!(!answered.is_empty() && answered.iter().all(is_right));
+        });
+    }
+}
+
+#[test]
+fn a_delivery_that_has_hung_up_has_not_carried_the_reply() {
+    const UNHEARD: &str = "failed: WeChat hung up before the reply was out: it goes out if WeChat asks again";
+    let cases: [(Schedule, String); 4] = [
+        (&[(0, 5_000)], "0 run, 1000 #1 reply".to_owned()),
+        (&[(0, 500)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}")),
+        (&[(0, 500), (5_070, 10_070)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}, 5070 #2 reply")),
+        // Another delivery of this moment carries it.
+        (&[(0, 500), (100, 5_000)], "0 run, 500 #1 gone, 1000 #2 reply".to_owned()),
+    ];
+    for (schedule, expected) in cases {
+        paused(async {
+            let log = Log::new();
+            deliver(wrong(&log, Way::Hangs, &[Answers(0)]), log.clone(), push("text"), schedule).await;
+            assert_eq!(log.text(), expected);
+        });
+    }
+}
+
+#[test]
+fn a_handler_that_never_ends_gives_its_place_back() {
+    check(
+        "text",
+        |builder| builder.max_run(Duration::from_secs(12)),
+        &[(
+            &[Answers(60_000), Answers(0)],
+            USUAL,
+            "0 run, 5000 #1 gone, 10070 #2 gone, 12000 #3 reply of run 2, 12000 failed: the handler did not end within 12 s, 12000 run",
+        )],
+    );
+    paused(async {
+        let log = Log::new();
+        let webhook = webhook(builder(&log).max_running(1), &log, &[Answers(1_000_000), Answers(0)]);
+        assert!(timeout(Duration::from_secs(5), call(&webhook, &push("text"))).await.is_err());
+        let another = push("text").replace("hi", "ho");
+        sleep_until(log.start + Duration::from_millis(599_999)).await;
+        assert_eq!(call(&webhook, &another).await.status, 503);
+        sleep(Duration::from_millis(2)).await;
+        assert_eq!(call(&webhook, &another).await.status, 200);
+        assert_eq!(
+            log.text(),
+            "0 run, 599999 failed: 1 handlers run already, \
+             600000 failed: the handler did not end within 600 s, 600001 run"
+        );
+    });
+}
+
+/// Panics when it is dropped, like whatever holds it.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("a hook panics");
+        }
+    }
+}
+
+/// Panics with a bomb, or has one along while it waits.
+struct Bombs(Log);
+
+impl AsyncHandler for Bombs {
+    async fn text(&self, _: &Event<'_>, _: &wechat_events::event::Text<'_>) -> HandlerResult {
+        sleep(Duration::from_secs(1)).await;
+        std::panic::panic_any(Bomb)
+    }
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        let _bomb = Bomb;
+        sleep(Duration::from_secs(30)).await;
+        Ok(Reply::Success)
+    }
+    async fn failed(&self, failure: &Failure) -> Told {
+        self.0.add(format!("failed: {}", failure.cause));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_left_of_a_handler_that_panicked_or_is_cancelled_may_panic_as_it_is_dropped() {
+    quiet_panics();
+    paused(async {
+        let log = Log::new();
+        let webhooks = builder(&log).max_run(Duration::from_secs(10)).on_error(OnError::Status500).build();
+        let webhook = webhooks.account(endpoint(&log), Bombs(log.clone()));
+        assert_eq!(call(&webhook, &push("text")).await.status, 500);
+        assert_eq!(call(&webhook, &push("VIEW")).await.body, b"success");
+        sleep(Duration::from_secs(60)).await;
+        webhooks.shutdown(Duration::ZERO).await;
+        assert_eq!(
+            log.text(),
+            "1000 failed: the handler panicked: not with a text, 11000 failed: the handler did not end within 10 s"
+        );
+        assert_eq!(log.now(), 65_500, "nothing is left to wait for");
+    });
+}
+
+#[test]
+fn a_clock_or_an_interim_reply_that_panics_harms_nobody() {
+    quiet_panics();
+    paused(async {
+        let log = Log::new();
+        let builder = Webhooks::builder().wall_clock(|| panic!("a hook panics"));
+        let builder = builder.policy(Policy::Acknowledge).interim_with(|_| panic!("a hook panics"));
+        let webhook = webhook(builder, &log, &[Answers(6_000)]);
+        assert_eq!(call(&webhook, &push("text")).await.body, b"success");
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(log.text(), "0 run, 6000 late");
+    });
+}
+
+#[test]
+fn what_stands_in_for_a_reply_and_when_are_the_services_choice() {
+    check(
+        "text",
+        |builder| {
+            let builder = builder.policy(Policy::Acknowledge).acknowledge_after(Duration::from_secs(2));
+            builder.interim_with(|event| (event.name() == "text").then(|| Reply::text("one moment")))
+        },
+        &[
+            (&[Answers(1_900)], USUAL, "0 run, 1900 #1 reply"),
+            (&[Answers(6_000)], USUAL, "0 run, 2000 #1 interim, 6000 late"),
+        ],
+    );
+    check(
+        "text",
+        |builder| builder.interim_with(|_| None).acknowledge_after(Duration::from_secs(60)),
+        &[(&[Answers(20_000)], USUAL, "0 run, 5000 #1 gone, 10070 #2 gone, 14580 #3 success, 20000 late")],
+    );
+}
+
+#[test]
+fn a_shutdown_waits_for_late_and_what_it_cannot_wait_for_is_reported() {
+    /// Sends its late replies somewhere, which takes a while.
+    struct Sends(Script, Duration);
+    impl AsyncHandler for Sends {
+        async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+            event.dispatch_async(&self.0).await
+        }
+        async fn late(&self, event: &Event<'_>, reply: &Reply) -> Told {
+            sleep(self.1).await;
+            self.0.late(event, reply).await
+        }
+    }
+    for (takes, grace, expected) in [
+        (400, 0, "0 run, 5000 #1 gone, 6000 down, 6900 late"),
+        (3_000, 3_000, "0 run, 5000 #1 gone, 6000 down, 9500 late"),
+        (9_000, 0, "0 run, 5000 #1 gone, 6000 down, 7000 report: reply to `text` lost: it came too late"),
+    ] {
+        let log = paused(async {
+            let log = Log::new();
+            let webhooks = builder(&log).build();
+            let sends = Sends(script(&log, &[Answers(5_200)]), Duration::from_millis(takes));
+            let webhook = webhooks.account(endpoint(&log), sends);
+            tokio::spawn(deliver(webhook, log.clone(), push("text"), &[(0, 5_000)]));
+            sleep(Duration::from_secs(6)).await;
+            log.add("down");
+            webhooks.shutdown(Duration::from_millis(grace)).await;
+            log
+        });
+        // With the runtime: its clock stands still from here on.
+        let text = log.lines.lock().unwrap().iter().map(|(at, what)| format!("{at} {what}")).collect::<Vec<_>>();
+        assert_eq!(text.join(", "), expected);
+    }
+}
+
+#[test]
+fn runs_and_timers_are_the_given_runtimes_and_outlive_the_worker_that_was_called() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    for has_time in [true, false] {
+        let (log, handle) = (runtime.block_on(async { Log::new() }), runtime.handle().clone());
+        let builder = builder(&log).policy(Policy::Acknowledge).acknowledge_after(Duration::from_millis(50));
+        let webhook = webhook(builder.runtime(handle), &log, &[Answers(300)]);
+        // A worker of a server, which ends as soon as it has answered.
+        let mut worker = tokio::runtime::Builder::new_current_thread();
+        let worker = if has_time { worker.enable_time() } else { &mut worker }.build().unwrap();
+        let body = push("text");
+        assert_eq!(worker.block_on(call(&webhook, &body)).body, b"success");
+        drop(worker);
+        runtime.block_on(webhook.shutdown(Duration::from_secs(30)));
+        let what: Vec<_> = log.lines.lock().unwrap().iter().map(|(_, what)| what.clone()).collect();
+        assert_eq!(what, ["run", "late"]);
+    }
+}
+
+#[test]
+fn pushes_that_are_not_run_are_told_in_bounded_room_and_else_reported() {
+    struct Slow(Log);
+    impl AsyncHandler for Slow {
+        async fn failed(&self, _: &Failure) -> Told {
+            sleep(Duration::from_secs(1)).await;
+            self.0.add("told");
+            Ok(())
+        }
+    }
+    paused(async {
+        let log = Log::new();
+        let webhook = builder(&log).max_running(0).build().account(endpoint(&log), Slow(log.clone()));
+        for number in 0..20 {
+            assert_eq!(call(&webhook, &push("text").replace("hi", &number.to_string())).await.status, 503);
+        }
+        sleep(Duration::from_secs(60)).await;
+        let reported = "0 report: handler failed on `text`: 0 handlers run already";
+        assert_eq!((log.text().matches(reported).count(), log.text().matches("1000 told").count()), (4, 16));
+    });
 }
 
 #[test]
@@ -861,10 +1235,7 @@ fn a_shutdown_waits_for_handlers_then_cancels_them_and_hands_over_what_is_owed()
     for ((does, grace, expected), remote) in cases.into_iter().flat_map(|case| [(case, false), (case, true)]) {
         let found = paused(async {
             let log = Log::new();
-            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let builder = builder(&log, script);
-            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
-            let webhook = builder.build();
+            let webhook = webhook(on_store(builder(&log), remote), &log, does);
             let wechat = tokio::spawn(deliver(webhook.clone(), log.clone(), push("text"), &[(0, 5_000)]));
             sleep(Duration::from_millis(1_000)).await;
             webhook.shutdown(Duration::from_millis(grace)).await;
@@ -900,8 +1271,8 @@ async fn kept(store: &Arc<Memory>, then_waits: bool) -> (Webhook, JoinHandle<Res
     let (begins, begun) = mpsc::channel();
     let (lets_go, let_go) = mpsc::channel();
     let handler = Keeps { begins, let_go: Mutex::new(let_go), then_waits };
-    let builder = Webhook::builder(Endpoint::plain("token").unwrap(), handler).on_failure(|_| {});
-    let webhook = builder.wall_clock(|| EPOCH).store(Arc::clone(store)).build();
+    let webhooks = Webhooks::builder().wall_clock(|| EPOCH).store(Arc::clone(store)).build();
+    let webhook = webhooks.account(Endpoint::plain("token").unwrap().on_report(|_| {}), handler);
     let delivery = tokio::spawn({
         let webhook = webhook.clone();
         async move { call(&webhook, &push("text")).await }
@@ -967,8 +1338,7 @@ fn the_second_after_the_grace_is_for_a_handler_that_keeps_its_thread_too() {
 fn retries_of_what_is_done_are_answered_during_a_shutdown() {
     paused(async {
         let log = Log::new();
-        let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
-        let webhook = builder(&log, script).build();
+        let webhook = webhook(builder(&log), &log, &[Answers(0)]);
         let first = call(&webhook, &push("text")).await;
         webhook.shutdown(Duration::ZERO).await;
         assert_eq!(call(&webhook, &push("text")).await, first);
@@ -977,13 +1347,13 @@ fn retries_of_what_is_done_are_answered_during_a_shutdown() {
 
 #[test]
 fn a_runtime_that_ends_hands_over_what_is_owed() {
-    for (remote, expected) in [(false, "late"), (true, "failed: the handler was cancelled")] {
+    for (remote, expected) in [
+        (false, "report: reply to `text` lost: it came too late"),
+        (true, "report: handler failed on `text`: the handler was cancelled"),
+    ] {
         let log = paused(async { Log::new() });
         paused(async {
-            let script = Script { does: &[Answers(5_200)], runs: AtomicUsize::new(0), log: log.clone() };
-            let builder = builder(&log, script);
-            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
-            let webhook = builder.build();
+            let webhook = webhook(on_store(builder(&log), remote), &log, &[Answers(5_200)]);
             assert!(timeout(Duration::from_secs(5), call(&webhook, &push("text"))).await.is_err());
             sleep(Duration::from_secs(1)).await;
         });
@@ -998,11 +1368,10 @@ fn a_runtime_that_ends_gives_its_pushes_back() {
     let store = Arc::new(Memory::new());
     let body = push("text");
     paused(async {
-        let script = Script { does: &[Answers(60_000)], runs: AtomicUsize::new(0), log: log.clone() };
-        let webhook = builder(&log, script).store(Arc::clone(&store)).build();
+        let webhook = webhook(builder(&log).store(Arc::clone(&store)), &log, &[Answers(60_000)]);
         assert!(timeout(Duration::from_secs(5), call(&webhook, &body)).await.is_err());
     });
-    assert!(log.text().ends_with("failed: the handler was cancelled"), "{}", log.text());
+    assert!(log.text().ends_with("report: handler failed on `text`: the handler was cancelled"), "{}", log.text());
     let claimed = Memory::claim(&store, DedupKey::of_body(body.as_bytes()), 5_070);
     assert!(matches!(claimed, Claimed::New(claim) if claim.run == 2), "{claimed:?}");
 }
@@ -1062,14 +1431,16 @@ struct Two {
 
 impl Two {
     /// The settings are the second machine's, and so is what its handler does.
-    fn new(does: &'static [Does], settings: impl FnOnce(WebhookBuilder<Script>) -> WebhookBuilder<Script>) -> Two {
+    fn new(does: &'static [Does], settings: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder) -> Two {
         let log = Log::new();
         let store = Arc::new(Memory::builder().lease(Duration::from_secs(4)).build());
         let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
         let (first, second) = (node(), node());
-        let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-        let one = builder(&log, script(&[Answers(40_000)])).on_failure(|_| {}).store(first.clone()).build();
-        let two = settings(builder(&log, script(does))).store(second.clone()).build();
+        let one = builder(&log).store(first.clone()).build();
+        // Nobody hears what a machine says that is dead.
+        let dead = endpoint(&log).on_report(|_| {});
+        let one = one.account(dead, Forwards(script(&log, &[Answers(40_000)])));
+        let two = webhook(settings(builder(&log)).store(second.clone()), &log, does);
         Two { log, body: push("text"), first, second, one, two }
     }
 
@@ -1167,7 +1538,7 @@ fn a_push_whose_machine_is_killed_is_taken_over_by_another() {
 }
 
 #[test]
-fn the_last_delivery_leaves_an_heir_also_when_it_is_dropped_and_no_other_does() {
+fn the_last_delivery_leaves_a_watch_also_when_it_is_dropped_and_no_other_does() {
     // When the only delivery to the second machine comes, when WeChat hangs up on it, and what happens.
     let cases = [
         ((10_080, 13_340), "0 run, 11500 killed, 13340 gone, 15000 run, 16000 late"),
@@ -1192,7 +1563,7 @@ fn the_last_delivery_leaves_an_heir_also_when_it_is_dropped_and_no_other_does() 
 }
 
 #[test]
-fn an_heir_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() {
+fn a_watch_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() {
     for (settings, ends, expected) in [
         (
             (|builder| builder.max_running(0)) as Settings,
@@ -1217,10 +1588,10 @@ fn an_heir_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() 
 }
 
 #[test]
-fn an_heir_asks_again_while_the_store_refuses_and_reports_the_push_in_the_end() {
+fn a_watch_asks_again_while_the_store_refuses_and_reports_the_push_in_the_end() {
     for (back_at, expected) in [
         (7_500, "0 run, 3500 killed, 5070 #2 success, 8000 late, 8000 run"),
-        (60_000, "0 run, 3500 killed, 5070 #2 success, 21200 failed: the store cannot be reached"),
+        (60_000, "0 run, 3500 killed, 5070 #2 success, 21000 failed: the store cannot be reached"),
     ] {
         let found = paused(async {
             let nodes = Two::new(&[Answers(0)], |builder| builder.policy(Policy::Acknowledge));
@@ -1239,10 +1610,10 @@ fn an_heir_asks_again_while_the_store_refuses_and_reports_the_push_in_the_end() 
 fn accounts_share_the_store_the_bounds_and_the_shutdown_but_not_the_handler() {
     paused(async {
         let log = Log::new();
-        let script = |does| Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-        let shop = builder(&log, script(&[Answers(1_000)])).max_running(1).build();
-        let other = Endpoint::plain("other").unwrap();
-        let support = shop.with(other, script(&[Succeeds(0)]));
+        let webhooks = builder(&log).max_running(1).build();
+        let shop = webhooks.account(endpoint(&log), script(&log, &[Answers(1_000)]));
+        let other = Endpoint::plain("other").unwrap().on_report(|_| {});
+        let support = webhooks.account(other, script(&log, &[Succeeds(0)]));
         let query = query("other", "1700000000", "486452656");
         let busy = tokio::spawn({
             let shop = shop.clone();
@@ -1253,21 +1624,40 @@ fn accounts_share_the_store_the_bounds_and_the_shutdown_but_not_the_handler() {
         assert_eq!(busy.await.unwrap().status, 200);
         assert_eq!(support.call("POST", &query, push("VIEW").as_bytes()).await.body, b"success");
         assert_eq!(call(&support, &push("VIEW")).await.status, 403);
-        support.shutdown(Duration::ZERO).await;
+        webhooks.shutdown(Duration::ZERO).await;
         let another = push("text").replace("hi", "ho");
         assert_eq!(call(&shop, &another).await.status, 503);
     });
 }
 
-struct Sync;
+/// Says on which thread it is called, and keeps what else it is told.
+struct Notes(Arc<Mutex<Vec<String>>>);
 
-impl Handler for Sync {
+impl Notes {
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+}
+
+impl Handler for Notes {
     fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         match event.field("Content").as_deref() {
-            Some("hi") => Ok(Reply::text(std::thread::current().name().unwrap_or_default())),
+            Some("hi") => Ok(Reply::text(Notes::thread())),
             Some("fail") => Err("out of\nstock".into()),
+            Some("slow") => {
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(Reply::text("at last"))
+            }
             _ => panic!("out of luck"),
         }
+    }
+    fn late(&self, event: &Event<'_>, reply: &Reply) -> Told {
+        self.0.lock().unwrap().push(format!("{}: late for {}: {reply:?}", Notes::thread(), event.from_user));
+        Ok(())
+    }
+    fn failed(&self, failure: &Failure) -> Told {
+        self.0.lock().unwrap().push(format!("{}: {failure}", Notes::thread()));
+        Ok(())
     }
 }
 
@@ -1276,33 +1666,35 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
     quiet_panics();
     // Not paused: blocking threads have a clock of their own.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_time().thread_name("for blocking work").build().unwrap().block_on(async {
-        let log = Log::new();
-        let (causes, taken) = (Arc::new(Mutex::new(Vec::new())), Log::new());
-        let into = Arc::clone(&causes);
-        let webhook = Webhook::builder(endpoint(&log), Blocking(Sync))
-            .on_error(OnError::Status500)
-            .on_failure(move |failure| into.lock().unwrap().push(failure.to_string()))
-            .wall_clock(|| EPOCH)
-            .build();
+    runtime.enable_time().thread_name("blocks").build().unwrap().block_on(async {
+        let (log, told) = (Log::new(), Arc::default());
+        let builder = builder(&log).on_error(OnError::Status500).policy(Policy::Acknowledge);
+        let webhooks = builder.acknowledge_after(Duration::from_millis(50)).wall_clock(|| EPOCH).build();
+        let webhook = webhooks.account(endpoint(&log), Blocking(Notes(Arc::clone(&told))));
         let response = call(&webhook, &push("text")).await;
         let event = push("text");
-        let expected = Reply::text("for blocking work").write(&parse_event(event.as_bytes()).unwrap(), EPOCH).body;
+        let expected = Reply::text("blocks").write(&parse_event(event.as_bytes()).unwrap(), EPOCH).body;
         assert_eq!(String::from_utf8(response.body).unwrap(), expected);
         for word in ["fail", "panic"] {
             assert_eq!(call(&webhook, &push("text").replace("hi", word)).await.status, 500);
         }
         assert_eq!(call(&webhook, "hello").await.status, 200);
+        assert_eq!(call(&webhook, &push("text").replace("hi", "slow")).await.body, b"success");
+        webhooks.shutdown(Duration::from_secs(30)).await;
         let length = push("text").len() - "hi".len();
         assert_eq!(
-            *causes.lock().unwrap(),
+            *told.lock().unwrap(),
             [
-                format!(r"push of {} bytes failed in run 1: out of\nstock", length + 4),
-                format!("push of {} bytes failed in run 1: the handler panicked: out of luck", length + 5),
-                format!("push of 5 bytes not run: authentic, but no push: {}", parse_event(b"hello").unwrap_err()),
+                format!(r"blocks: push of {} bytes failed in run 1: out of\nstock", length + 4),
+                format!("blocks: push of {} bytes failed in run 1: the handler panicked: out of luck", length + 5),
+                format!(
+                    "blocks: push of 5 bytes not run: authentic, but no push: {}",
+                    parse_event(b"hello").unwrap_err()
+                ),
+                format!("blocks: late for o_1: {:?}", Reply::text("at last")),
             ]
         );
-        assert_eq!(taken.text() + &log.text(), "");
+        assert_eq!(log.text(), "");
     });
 }
 
@@ -1311,10 +1703,7 @@ fn no_task_outlives_a_run_whose_reply_its_delivery_has_carried() {
     for remote in [false, true] {
         paused(async {
             let log = Log::new();
-            let script = Script { does: &[Answers(1_000)], runs: AtomicUsize::new(0), log: log.clone() };
-            let builder = builder(&log, script);
-            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
-            let webhook = builder.build();
+            let webhook = webhook(on_store(builder(&log), remote), &log, &[Answers(1_000)]);
             assert!(call(&webhook, &push("text")).await.body.starts_with(b"<xml>"));
             drop(webhook);
             sleep(Duration::from_millis(1)).await;
@@ -1329,10 +1718,7 @@ fn no_task_outlives_a_run_whose_reply_another_delivery_of_its_process_has_carrie
     for remote in [false, true] {
         paused(async {
             let log = Log::new();
-            let script = Script { does: &[Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
-            let builder = builder(&log, script);
-            let builder = if remote { builder.store(Remote(Memory::new())) } else { builder };
-            let webhook = builder.build();
+            let webhook = webhook(on_store(builder(&log), remote), &log, &[Answers(6_000)]);
             assert!(timeout(Duration::from_secs(5), call(&webhook, &push("text"))).await.is_err());
             assert!(call(&webhook, &push("text")).await.body.starts_with(b"<xml>"));
             drop(webhook);
@@ -1349,8 +1735,7 @@ fn many_deliveries_of_one_push_on_many_threads_are_one_run() {
         for takes in [0, 20] {
             let log = Log::new();
             let does: &'static [Does] = if takes == 0 { &[Answers(0)] } else { &[Answers(20)] };
-            let script = Script { does, runs: AtomicUsize::new(0), log: log.clone() };
-            let webhook = builder(&log, script).max_joiners(1_000).build();
+            let webhook = webhook(builder(&log).max_joiners(1_000), &log, does);
             let calls = (0..200).map(|_| {
                 let webhook = webhook.clone();
                 tokio::spawn(async move { call(&webhook, &push("text")).await.body })
@@ -1373,19 +1758,71 @@ fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
     spans.of(|| {
         paused(async {
             let log = Log::new();
-            let script = Script { does: &[Fails(0), Answers(6_000)], runs: AtomicUsize::new(0), log: log.clone() };
-            let webhook = builder(&log, script).on_error(OnError::Status500).build();
+            let webhook = webhook(builder(&log).on_error(OnError::Status500), &log, &[Fails(0), Answers(6_000)]);
             deliver(webhook, log, push("text"), USUAL).await;
         });
     });
     assert_eq!(
         spans.lines(),
         [
-            r#"wechat_push kind="text" delivery=1 outcome="failed" left_ms=5000"#,
-            r#"wechat_push kind="text" delivery=2 outcome="gone" left_ms=0"#,
-            r#"wechat_push kind="text" delivery=3 outcome="answered" left_ms=4010"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="failed" left_ms=5000"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="gone" left_ms=0"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=3 outcome="answered" left_ms=4010"#,
         ]
     );
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn every_way_out_of_a_delivery_has_its_word() {
+    const HELD_BY_A_PROXY: Schedule = &[(0, 60_000)];
+    const TWO: Schedule = &[(0, 5_000), (100, 5_000)];
+    let cases: [(Settings, &'static [Does], Schedule, &[&str]); 7] = [
+        (|builder| builder.policy(Policy::Acknowledge), &[Answers(6_000)], HELD_BY_A_PROXY, &["acknowledged 500"]),
+        (|builder| builder, &[Answers(60_000)], HELD_BY_A_PROXY, &["held -1000"]),
+        (|builder| builder, &[Answers(5_500)], HELD_BY_A_PROXY, &["hung up -500"]),
+        (|builder| builder.max_running(0), &[Answers(0)], HELD_BY_A_PROXY, &["busy 5000"]),
+        (
+            |builder| builder.store(Node { store: Arc::default(), killed: Arc::new(AtomicBool::new(true)) }),
+            &[Answers(0)],
+            HELD_BY_A_PROXY,
+            &["refused 5000"],
+        ),
+        (|builder| builder.max_joiners(0), &[Answers(1_000)], TWO, &["answered 4000", "too many joiners 5000"]),
+        (|builder| builder.on_error(OnError::Status500), &[Fails(0)], HELD_BY_A_PROXY, &["failed 5000"]),
+    ];
+    for (settings, does, schedule, expected) in cases {
+        let spans = Spans::default();
+        spans.of(|| {
+            paused(async {
+                let log = Log::new();
+                deliver(webhook(settings(builder(&log)), &log, does), log, push("text"), schedule).await;
+            });
+        });
+        let line = |told: &str| {
+            let (outcome, left) = told.rsplit_once(' ').unwrap();
+            let known = r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1"#;
+            format!("{known} outcome={outcome:?} left_ms={left}")
+        };
+        assert_eq!(spans.lines(), expected.iter().map(|told| line(told)).collect::<Vec<_>>());
+    }
+    let spans = Spans::default();
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = webhook(builder(&log).policy(Policy::Acknowledge), &log, &[Answers(5_000)]);
+            call(&webhook, &push("text")).await;
+            sleep(Duration::from_secs(1)).await;
+            call(&webhook, &push("text")).await;
+            webhook.shutdown(Duration::ZERO).await;
+            call(&webhook, "hello").await;
+        });
+    });
+    let lines = spans.lines();
+    assert!(lines[1].ends_with(r#"delivery=2 outcome="late" left_ms=5000"#), "{lines:?}");
+    let no_push = DedupKey::of_body(b"hello").to_string();
+    let closing = format!(r#"wechat_push push="{}" delivery=1 outcome="closing" left_ms=5000"#, &no_push[..8]);
+    assert_eq!(lines[2], closing);
 }
 
 #[cfg(feature = "tracing")]
@@ -1401,15 +1838,14 @@ fn what_is_seen_for_2_5_s_is_at_its_second_delivery() {
         spans.of(|| {
             paused(async {
                 let log = Log::new();
-                let script = Script { does: &[Answers(3_000)], runs: AtomicUsize::new(0), log: log.clone() };
-                deliver(builder(&log, script).build(), log, push("text"), schedule).await;
+                deliver(webhook(builder(&log), &log, &[Answers(3_000)]), log, push("text"), schedule).await;
             });
         });
         assert_eq!(
             spans.lines(),
             [
-                r#"wechat_push kind="text" delivery=1 outcome="gone" left_ms=4900"#,
-                &format!(r#"wechat_push kind="text" {second}"#),
+                r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="gone" left_ms=4900"#,
+                &format!(r#"wechat_push kind="text" push="afb7de6b" account="gh_1" {second}"#),
             ]
         );
     }
@@ -1437,7 +1873,7 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
     spans.of(|| {
         paused(async {
             let log = Log::new();
-            let webhook = builder(&log, Looks(spans.clone(), Arc::clone(&seen))).build();
+            let webhook = builder(&log).build().account(endpoint(&log), Looks(spans.clone(), Arc::clone(&seen)));
             let body = push("text");
             let second = async {
                 sleep(Duration::from_millis(5_070)).await;
@@ -1450,8 +1886,8 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
     assert_eq!(
         spans.lines(),
         [
-            r#"wechat_push kind="text" delivery=1 outcome="hung up" left_ms=-500"#,
-            r#"wechat_push kind="text" delivery=2 outcome="answered" left_ms=4570"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="hung up" left_ms=-500"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="answered" left_ms=4570"#,
         ]
     );
 }
@@ -1486,9 +1922,9 @@ fn a_store_keeps_the_bytes_of_the_answer_and_a_retry_gets_every_one_of_them() {
             let pushes = [XML];
             for push in pushes {
                 let (memory, wall) = (Arc::new(Memory::new()), AtomicI64::new(EPOCH));
-                let webhook = Webhook::builder(Endpoint::plain("token").unwrap(), Blocking(Names));
-                let webhook = webhook.store(Arc::clone(&memory));
-                let webhook = webhook.wall_clock(move || wall.fetch_add(1, Ordering::Relaxed)).build();
+                let webhooks = Webhooks::builder().store(Arc::clone(&memory));
+                let webhooks = webhooks.wall_clock(move || wall.fetch_add(1, Ordering::Relaxed)).build();
+                let webhook = webhooks.account(Endpoint::plain("token").unwrap(), Blocking(Names));
                 let body = push.replace("NAME", name);
                 let first = call(&webhook, &body).await;
                 assert_eq!(call(&webhook, &body).await, first);
