@@ -77,7 +77,7 @@ use crate::store::Memory;
 /// very moment in which a delivery answers; then it asks again and gets the reply again. On the last delivery it does
 /// not ask again, and nobody learns of it.
 ///
-/// A run may be repeated by a store that forgets: see [`Store`] for what that costs.
+/// A run may be repeated by a store that forgets: see [`Store`](crate::store::Store) for what that costs.
 ///
 /// # Spans
 /// With the feature `tracing` each delivery is a span `wechat_push`, in which the handler of its run is called. Its first

@@ -143,7 +143,12 @@ impl<'w> Delivery<'w> {
             None => match self.shared.now() {
                 // What is carried now arrives nowhere, and the next delivery or `late` has to have it.
                 now if now >= self.hung_up_at() => return self.end(End::HungUp, Response::status(503)),
-                now => self.shared.store.carry(self.watch.key, Carrier::Delivery, now).await,
+                now => {
+                    if let Some(listener) = &self.watch.listener {
+                        listener.0.note_carrying();
+                    }
+                    self.shared.store.carry(self.watch.key, Carrier::Delivery, now).await
+                }
             },
         };
         if !carried {

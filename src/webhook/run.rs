@@ -19,6 +19,8 @@ pub(super) struct Run {
 #[derive(Default)]
 struct State {
     ended: Option<Ended>,
+    /// A delivery has asked the store to carry the reply.
+    asked_to_carry: bool,
     /// A delivery was answered, with the reply or without.
     answered: bool,
     listeners: usize,
@@ -54,6 +56,17 @@ impl Run {
 
     pub(super) fn has_ended(&self) -> bool {
         self.state().ended.is_some()
+    }
+
+    /// A delivery is about to take the reply along.
+    pub(super) fn note_carrying(&self) {
+        self.state().asked_to_carry = true;
+    }
+
+    /// Whether a delivery was to take the reply along, and was not answered: WeChat has hung up meanwhile.
+    pub(super) fn was_dropped(&self) -> bool {
+        let state = self.state();
+        state.asked_to_carry && !state.answered
     }
 
     /// A delivery was answered: no reply has to wait for another one.

@@ -176,6 +176,8 @@ impl<H: AsyncHandler> Typed<H> {
                 owner.forget();
                 if is_late {
                     self.tell_late(&mut owner, &event, reply).await;
+                } else if run.was_dropped() {
+                    self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
                 }
             }
         }

@@ -107,7 +107,12 @@ impl Watch {
             return self.join(run, shared);
         }
         let now = shared.now();
-        let (found, age) = match shared.store.claim(self.key, now).await {
+        let claimed = shared.store.claim(self.key, now).await;
+        if let (Claimed::Running { .. }, Some(run)) = (&claimed, shared.run_of(self.key)) {
+            // It has begun here meanwhile.
+            return self.join(run, shared);
+        }
+        let (found, age) = match claimed {
             Claimed::New(claim) => return self.begin(claim, now).await,
             Claimed::Running { age, waiting, .. } if waiting >= shared.settings.max_joiners => (Found::Crowded, age),
             Claimed::Running { age, lease_left, .. } => {

@@ -915,6 +915,8 @@ enum Way {
     HasAnother,
     /// Takes a second to finish.
     Hangs,
+    /// Takes a second to say who carries.
+    HangsLater,
 }
 
 impl Store for Wrong {
@@ -940,7 +942,7 @@ impl Store for Wrong {
         now: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
         match self.way {
-            Way::Forgets => Outcome::Now(self.memory.finish(claim, answer, carrier, now)),
+            Way::Forgets | Way::HangsLater => Outcome::Now(self.memory.finish(claim, answer, carrier, now)),
             Way::HasAnother => {
                 self.memory.finish(claim, b"of another", Some(Carrier::Delivery), now).unwrap();
                 Outcome::Now(Err(Lost))
@@ -961,7 +963,14 @@ impl Store for Wrong {
         Store::wait(&self.memory, key, now)
     }
     fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
-        Outcome::Now(self.memory.carry(key, by, now))
+        let carried = self.memory.carry(key, by, now);
+        if self.way != Way::HangsLater {
+            return Outcome::Now(carried);
+        }
+        Outcome::later(async move {
+            sleep(Duration::from_secs(1)).await;
+            carried
+        })
     }
 }
 
@@ -1019,17 +1028,30 @@ fn a_reply_whose_push_another_run_has_taken_over_is_told_and_the_others_goes_out
 #[test]
 fn a_delivery_that_has_hung_up_has_not_carried_the_reply() {
     const UNHEARD: &str = "failed: WeChat hung up before the reply was out: it goes out if WeChat asks again";
-    let cases: [(Schedule, String); 4] = [
-        (&[(0, 5_000)], "0 run, 1000 #1 reply".to_owned()),
-        (&[(0, 500)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}")),
-        (&[(0, 500), (5_070, 10_070)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}, 5070 #2 reply")),
+    let cases: [(Way, &'static [Does], Schedule, String); 7] = [
+        (Way::Hangs, &[Answers(0)], &[(0, 5_000)], "0 run, 1000 #1 reply".to_owned()),
+        (Way::Hangs, &[Answers(0)], &[(0, 500)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}")),
+        (
+            Way::Hangs,
+            &[Answers(0)],
+            &[(0, 500), (5_070, 10_070)],
+            format!("0 run, 500 #1 gone, 1000 {UNHEARD}, 5070 #2 reply"),
+        ),
         // Another delivery of this moment carries it.
-        (&[(0, 500), (100, 5_000)], "0 run, 500 #1 gone, 1000 #2 reply".to_owned()),
+        (Way::Hangs, &[Answers(0)], &[(0, 500), (100, 5_000)], "0 run, 500 #1 gone, 1000 #2 reply".to_owned()),
+        (Way::HangsLater, &[Answers(100)], &[(0, 5_000)], "0 run, 1100 #1 reply".to_owned()),
+        (Way::HangsLater, &[Answers(100)], &[(0, 500)], format!("0 run, 500 #1 gone, 16600 {UNHEARD}")),
+        (
+            Way::HangsLater,
+            &[Answers(100)],
+            &[(0, 500), (5_070, 10_070)],
+            "0 run, 500 #1 gone, 6070 #2 reply".to_owned(),
+        ),
     ];
-    for (schedule, expected) in cases {
+    for (way, does, schedule, expected) in cases {
         paused(async {
             let log = Log::new();
-            deliver(wrong(&log, Way::Hangs, &[Answers(0)]), log.clone(), push("text"), schedule).await;
+            deliver(wrong(&log, way, does), log.clone(), push("text"), schedule).await;
             assert_eq!(log.text(), expected);
         });
     }
