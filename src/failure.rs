@@ -1,5 +1,6 @@
 //! What was not handled, and why: for a handler's method `failed`.
 
+#[cfg(feature = "tokio")]
 use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Write as _};
