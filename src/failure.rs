@@ -84,8 +84,8 @@ pub enum Cause {
         /// What it panicked with, if that was a text.
         message: String,
     },
-    /// A shutdown, of the webhook or of the runtime, came before the handler was done. Or that of the runtime came while
-    /// its reply was to be carried, and a store that takes time could not be asked any more whether it had been.
+    /// A shutdown, of the webhook or of the runtime, came before the handler was done. Or that of the runtime came
+    /// while its reply was to be carried, and a store that takes time could not be asked any more whether it had been.
     #[error("the handler was cancelled")]
     Cancelled,
     /// The handler did not end within `max_run`, and was cancelled.
@@ -103,7 +103,8 @@ pub enum Cause {
     /// The store did not take the push; answered 503.
     #[error(transparent)]
     Refused(Refusal),
-    /// The handler was done, but its push had been taken over: the reply of another run goes out, and this one does not.
+    /// The handler was done, but its push had been taken over: the reply of another run goes out, and this one does
+    /// not.
     #[error("another run has taken the push over: this reply does not go out")]
     Superseded {
         /// What the handler said.

@@ -55,14 +55,14 @@ impl<'w> Delivery<'w> {
     }
 
     pub(super) async fn respond(mut self) -> Response {
-        self.watch.claim().await;
+        self.watch.claim(self.shared).await;
         if self.watch.is_waiting() {
             // Elsewhere: most deliveries never wait, and a server carries no room for it around with every request.
             if let Some(response) = Box::pin(self.wait()).await {
                 return response;
             }
         } else {
-            self.watch.follow().await;
+            self.watch.follow(self.shared).await;
         }
         match mem::replace(&mut self.watch.found, Found::Nothing) {
             Found::Done { answer, carrier } => self.carry(answer, carrier).await,
@@ -93,7 +93,7 @@ impl<'w> Delivery<'w> {
                 self.held = self.shared.held.try_acquire().ok();
             }
             let deadline = if self.held.is_some() { self.give_up_at() } else { acknowledge_at };
-            if timeout_at(self.shared.instant(deadline), self.watch.follow()).await.is_ok() {
+            if timeout_at(self.shared.instant(deadline), self.watch.follow(self.shared)).await.is_ok() {
                 return None;
             }
             if self.held.is_some() {

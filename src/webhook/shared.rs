@@ -41,7 +41,8 @@ struct Alive {
     runs: HashMap<DedupKey, Arc<Run>>,
     /// How many handlers run.
     handlers: usize,
-    /// How many runs there are, from their begin to their very end, and how many pushes that were not run are being told.
+    /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
+    /// being told.
     tasks: usize,
     /// No new pushes.
     closing: bool,

@@ -22,7 +22,8 @@ use crate::handler::{AsyncHandler, NoMethod};
 use crate::reply::Reply;
 use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
 
-/// What a delivery that waits has, in a shutdown, to take the reply: it has been woken, but asks only when it is its turn.
+/// What a delivery that waits has, in a shutdown, to take the reply: it has been woken, but asks only when it is its
+/// turn.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// For a store with a lease that nobody could keep.
@@ -267,7 +268,8 @@ async fn renew(shared: &Shared, claim: Claim) -> Cause {
     }
 }
 
-/// Who owns a push while it runs. Dropped with a duty, as when its runtime ends, it does what can be done without waiting.
+/// Who owns a push while it runs. Dropped with a duty, as when its runtime ends, it does what can be done without
+/// waiting.
 struct Owner<'a> {
     endpoint: &'a Endpoint,
     shared: &'a Arc<Shared>,

@@ -18,9 +18,9 @@ use crate::handler::Handler;
 ///
 /// Handlers run on threads of their own, so that a delivery can be answered before its handler is done; a thread more
 /// has the timers. The defaults differ: [`Policy::Acknowledge`] and [`OnError::Acknowledge`]. A delivery that is held
-/// holds its thread, and with a pool of them would block the very retries it is held for: set [`Policy::Hold`] only where
-/// [`max_held`](WebhooksBuilder::max_held) is well below the server's number of threads. So a handler has 4.5 s here, and
-/// a slower one needs the method [`late`](Handler::late).
+/// holds its thread, and with a pool of them would block the very retries it is held for: set [`Policy::Hold`] only
+/// where [`max_held`](WebhooksBuilder::max_held) is well below the server's number of threads. So a handler has 4.5 s
+/// here, and a slower one needs the method [`late`](Handler::late).
 ///
 /// Cloning is cheap.
 ///

@@ -1,7 +1,7 @@
 //! Sees to one push: runs it if nobody does, waits while another does, and knows what came of it.
 //!
-//! A delivery has a watch. It leaves one behind where nobody may ask again for a push that still runs on another machine:
-//! should that die, the watch takes the push over.
+//! A delivery has a watch. It leaves one behind where nobody may ask again for a push that still runs on another
+//! machine: should that die, the watch takes the push over.
 
 use std::future::poll_fn;
 use std::mem;
@@ -100,9 +100,7 @@ impl Watch {
     }
 
     /// Asks who has the push, and runs it if nobody has.
-    pub(super) async fn claim(&mut self) {
-        let account = Arc::clone(&self.account);
-        let shared = account.shared();
+    pub(super) async fn claim(&mut self, shared: &Shared) {
         if let Some(run) = shared.run_of(self.key) {
             return self.join(run, shared);
         }
@@ -113,7 +111,7 @@ impl Watch {
             return self.join(run, shared);
         }
         let (found, age) = match claimed {
-            Claimed::New(claim) => return self.begin(claim, now).await,
+            Claimed::New(claim) => return self.begin(claim, now, shared).await,
             Claimed::Running { age, waiting, .. } if waiting >= shared.settings.max_joiners => (Found::Crowded, age),
             Claimed::Running { age, lease_left, .. } => {
                 let least = if self.came.is_none() { millis(SECOND_LOOK) } else { 0 };
@@ -137,9 +135,7 @@ impl Watch {
     }
 
     /// Runs the push, at first in place: most handlers are done before they have to wait.
-    async fn begin(&mut self, claim: Claim, now: u64) {
-        let account = Arc::clone(&self.account);
-        let shared = account.shared();
+    async fn begin(&mut self, claim: Claim, now: u64, shared: &Shared) {
         let run = Arc::new(Run::new(claim, Arc::clone(&self.body), now));
         self.first_seen.get_or_insert(run.first_seen);
         let not_now = match shared.begin(&run) {
@@ -149,7 +145,7 @@ impl Watch {
                 if self.acknowledged {
                     run.note_answer();
                 }
-                let mut task = Arc::clone(&account).run(run, Begun { came: self.came, wall: self.wall() });
+                let mut task = Arc::clone(&self.account).run(run, Begun { came: self.came, wall: self.wall() });
                 if poll_fn(|context| Poll::Ready(task.as_mut().poll(context))).await.is_pending() {
                     shared.spawn(Span::current().instrument(task));
                 }
@@ -167,9 +163,8 @@ impl Watch {
     }
 
     /// Waits until something has come of the push. May be dropped and called again.
-    pub(super) async fn follow(&mut self) {
-        let account = Arc::clone(&self.account);
-        let (shared, mut lapsed) = (account.shared(), false);
+    pub(super) async fn follow(&mut self, shared: &Shared) {
+        let mut lapsed = false;
         loop {
             self.has_waited |= self.is_waiting();
             match (&self.found, &self.listener) {
@@ -203,19 +198,21 @@ impl Watch {
                 }
                 _ => return,
             }
-            self.claim().await;
+            self.claim(shared).await;
         }
     }
 
-    /// Goes on in a task of its own, with nobody to be answered. A store that refuses is asked again for so many milliseconds.
+    /// Goes on in a task of its own, with nobody to be answered. A store that refuses is asked again for so many
+    /// milliseconds.
     pub(super) fn leave(mut self, patience: u64) {
         let account = Arc::clone(&self.account);
         let task = async move {
-            let shared = Arc::clone(self.account.shared());
+            let account = Arc::clone(&self.account);
+            let shared = account.shared();
             select! {
                 biased;
                 () = shared.stopped() => return,
-                () = self.go_on(patience) => {}
+                () = self.go_on(shared, patience) => {}
             }
             match self.found {
                 Found::NotRun(cause) => tell_not_run(&self.account, self.body, cause),
@@ -226,18 +223,16 @@ impl Watch {
         account.shared().spawn(Span::current().instrument(task));
     }
 
-    async fn go_on(&mut self, patience: u64) {
-        let account = Arc::clone(&self.account);
-        let shared = account.shared();
+    async fn go_on(&mut self, shared: &Shared, patience: u64) {
         let give_up_at = shared.now().saturating_add(patience);
         loop {
-            self.follow().await;
+            self.follow(shared).await;
             // Nobody waits for it, and the run may be well.
             if !matches!(self.found, Found::NotRun(Cause::Refused(_))) || shared.now() >= give_up_at {
                 return;
             }
             sleep(ASK_AGAIN).await;
-            self.claim().await;
+            self.claim(shared).await;
         }
     }
 }

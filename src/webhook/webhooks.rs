@@ -59,8 +59,8 @@ impl Webhooks {
     /// and calls [`failed`](AsyncHandler::failed), and the replies that wait for a delivery go to
     /// [`late`](AsyncHandler::late). Both are waited for. Takes at most a second more than `grace`.
     ///
-    /// A handler that keeps its thread is waited for like any other. After `grace` it is cancelled once it waits; one that
-    /// never does is left to answer its delivery.
+    /// A handler that keeps its thread is waited for like any other. After `grace` it is cancelled once it waits; one
+    /// that never does is left to answer its delivery.
     ///
     /// Call it while the HTTP server still answers, or right after.
     ///
@@ -158,8 +158,8 @@ impl WebhooksBuilder {
 
     /// How long after a delivery came it is acknowledged, unless it is held. Default, and most: 4.5 s.
     ///
-    /// WeChat hangs up after 5 s; half a second is for the way there and back. Less suits a slow way, such as a chain of
-    /// proxies.
+    /// WeChat hangs up after 5 s; half a second is for the way there and back. Less suits a slow way, such as a chain
+    /// of proxies.
     pub fn acknowledge_after(self, time: Duration) -> Self {
         self.set(|settings| settings.acknowledge_after = Some(time))
     }
@@ -213,8 +213,9 @@ impl WebhooksBuilder {
 
     /// The runtime of the runs and the timers. Default: the one in which a call is polled.
     ///
-    /// For servers that have a runtime for each worker, such as actix-web and ntex: that ends with its worker, and takes
-    /// along the handlers that WeChat no longer waits for. Give one that stays until [`shutdown`](Webhooks::shutdown).
+    /// For servers that have a runtime for each worker, such as actix-web and ntex: that ends with its worker, and
+    /// takes along the handlers that WeChat no longer waits for. Give one that stays until
+    /// [`shutdown`](Webhooks::shutdown).
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
