@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use sha1::{Digest, Sha1};
 use tokio::runtime::{Builder, Runtime};
 use wechat_events::store::Memory;
-use wechat_events::{AsyncHandler, Endpoint, Event, Handler, HandlerResult, Reply, Webhook};
+use wechat_events::{AsyncHandler, Endpoint, Event, Handler, HandlerResult, Reply, Webhook, Webhooks};
 
 mod inputs;
 
@@ -108,7 +108,7 @@ fn push(criterion: &mut Criterion) {
             let mut pushes = Pushes::new();
             runtime.block_on(async {
                 let store = Memory::builder().entries(entries).build();
-                let webhook = Webhook::builder(endpoint.clone(), Greeter).store(store).build();
+                let webhook = Webhooks::builder().store(store).build().account(endpoint.clone(), Greeter);
                 for _ in 0..if entries == 65_536 { 80_000 } else { 0 } {
                     ready(webhook.call("POST", &query, pushes.next()));
                 }
@@ -121,7 +121,7 @@ fn push(criterion: &mut Criterion) {
     criterion.benchmark_group("push/repeated").bench_function("Webhook", |bencher| {
         let body = &inputs::five()[0].1;
         runtime.block_on(async {
-            let webhook = Webhook::builder(endpoint.clone(), Greeter).build();
+            let webhook = Webhook::new(endpoint.clone(), Greeter);
             ready(webhook.call("POST", &query, body));
             bencher.iter(|| black_box(ready(webhook.call("POST", &query, body))).status);
         });
@@ -140,7 +140,8 @@ fn ready<F: Future>(future: F) -> F::Output {
 /// A thousand calls, each in a task as a server has it, until the last is answered.
 async fn joined(query: &Arc<String>, bodies: &[Arc<Vec<u8>>]) -> Duration {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let webhook = Webhook::builder(endpoint(), Waits(Arc::clone(&gate))).max_joiners(DELIVERIES).build();
+    let webhooks = Webhooks::builder().max_joiners(DELIVERIES).build();
+    let webhook = webhooks.account(endpoint(), Waits(Arc::clone(&gate)));
     let begun = Instant::now();
     let calls: Vec<_> = bodies
         .iter()
@@ -179,5 +180,23 @@ fn joins(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, push, joins);
+/// What a service pays that makes an account for each request.
+fn account(criterion: &mut Criterion) {
+    let webhooks = Webhooks::builder().build();
+    let mut group = criterion.benchmark_group("account");
+    group.bench_function("plain", |bencher| {
+        bencher.iter(|| webhooks.account(Endpoint::plain(black_box(TOKEN)).unwrap(), Greeter));
+    });
+    #[cfg(feature = "aes")]
+    group.bench_function("safe", |bencher| {
+        let key = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+        bencher.iter(|| {
+            let endpoint = Endpoint::safe(black_box(TOKEN), "wx5823bf96d3bd56c7", black_box(key)).unwrap();
+            webhooks.account(endpoint, Greeter)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, push, account, joins);
 criterion_main!(benches);

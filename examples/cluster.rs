@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use wechat_events::event::Text;
 use wechat_events::store::Redis;
-use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Kind, Reply, Response, Webhook};
+use wechat_events::{AsyncHandler, Endpoint, Event, Failure, HandlerResult, Kind, Reply, Response, Webhook, Webhooks};
 
 /// The account's own code: it takes its time.
 struct Slow;
@@ -32,6 +32,20 @@ impl AsyncHandler for Slow {
         print("completed", &text.content);
         Ok(Reply::text(format!("After {takes} ms: {what}")))
     }
+
+    /// Here the customer-service API would send the reply.
+    async fn late(&self, event: &Event<'_>, _: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match &event.kind {
+            Kind::Text(text) => print("late", &text.content),
+            _ => print("late", event.name()),
+        }
+        Ok(())
+    }
+
+    async fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+        print("failure", &failure.to_string());
+        Ok(())
+    }
 }
 
 fn print(what: &str, of: &str) {
@@ -42,15 +56,8 @@ fn print(what: &str, of: &str) {
 /// Listens until the process dies.
 pub async fn machine(address: SocketAddr, redis: &str, token: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let redis = Redis::builder(redis, "cluster-example:").on_status(|status| print("status", &status.to_string()));
-    let webhook = Webhook::builder(Endpoint::plain(token)?, Slow)
-        .store(redis.connect()?)
-        // Here the customer-service API would send the reply.
-        .on_late(|event, _| match &event.kind {
-            Kind::Text(text) => print("late", &text.content),
-            _ => print("late", event.name()),
-        })
-        .on_failure(|failure| print("failure", &failure.to_string()))
-        .build();
+    let webhooks = Webhooks::builder().store(redis.connect()?).build();
+    let webhook = webhooks.account(Endpoint::plain(token)?, Slow);
     let listener = TcpListener::bind(address).await?;
     print("listening", &address.to_string());
     loop {

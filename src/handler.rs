@@ -1,9 +1,11 @@
 //! What do we say? The user's code: methods for the usual kinds and one for the others, each with a default.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::sync::Arc;
 
 use crate::event::{self, Event, Kind};
+use crate::failure::Failure;
 use crate::reply::Reply;
 
 /// What a handler makes of a push.
@@ -11,7 +13,61 @@ use crate::reply::Reply;
 /// `Err` means «not handled: another delivery may try again».
 pub type HandlerResult = Result<Reply, Box<dyn Error + Send + Sync>>;
 
+/// What the defaults of `late` and `failed` say: then it is reported, so that nothing is lost in silence.
+#[derive(Debug, thiserror::Error)]
+#[error("the handler has no method for it")]
+pub(crate) struct NoMethod;
+
 macro_rules! handlers {
+    // Of a method that is forgotten here its default would be called, and the handler's own never.
+    (@forward $pointer:ty; $($method:ident($kind:ident);)*) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl<H: Handler + ?Sized> Handler for $pointer {
+            $(
+                fn $method(&self, event: &Event<'_>, $method: &event::$kind<'_>) -> HandlerResult {
+                    (**self).$method(event, $method)
+                }
+            )*
+            fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+                (**self).otherwise(event)
+            }
+            fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+                (**self).late(event, reply)
+            }
+            fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+                (**self).failed(failure)
+            }
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        impl<H: AsyncHandler> AsyncHandler for $pointer {
+            $(
+                fn $method(
+                    &self,
+                    event: &Event<'_>,
+                    $method: &event::$kind<'_>,
+                ) -> impl Future<Output = HandlerResult> + Send {
+                    (**self).$method(event, $method)
+                }
+            )*
+            fn otherwise(&self, event: &Event<'_>) -> impl Future<Output = HandlerResult> + Send {
+                (**self).otherwise(event)
+            }
+            fn late(
+                &self,
+                event: &Event<'_>,
+                reply: &Reply,
+            ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send {
+                (**self).late(event, reply)
+            }
+            fn failed(
+                &self,
+                failure: &Failure,
+            ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send {
+                (**self).failed(failure)
+            }
+        }
+    };
     ($($(#[$doc:meta])* $method:ident($kind:ident);)*) => {
         /// What to do with each kind of push, and what to answer.
         ///
@@ -41,9 +97,11 @@ macro_rules! handlers {
         /// ```
         ///
         /// # Example: a wrapper around any handler
-        /// Since everything else forwards to it, `otherwise` alone makes a wrapper:
+        /// Since every kind forwards to it, `otherwise` alone makes a wrapper; with [`late`](Handler::late) and
+        /// [`failed`](Handler::failed) it hands on those as well, which are else reported:
         /// ```
-        /// use wechat_events::{Event, Handler, HandlerResult, Reply, parse_event};
+        /// use std::error::Error;
+        /// use wechat_events::{Event, Failure, Handler, HandlerResult, Reply, parse_event};
         ///
         /// struct Logged<H>(H);
         ///
@@ -51,6 +109,14 @@ macro_rules! handlers {
         ///     fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         ///         eprintln!("{} from {}", event.name(), event.from_user);
         ///         event.dispatch(&self.0)
+        ///     }
+        ///
+        ///     fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+        ///         self.0.late(event, reply)
+        ///     }
+        ///
+        ///     fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+        ///         self.0.failed(failure)
         ///     }
         /// }
         /// # struct Nothing;
@@ -82,6 +148,28 @@ macro_rules! handlers {
                 let _ = event;
                 Ok(Reply::Success)
             }
+            /// Takes a reply that no delivery carries, once: send it by the customer-service API, or keep it for the
+            /// follower's next message.
+            ///
+            /// Called by a `Webhook` only; [`Endpoint::respond`](crate::Endpoint::respond) waits for the handler.
+            ///
+            /// # Errors
+            /// The reply is lost, and [reported](crate::Report::Late). So does the default.
+            fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+                let _ = (event, reply);
+                Err(NoMethod.into())
+            }
+            /// Takes what was not handled, with the reason: for each run that fails, so up to three times for a push,
+            /// and for a push that was not run at all.
+            ///
+            /// Called by a `Webhook` only.
+            ///
+            /// # Errors
+            /// The failure is [reported](crate::Report::Failed). So does the default.
+            fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+                let _ = failure;
+                Err(NoMethod.into())
+            }
         }
 
         /// [`Handler`] for those who wait: the same methods with futures that are `Send`.
@@ -108,6 +196,10 @@ macro_rules! handlers {
         /// assert_eq!(reply?, Reply::text("hi"));
         /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
         /// ```
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` is no `AsyncHandler`",
+            note = "a `Handler`, whose methods are no `async fn`, becomes one as `Blocking(handler)`"
+        )]
         pub trait AsyncHandler: Send + Sync {
             $(
                 $(#[$doc])*
@@ -127,9 +219,70 @@ macro_rules! handlers {
             /// The default answers [`Reply::Success`].
             fn otherwise(&self, event: &Event<'_>) -> impl Future<Output = HandlerResult> + Send {
                 let _ = event;
-                std::future::ready(Ok(Reply::Success))
+                ready(Ok(Reply::Success))
+            }
+            /// Takes a reply that no delivery carries, once: send it by the customer-service API, or keep it for the
+            /// follower's next message.
+            ///
+            /// A shutdown waits for it, as it does for handlers. On `Err` the reply is lost, and
+            /// [reported](crate::Report::Late). So does the default.
+            ///
+            /// ```standalone_crate
+            /// # #[cfg(feature = "tokio")]
+            /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+            /// use std::error::Error;
+            /// use std::time::Duration;
+            /// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Policy, Reply, Webhooks};
+            ///
+            /// struct Slow(tokio::sync::mpsc::UnboundedSender<(String, Reply)>);
+            ///
+            /// impl AsyncHandler for Slow {
+            ///     async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+            ///         tokio::time::sleep(Duration::from_secs(30)).await;
+            ///         Ok(Reply::text("at last"))
+            ///     }
+            ///
+            ///     async fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+            ///         Ok(self.0.send((event.from_user.to_string(), reply.clone()))?)
+            ///     }
+            /// }
+            ///
+            /// let (late, mut outbox) = tokio::sync::mpsc::unbounded_channel();
+            /// let webhooks = Webhooks::builder().policy(Policy::Acknowledge).build();
+            /// let webhook = webhooks.account(Endpoint::plain("AAAAA")?, Slow(late));
+            /// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+            /// let response = webhook.call("POST", query, include_bytes!("../tests/pushes/text.xml")).await;
+            /// assert_eq!(response.body, b"success");
+            /// let late = outbox.recv().await.unwrap();
+            /// assert_eq!(late, ("oqi1rLPx-bJ18oxc49j8USAghBVe".to_owned(), Reply::text("at last")));
+            /// # Ok::<(), wechat_events::ConfigError>(())
+            /// # }).unwrap();
+            /// ```
+            fn late(
+                &self,
+                event: &Event<'_>,
+                reply: &Reply,
+            ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send {
+                let _ = (event, reply);
+                ready(Err(NoMethod.into()))
+            }
+            /// Takes what was not handled, with the reason: for each run that fails, so up to three times for a push,
+            /// and for a push that was not run at all.
+            ///
+            /// A shutdown waits for it, as it does for handlers. On `Err` the failure is
+            /// [reported](crate::Report::Failed). So does the default. See [`Failure`] for an example.
+            fn failed(
+                &self,
+                failure: &Failure,
+            ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send {
+                let _ = failure;
+                ready(Err(NoMethod.into()))
             }
         }
+
+        handlers! { @forward &H; $($method($kind);)* }
+        handlers! { @forward Box<H>; $($method($kind);)* }
+        handlers! { @forward Arc<H>; $($method($kind);)* }
 
         impl Event<'_> {
             /// Calls the handler's method for this kind.

@@ -55,6 +55,7 @@ mod dedup;
 mod endpoint;
 mod error;
 pub mod event;
+mod failure;
 mod fields;
 mod handler;
 #[cfg(feature = "minigame")]
@@ -67,13 +68,14 @@ mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
-#[cfg(any(feature = "threads", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, DedupKeyError, store};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
+pub use failure::{Cause, Failure};
 pub use fields::Limits;
 #[doc(hidden)]
 pub use fields::readers;
@@ -85,12 +87,10 @@ pub use reply::Reply;
 pub use serde::ToError;
 pub use signature::verify_signature;
 pub use text::Str;
-#[cfg(feature = "threads")]
-pub use webhook::ThreadedWebhook;
 #[cfg(feature = "tokio")]
-pub use webhook::{Blocking, Webhook};
-#[cfg(any(feature = "threads", feature = "tokio"))]
-pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
+pub use webhook::{Blocking, OnError, Policy, Webhook, Webhooks, WebhooksBuilder};
+#[cfg(feature = "threads")]
+pub use webhook::{ThreadedWebhook, ThreadedWebhooks};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -98,20 +98,6 @@ fn a_failed_run_wakes_a_delivery_that_runs_it_again() {
 }
 
 #[test]
-fn a_parked_thread_is_woken() {
-    loom::model(|| {
-        let memory = memory(8);
-        let Claimed::New(claim) = memory.claim(key(), 0) else { unreachable!() };
-        let waiter = {
-            let memory = memory.clone();
-            thread::spawn(move || memory.wait(key(), 0).park(Duration::from_secs(3600)))
-        };
-        assert_eq!(memory.finish(&claim, &answer("one"), None, 0), Ok(()));
-        assert_eq!(waiter.join().unwrap(), Some(Waited::Done { answer: answer("one"), carrier: None }));
-    });
-}
-
-#[test]
 fn of_a_stalled_owner_and_who_takes_over_exactly_one_finishes_and_a_waiter_gets_that_answer() {
     loom::model(|| {
         let memory = memory(8);

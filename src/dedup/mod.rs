@@ -1,7 +1,6 @@
 //! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
 mod memory;
-mod park;
 #[cfg(feature = "redis")]
 mod redis;
 mod seen;

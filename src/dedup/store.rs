@@ -422,15 +422,17 @@ pub enum Carrier {
 /// What ended the waiting for a push.
 ///
 /// ```
-/// # use std::{sync::Arc, time::Duration};
+/// # use std::pin::pin;
+/// # use std::sync::Arc;
+/// # use std::task::{Context, Poll, Waker};
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Carrier, Claimed, Memory, Waited};
 /// # let memory = Memory::new();
 /// # let key = DedupKey::from_bytes([1; 16]);
 /// # let Claimed::New(claim) = memory.claim(key, 0) else { unreachable!() };
 /// memory.finish(&claim, b"hello", None, 10).unwrap();
-/// let waited = memory.wait(key, 10).park(Duration::ZERO);
-/// assert_eq!(waited, Some(Waited::Done { answer: Arc::from(*b"hello"), carrier: None }));
+/// let waited = pin!(memory.wait(key, 10)).poll(&mut Context::from_waker(Waker::noop()));
+/// assert_eq!(waited, Poll::Ready(Waited::Done { answer: Arc::from(*b"hello"), carrier: None }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

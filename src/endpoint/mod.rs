@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::{Event, Takes};
+use crate::failure::guarded;
 use crate::fields::Limits;
 use crate::handler::Handler;
 use crate::reply::Reply;
@@ -28,7 +29,6 @@ use crate::{shown, signature};
 use envelope::{Cipher, Sealing};
 use query::{formed, parameters, present};
 pub use report::Report;
-pub(crate) use report::quietly;
 pub use self_check::{Doubt, SelfCheck, SelfCheckError};
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
@@ -475,14 +475,15 @@ impl Endpoint {
 
     /// The one way to report: no push fails because somebody is told of it.
     pub(crate) fn report(&self, report: &Report<'_>) {
-        quietly(|| match &self.0.report {
+        // A hook that panics has told of it by the panic hook.
+        let _ = guarded(|| match &self.0.report {
             Some(hook) => hook(report),
             None => report.trace(),
         });
     }
 
     /// [`Push::event`], for who has kept the push's bytes alone.
-    #[cfg(any(feature = "threads", feature = "tokio"))]
+    #[cfg(feature = "tokio")]
     pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
         self.0.limits.parse_event(body)
     }

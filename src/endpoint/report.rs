@@ -2,8 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "aes")]
 use crate::cipher::SealError;
@@ -120,15 +118,5 @@ impl Report<'_> {
                 Report::Late { event, .. } => error!(target: TARGET, kind = of(event), "reply lost: it came too late"),
             }
         }
-    }
-}
-
-/// Calls a hook: whatever it does, no push and no task dies of it.
-pub(crate) fn quietly(hook: impl FnOnce()) {
-    // The panic hook has told of it already. What was panicked with may panic in its turn when it is dropped.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(hook))
-        && let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        mem::forget(worse);
     }
 }

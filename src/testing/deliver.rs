@@ -109,7 +109,7 @@ impl Draft<'_> {
     /// }
     ///
     /// let (token, app_id, key) = ("token", "wx5823bf96d3bd56c7", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
-    /// let webhook = Webhook::builder(Endpoint::safe(token, app_id, key)?, Kitchen).build();
+    /// let webhook = Webhook::new(Endpoint::safe(token, app_id, key)?, Kitchen);
     /// let delivery = WeChat::safe(token, app_id, key)?.push("SCAN").set("EventKey", "7").send(&webhook).await;
     /// delivery.expect_text("Table 7 is yours");
     /// assert_eq!(delivery.attempts.len(), 2);

@@ -1,8 +1,10 @@
 //! Which method gets which push: both traits, every kind.
 
+use std::error::Error;
 use std::fs;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use wechat_events::{
@@ -41,6 +43,9 @@ macro_rules! named {
             fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
                 Ok(Reply::text("otherwise"))
             }
+            fn late(&self, _: &Event<'_>, _: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+                Err("late".into())
+            }
         }
 
         impl AsyncHandler for Named {
@@ -51,6 +56,9 @@ macro_rules! named {
             )*
             async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
                 Ok(Reply::text("otherwise"))
+            }
+            async fn late(&self, _: &Event<'_>, _: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+                Err("late".into())
             }
         }
     };
@@ -93,6 +101,16 @@ fn each_push_reaches_the_method_of_its_kind_or_otherwise_in_both_traits() {
         assert_eq!(event.dispatch(&Named).unwrap(), Reply::text(method), "{name}");
         assert_eq!(now(event.dispatch_async(&Named)).unwrap(), Reply::text(method), "{name}");
 
+        // Pointers hand on every method.
+        assert_eq!(event.dispatch(&&Named).unwrap(), Reply::text(method), "{name}");
+        assert_eq!(now(event.dispatch_async(&&Named)).unwrap(), Reply::text(method), "{name}");
+        let shared: Arc<dyn Handler + Send + Sync> = Arc::new(Named);
+        assert_eq!(event.dispatch(&shared).unwrap(), Reply::text(method), "{name}");
+        assert_eq!(now(event.dispatch_async(&Arc::new(Named))).unwrap(), Reply::text(method), "{name}");
+        let boxed: Box<dyn Handler> = Box::new(Named);
+        assert_eq!(event.dispatch(&boxed).unwrap(), Reply::text(method), "{name}");
+        assert_eq!(now(event.dispatch_async(&Box::new(Named))).unwrap(), Reply::text(method), "{name}");
+
         assert_eq!(event.dispatch(&Default_).unwrap(), Reply::Success, "{name}");
         assert_eq!(now(event.dispatch_async(&Default_)).unwrap(), Reply::Success, "{name}");
         let object: &dyn Handler = &Otherwise;
@@ -100,6 +118,27 @@ fn each_push_reaches_the_method_of_its_kind_or_otherwise_in_both_traits() {
         assert_eq!(now(event.dispatch_async(&Otherwise)).unwrap(), Reply::text(event.name()), "{name}");
     }
     assert_eq!(reached.len(), METHODS.len() + 1, "every method was reached");
+}
+
+#[test]
+fn pointers_hand_on_late_and_the_default_says_that_there_is_no_method() {
+    let event = parse_event(b"<xml><MsgType>text</MsgType><Content>hi</Content></xml>").unwrap();
+    let reply = Reply::text("hi");
+    let shared: Arc<dyn Handler + Send + Sync> = Arc::new(Named);
+    let boxed: Box<dyn Handler> = Box::new(Named);
+    for told in [
+        Handler::late(&&Named, &event, &reply),
+        shared.late(&event, &reply),
+        boxed.late(&event, &reply),
+        now(AsyncHandler::late(&&Named, &event, &reply)),
+        now(AsyncHandler::late(&Arc::new(Named), &event, &reply)),
+        now(AsyncHandler::late(&Box::new(Named), &event, &reply)),
+    ] {
+        assert_eq!(told.unwrap_err().to_string(), "late");
+    }
+    for told in [Handler::late(&Default_, &event, &reply), now(AsyncHandler::late(&Default_, &event, &reply))] {
+        assert_eq!(told.unwrap_err().to_string(), "the handler has no method for it");
+    }
 }
 
 #[test]

@@ -278,7 +278,8 @@ mod sealed {
     #[test]
     fn wechat_pushes_again_whatever_is_not_code_0_in_time() {
         let wechat = WeChat::plain("token").unwrap();
-        let judge = |name: &str, answer: Answer| wechat.judge(&wechat.push_unknown(name).request(NOW), answer).to_string();
+        let judge =
+            |name: &str, answer: Answer| wechat.judge(&wechat.push_unknown(name).request(NOW), answer).to_string();
         let to = |body: &str| judge("xpay_goods_deliver_notify", Answer::new(200, body));
         assert_eq!(to(DONE), "shows nothing, as asked");
         assert_eq!(to("success"), "pushes it again: `xpay_goods_deliver_notify` takes a code, not `success`");

@@ -184,10 +184,10 @@ fn a_hook_that_panics_fails_no_request() {
 #[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_hook_that_panics_fails_no_delivery() {
-    use wechat_events::{Blocking, OnError, Webhook};
+    use wechat_events::{Blocking, OnError, Webhooks};
 
     let endpoint = Endpoint::plain("token").unwrap().on_report(panicking);
-    let webhook = Webhook::builder(endpoint, Blocking(Repeats)).on_error(OnError::Acknowledge).build();
+    let webhook = Webhooks::builder().on_error(OnError::Acknowledge).build().account(endpoint, Blocking(Repeats));
     for (query, body, status) in [
         (signed(), "<xml>", 200),
         (signed(), "<xml><MsgType>event</MsgType><Event>VIEW</Event></xml>", 200),

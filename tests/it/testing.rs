@@ -316,7 +316,8 @@ async fn a_webhook_gets_each_delivery_at_its_time_and_five_seconds_for_it() {
     }
     for (seconds, attempts) in [(0, 1), (4, 1), (6, 2), (11, 3)] {
         for (wechat, endpoint) in wechats().iter().zip(endpoints()) {
-            let webhook = wechat_events::Webhook::builder(endpoint, Slow(seconds)).wall_clock(|| NOW).build();
+            let webhooks = wechat_events::Webhooks::builder().wall_clock(|| NOW).build();
+            let webhook = webhooks.account(endpoint, Slow(seconds));
             let delivery = wechat.push("text").at(NOW).send(&webhook).await;
             delivery.expect_text("at last");
             assert_eq!(delivery.attempts.len(), attempts, "{seconds} s");

@@ -14,7 +14,7 @@ async fn wechat(State(webhook): State<Webhook>, method: Method, query: RawQuery,
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let app = Router::new().route("/wechat", any(wechat)).with_state(webhook.clone());
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);

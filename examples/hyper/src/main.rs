@@ -26,7 +26,7 @@ async fn wechat(webhook: Webhook, request: Request<Incoming>) -> hyper::Result<R
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let (graceful, mut end) = (GracefulShutdown::new(), pin!(shop::asked_to_end()));

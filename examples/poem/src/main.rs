@@ -18,7 +18,7 @@ async fn wechat(webhook: Data<&Webhook>, method: Method, uri: &Uri, body: Body) 
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let app = Route::new().at("/wechat", wechat.data(webhook.clone()));
     let listener = tokio::net::TcpListener::bind(shop::address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);

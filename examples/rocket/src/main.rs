@@ -31,7 +31,7 @@ impl Handler for WeChat {
 #[rocket::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let address: SocketAddr = shop::address().parse()?;
     let config = Config::figment().merge(("address", address.ip())).merge(("port", address.port()));
     // Deliveries are held for up to 6 s; Rocket's own grace is 2.

@@ -20,7 +20,7 @@ impl WeChat {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let router = Router::with_path("wechat").hoop(SecureMaxSize::new(1 << 20)).goal(WeChat(webhook.clone()));
     let acceptor = TcpListener::new(shop::address()).try_bind().await?;
     println!("http://{}/wechat waits for WeChat", acceptor.local_addr()?);

@@ -23,10 +23,7 @@ fn wechat(webhook: &ThreadedWebhook, mut request: Request) -> io::Result<()> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = ThreadedWebhook::builder(shop::endpoint()?, shop::Shop::default())
-        // Of a handler that took over 4.5 s: send it by the customer-service API, if the account has it.
-        .on_late(|event, reply| eprintln!("late, for {}: {reply:?}", event.from_user))
-        .build();
+    let webhook = ThreadedWebhook::new(shop::endpoint()?, shop::Shop::default())?;
     let server = Arc::new(Server::http(shop::address())?);
     println!("http://{}/wechat waits for WeChat", server.server_addr());
     let asked_to_end = Arc::clone(&server);

@@ -27,7 +27,7 @@ async fn wechat(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::builder(shop::endpoint()?, shop::Shop::default()).build();
+    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
     let state = webhook.clone();
     let route = warp::path!("wechat")
         .map(move || state.clone())

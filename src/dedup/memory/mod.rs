@@ -13,7 +13,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::DedupKey;
-use super::park::park_on;
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
 use super::sync::Mutex;
 use shard::{Bounds, Salt, Shard};
@@ -25,7 +24,7 @@ use shard::{Bounds, Salt, Shard};
 ///
 /// Each operation takes the lock of one shard for some 100 ns, and never waits for anything else; longer, in seldom ones,
 /// while the shard is still growing. It allocates the answer that it keeps, and room for more. Its own methods are those
-/// of [`Store`] without the [`Outcome`], for callers without a runtime; [`Wait::park`] is their waiting.
+/// of [`Store`] without the [`Outcome`].
 ///
 /// # Bounds
 ///
@@ -368,22 +367,16 @@ impl Memory {
     /// a lease wakes nobody, for there is no clock here; it is seen only if it was over at `now`.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::pin::pin;
+    /// # use std::task::{Context, Poll, Waker};
     /// # use wechat_events::DedupKey;
     /// # use wechat_events::store::{Memory, Waited};
     /// let memory = Memory::new();
-    /// assert_eq!(memory.wait(DedupKey::from_bytes([1; 16]), 0).park(Duration::ZERO), Some(Waited::Lapsed));
+    /// let wait = pin!(memory.wait(DedupKey::from_bytes([1; 16]), 0));
+    /// assert_eq!(wait.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Waited::Lapsed));
     /// ```
     pub fn wait(&self, key: DedupKey, now: u64) -> Wait<'_> {
-        Wait { memory: self, key, now, joined: true, id: None }
-    }
-
-    /// The same for the delivery that runs the push, which is none of those that a claim counts.
-    #[cfg(feature = "threads")]
-    pub(crate) fn wait_for_own(&self, key: DedupKey, now: u64) -> Wait<'_> {
-        let mut wait = self.wait(key, now);
-        wait.joined = false;
-        wait
+        Wait { memory: self, key, now, id: None }
     }
 
     fn sum(&self, of: impl Fn(&Shard) -> usize) -> usize {
@@ -441,53 +434,36 @@ impl Store for Memory {
     }
 }
 
-/// The waiting for a push in a [`Memory`]: a future, or a thread that parks.
+/// The waiting for a push in a [`Memory`].
 ///
 /// ```
-/// # use std::time::Duration;
+/// # use std::pin::pin;
+/// # use std::task::{Context, Poll, Waker};
 /// # use wechat_events::DedupKey;
 /// # use wechat_events::store::{Claimed, Memory, Waited};
-/// let memory = Memory::new();
+/// let (memory, mut context) = (Memory::new(), Context::from_waker(Waker::noop()));
 /// let Claimed::New(claim) = memory.claim(DedupKey::from_bytes([1; 16]), 0) else { unreachable!() };
-/// std::thread::scope(|scope| {
-///     let waiter = scope.spawn(|| memory.wait(claim.key, 1).park(Duration::from_secs(60)));
-///     memory.finish(&claim, b"hello", None, 2).unwrap();
-///     assert!(matches!(waiter.join().unwrap(), Some(Waited::Done { .. })));
-/// });
+/// let mut wait = pin!(memory.wait(claim.key, 1));
+/// assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
+/// memory.finish(&claim, b"hello", None, 2).unwrap();
+/// assert!(matches!(wait.as_mut().poll(&mut context), Poll::Ready(Waited::Done { .. })));
 /// ```
-#[must_use = "nobody waits until this is polled or parked"]
+#[must_use = "nobody waits until this is polled"]
 pub struct Wait<'a> {
     memory: &'a Memory,
     key: DedupKey,
     now: u64,
-    joined: bool,
     /// On the push's list while it runs.
     id: Option<u64>,
-}
-
-impl Wait<'_> {
-    /// Waits in this thread, at most `timeout`; `None` if the push still runs then.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use wechat_events::DedupKey;
-    /// # use wechat_events::store::Memory;
-    /// let memory = Memory::new();
-    /// memory.claim(DedupKey::from_bytes([1; 16]), 0);
-    /// assert_eq!(memory.wait(DedupKey::from_bytes([1; 16]), 0).park(Duration::from_millis(1)), None);
-    /// ```
-    pub fn park(self, timeout: Duration) -> Option<Waited> {
-        park_on(self, timeout)
-    }
 }
 
 impl Future for Wait<'_> {
     type Output = Waited;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
-        let Wait { memory, key, now, joined, ref mut id } = *self;
+        let Wait { memory, key, now, ref mut id } = *self;
         let mut waker = context.waker().clone();
-        let waited = memory.locked(key, |shard| shard.wait(key, now, joined, id, &mut waker));
+        let waited = memory.locked(key, |shard| shard.wait(key, now, id, &mut waker));
         if waited.is_ready() {
             *id = None;
         }

@@ -56,8 +56,6 @@ struct Run {
 
 struct Waiter {
     id: u64,
-    /// Not the delivery that runs the push.
-    joined: bool,
     waker: Waker,
 }
 
@@ -112,7 +110,7 @@ impl Shard {
                 return Claimed::Running {
                     age: age_since(run.first_seen),
                     lease_left: run.until.saturating_sub(now),
-                    waiting: run.waiters.iter().filter(|waiter| waiter.joined).count(),
+                    waiting: run.waiters.len(),
                 };
             }
             (Some(run), _) => (run.first_seen, run.number),
@@ -172,14 +170,7 @@ impl Shard {
 
     /// Looks, and registers `waker` while the push runs. A waker that is no longer needed is left in `waker`, to be
     /// dropped outside the lock.
-    pub(super) fn wait(
-        &mut self,
-        key: DedupKey,
-        now: u64,
-        joined: bool,
-        id: &mut Option<u64>,
-        waker: &mut Waker,
-    ) -> Poll<Waited> {
+    pub(super) fn wait(&mut self, key: DedupKey, now: u64, id: &mut Option<u64>, waker: &mut Waker) -> Poll<Waited> {
         self.forget(key, now);
         let next = self.next_id();
         if let Some(run) = self.running.get_mut(&key) {
@@ -190,7 +181,7 @@ impl Shard {
                 Some(waiter) => mem::swap(&mut waiter.waker, waker),
                 None => {
                     let waker = mem::replace(waker, Waker::noop().clone());
-                    run.waiters.push(Waiter { id: *id.insert(next), joined, waker });
+                    run.waiters.push(Waiter { id: *id.insert(next), waker });
                 }
             }
             return Poll::Pending;

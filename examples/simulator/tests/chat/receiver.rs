@@ -35,7 +35,7 @@ impl Receiver {
     }
 
     async fn start(endpoint: Endpoint, options: &[&str]) -> Receiver {
-        let webhook = Webhook::builder(endpoint, Shop::default()).build();
+        let webhook = Webhook::new(endpoint, Shop::default());
         let (broken, seen) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
         let shared = (Arc::clone(&broken), Arc::clone(&seen));
         let answer = async move |method: Method, RawQuery(query): RawQuery, body: Bytes| -> Response<Body> {

@@ -108,7 +108,7 @@ pub fn endpoint(mode: Mode) -> Endpoint {
 
 impl Stand {
     fn new(mode: Mode) -> Stand {
-        let webhook = |mode| Webhook::builder(endpoint(mode), shop::Shop::default()).build();
+        let webhook = |mode| Webhook::new(endpoint(mode), shop::Shop::default());
         Stand {
             mode,
             webhook: webhook(mode),

@@ -1,0 +1,143 @@
+//! What was not handled, and why: for a handler's method `failed`.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::ParseError;
+use crate::reply::Reply;
+use crate::shown;
+use crate::store::Refusal;
+
+/// A push that was not handled, for a handler's method [`failed`](crate::AsyncHandler::failed).
+///
+/// Its `Display` is one line without what users wrote, unless the handler's error says it.
+///
+/// ```standalone_crate
+/// # #[cfg(feature = "tokio")]
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use std::error::Error;
+/// use wechat_events::{AsyncHandler, Endpoint, Event, Failure, HandlerResult, OnError, Webhooks};
+///
+/// struct Broken(tokio::sync::mpsc::UnboundedSender<Failure>);
+///
+/// impl AsyncHandler for Broken {
+///     async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+///         Err("no connection".into())
+///     }
+///
+///     async fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         Ok(self.0.send(failure.clone())?)
+///     }
+/// }
+///
+/// let (failures, mut kept) = tokio::sync::mpsc::unbounded_channel();
+/// let webhooks = Webhooks::builder().on_error(OnError::Status500).build();
+/// let webhook = webhooks.account(Endpoint::plain("AAAAA")?, Broken(failures));
+/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+/// let body = include_bytes!("../tests/pushes/text.xml");
+/// assert_eq!(webhook.call("POST", query, body).await.status, 500);
+///
+/// let failure = kept.recv().await.unwrap();
+/// assert_eq!((&*failure.body, failure.run), (&body[..], 1));
+/// assert_eq!(failure.cause.to_string(), "no connection");
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The plaintext bytes of the push, for [`parse_event`](crate::parse_event).
+    pub body: Arc<[u8]>,
+    /// Which run of the push it was, from 1 to [`MAX_RUNS`](crate::store::MAX_RUNS); 0 if no handler was run.
+    pub run: u8,
+    /// What went wrong.
+    pub cause: Cause,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.body.len();
+        f.write_str(&match self.run {
+            0 => shown::line(format_args!("push of {bytes} bytes not run: {}", self.cause)),
+            run => shown::line(format_args!("push of {bytes} bytes failed in run {run}: {}", self.cause)),
+        })
+    }
+}
+
+/// Why a push was not handled, or its reply did not go out.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// WeChat sent something that is no push. It was answered `success`, and does not come again.
+    #[error("authentic, but no push: {0}")]
+    Unparsable(ParseError),
+    /// The handler's `Err`.
+    #[error("{0}")]
+    Handler(Arc<dyn Error + Send + Sync>),
+    /// The handler panicked.
+    #[error("the handler panicked: {message}")]
+    Panicked {
+        /// What it panicked with, if that was a text.
+        message: String,
+    },
+    /// A shutdown, of the webhook or of the runtime, came before the handler was done. Or that of the runtime came
+    /// while its reply was to be carried, and a store that takes time could not be asked any more whether it had been.
+    #[error("the handler was cancelled")]
+    Cancelled,
+    /// The handler did not end within `max_run`, and was cancelled.
+    #[error("the handler did not end within {} s", limit.as_secs_f64())]
+    TooLong {
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// As many handlers as `max_running` allows run already; answered 503.
+    #[error("{limit} handlers run already")]
+    Busy {
+        /// How many may.
+        limit: usize,
+    },
+    /// The store did not take the push; answered 503.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The handler was done, but its push had been taken over: the reply of another run goes out, and this one does
+    /// not.
+    #[error("another run has taken the push over: this reply does not go out")]
+    Superseded {
+        /// What the handler said.
+        reply: Reply,
+    },
+    /// WeChat hung up in the moment in which it was to be answered. The reply goes out if it asks again.
+    #[error("WeChat hung up before the reply was out: it goes out if WeChat asks again")]
+    HungUp {
+        /// What the handler said.
+        reply: Reply,
+    },
+}
+
+impl Cause {
+    fn panicked(payload: &(dyn Any + Send)) -> Cause {
+        let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+            (Some(message), _) => (*message).to_owned(),
+            (None, Some(message)) => message.clone(),
+            (None, None) => "not with a text".to_owned(),
+        };
+        Cause::Panicked { message }
+    }
+}
+
+/// The one way to call what is the user's: whatever it does, no push and no task dies of it.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Cause> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let cause = Cause::panicked(&*payload);
+        // It may panic as it is dropped, with another one that may do so.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(another);
+        }
+        cause
+    })
+}

@@ -1,0 +1,229 @@
+//! One account's webhook: the way in.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::delivery::Delivery;
+use super::settings::Settings;
+use super::shared::Shared;
+use super::task::{Account, Typed};
+use crate::endpoint::{Endpoint, Received, Report, Response};
+use crate::handler::AsyncHandler;
+use crate::store::Memory;
+
+/// An [`Endpoint`] and a handler, under WeChat's five-second rule: each push is run once, and its retries get its reply.
+///
+/// WeChat hangs up after 5 s and asks again, three times in all. The first delivery runs the handler, in a task of its
+/// own as soon as it has to wait for anything; the others join, and whichever is waiting when the reply is ready
+/// carries it. So a handler has some 14 s without a customer-service API, and as long as it likes with one.
+///
+/// Cloning is cheap. Call it from any HTTP server that runs on tokio, one [`call`](Webhook::call) for each request.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use wechat_events::event::Text;
+/// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhooks};
+///
+/// struct Slow;
+///
+/// impl AsyncHandler for Slow {
+///     async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+///         tokio::time::sleep(Duration::from_secs(8)).await;
+///         Ok(Reply::text(format!("After some thought: {}", text.content)))
+///     }
+/// }
+///
+/// let webhooks = Webhooks::builder().wall_clock(|| 1714037060).build();
+/// let webhook = webhooks.account(Endpoint::plain("AAAAA")?, Slow);
+/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+/// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName>\
+///              <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>";
+///
+/// // WeChat hangs up after five seconds and asks again, and the handler is not run again:
+/// let hung_up = tokio::time::timeout(Duration::from_secs(5), webhook.call("POST", query, body)).await;
+/// assert!(hung_up.is_err());
+/// let response = webhook.call("POST", query, body).await;
+/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// # }).unwrap();
+/// ```
+///
+/// # What is guaranteed
+/// With the defaults, a store that remembers, and WeChat's usual schedule:
+///
+/// | situation | runs | answer |
+/// |---|---|---|
+/// | ready within 5 s | 1 | the reply, to the first delivery |
+/// | ready within 10 s | 1 | the reply, to the second; WeChat saw one time-out |
+/// | ready within 14.5 s | 1 | the reply, to the third; WeChat saw two |
+/// | ready later | 1 | `success` or the [interim](crate::WebhooksBuilder::interim) reply to the third; the reply goes to the handler's [`late`](AsyncHandler::late), once |
+/// | a push that takes no reply, not ready in 4.5 s | 1 | `success` after 4.5 s; the handler goes on |
+/// | [`Policy::Acknowledge`](crate::Policy::Acknowledge), not ready in 4.5 s | 1 | `success` after 4.5 s; the reply goes to `late`, once |
+/// | a delivery or its answer is lost, or repeated by a proxy | 1 | each delivery gets the same reply, sealed for itself |
+/// | no delivery after the first, not ready when it ended | 1 | none; the reply goes to `late` 15.6 s after the push was first seen |
+/// | the handler fails, panics, or takes longer than [`max_run`](crate::WebhooksBuilder::max_run) | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to the handler's [`failed`](AsyncHandler::failed) |
+/// | a handler is done, but another run has taken its push over | +1 | the other's reply; this one goes to `failed`, as [`Cause::Superseded`](crate::Cause::Superseded) |
+/// | authentic, but no push | 0 | `success`; it goes to `failed` |
+/// | the process dies | +1 | with a shared store a delivery that waits or comes runs it again; where the last one was acknowledged, whoever did that does so, and the reply goes to its `late` |
+/// | the process dies after the last delivery | 1 | the reply is lost |
+///
+/// «Carried by a delivery» and «late» are one atomic step of the store: never both. WeChat may still have hung up in the
+/// very moment in which a delivery answers; then it asks again and gets the reply again. On the last delivery it does
+/// not ask again, and nobody learns of it.
+///
+/// A run may be repeated by a store that forgets: see [`Store`](crate::store::Store) for what that costs.
+///
+/// # Spans
+/// With the feature `tracing` each delivery is a span `wechat_push`, in which the handler of its run is called. Its first
+/// three fields are told before that, so that the handler's own logs have them, the others at the end. None has a token,
+/// a key, a text or an OpenID:
+///
+/// | field | |
+/// |---|---|
+/// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is no push |
+/// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
+/// | `account` | ToUserName, `gh_…`; absent where there is none |
+/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3 |
+/// | `outcome` | what became of it, below |
+/// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
+///
+/// | outcome | |
+/// |---|---|
+/// | `answered` | with what the handler said |
+/// | `acknowledged` | with `success` or the interim reply, for there was no reply yet |
+/// | `late` | with `success`, for the reply is one for `late` |
+/// | `held` | 503, when WeChat had hung up, so that it asks again |
+/// | `hung up` | 503: there was a reply, but WeChat had hung up |
+/// | `failed` | as [`OnError`](crate::OnError) has it |
+/// | `busy`, `refused`, `too many joiners`, `closing` | 503, at once |
+/// | `gone` | not at all: the future was dropped |
+///
+/// # What it does not do
+/// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.
+///   Use [`Endpoint::respond`] there.
+/// - **A double tap** on a menu button within one second sends the same bytes twice: one push, one run, and both taps
+///   get the reply.
+/// - **Subscribe, unsubscribe, subscribe within one second** is the one case taken wrongly: the second subscribe has
+///   the bytes of the first, and is taken for its retry.
+/// - **Clocks:** a push whose CreateTime is 9 s ago or more is taken for its last delivery and no longer held. A
+///   machine whose clock is fast by so much never holds: keep it set.
+/// - **A runtime for each worker**, as some servers have: a run is a task of the runtime that its call was polled in,
+///   and dies with it. At a shutdown that is before the run has ended: give the builder a
+///   [runtime](crate::WebhooksBuilder::runtime) that stays.
+/// - **Handlers that keep their thread**, by file IO or long computations, belong into [`Blocking`](struct@crate::Blocking)
+///   or `tokio::task::spawn_blocking`: a claim is not renewed meanwhile, so that on a shared store another machine takes
+///   the push over after 4 s.
+/// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
+#[derive(Clone)]
+pub struct Webhook(Arc<dyn Account>);
+
+impl Webhook {
+    /// The webhook of a service with one account, with the defaults, which suit one machine. For others, and for several
+    /// accounts, see [`Webhooks`](crate::Webhooks).
+    ///
+    /// ```
+    /// use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    ///
+    /// struct Silent;
+    /// impl AsyncHandler for Silent {}
+    ///
+    /// let webhook = Webhook::new(Endpoint::plain("token")?, Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    ///
+    /// A [`Handler`](crate::Handler) needs [`Blocking`](struct@crate::Blocking) around it:
+    /// ```compile_fail,E0277
+    /// # use wechat_events::{Endpoint, Handler, Webhook};
+    /// struct Silent;
+    /// impl Handler for Silent {}
+    ///
+    /// let webhook = Webhook::new(Endpoint::plain("token")?, Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    pub fn new(endpoint: Endpoint, handler: impl AsyncHandler + 'static) -> Webhook {
+        let shared = Shared::new(Box::new(Memory::new()), Settings::default(), None);
+        Webhook::of(endpoint, Arc::new(shared), handler)
+    }
+
+    pub(super) fn of(endpoint: Endpoint, shared: Arc<Shared>, handler: impl AsyncHandler + 'static) -> Webhook {
+        Webhook(Arc::new(Typed { endpoint, shared, handler }))
+    }
+
+    /// Answers a request: its method, what follows the `?` of its address, and its whole body.
+    ///
+    /// May take up to 6 s. Drop the future when the peer hangs up, as HTTP servers do by themselves: the handler goes on.
+    /// Never fails; what the network is not told goes to the handler's [`failed`](crate::AsyncHandler::failed) and to
+    /// the endpoint's [report](Endpoint::on_report).
+    ///
+    /// | answer | when |
+    /// |---|---|
+    /// | 200 and the reply, `success` or nothing | the push is handled, or acknowledged |
+    /// | 503, no body | nobody is to read it: held until WeChat had hung up; or too many handlers, too many joiners, a store that refuses, a shutdown |
+    /// | 500, no body | the handler failed, with [`OnError::Status500`](crate::OnError::Status500) |
+    /// | 400, 403, 405, 413, no body | not WeChat's: see [`Endpoint::receive`] |
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its timers enabled, unless the builder was given [one](crate::WebhooksBuilder::runtime).
+    pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
+        let shared = self.0.shared();
+        within(shared.settings.runtime.as_ref(), self.answer(method, query, body, shared.settings.wall())).await
+    }
+
+    async fn answer(&self, method: &str, query: &str, body: &[u8], wall: i64) -> Response {
+        let endpoint = self.0.endpoint();
+        match endpoint.receive_here(method, query, body, wall) {
+            Ok(Received::Push(push)) => {
+                let delivery = Delivery::new(&self.0, &push, wall);
+                delivery.span().instrument(delivery.respond()).await
+            }
+            Ok(Received::Answer(answer)) => answer,
+            Err(error) => {
+                endpoint.report(&Report::Rejected { error: &error });
+                Response::status(error.status())
+            }
+        }
+    }
+
+    /// [`Webhooks::shutdown`](crate::Webhooks::shutdown), for a service with one account: it ends all that share its
+    /// settings.
+    ///
+    /// ```standalone_crate
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # use std::time::Duration;
+    /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    /// # struct Silent;
+    /// # impl AsyncHandler for Silent {}
+    /// let webhook = Webhook::new(Endpoint::plain("AAAAA")?, Silent);
+    /// webhook.shutdown(Duration::from_secs(10)).await;
+    /// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+    /// assert_eq!(webhook.call("POST", query, include_bytes!("../../tests/pushes/text.xml")).await.status, 503);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn shutdown(&self, grace: Duration) {
+        let shared = self.0.shared();
+        within(shared.settings.runtime.as_ref(), shared.shutdown(grace)).await;
+    }
+}
+
+/// A future whose timers and tasks are another runtime's.
+pub(super) async fn within<F: Future>(runtime: Option<&Handle>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let _entered = runtime.map(Handle::enter);
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("endpoint", self.0.endpoint()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! When WeChat delivers a push, and how long it waits for an answer: a row for each way it does so.
+
+use crate::event::Event;
+
+/// How WeChat delivers a push, and what can be done about it. Times in milliseconds.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// WeChat hangs up so long after a delivery came.
+    pub(super) deadline: u64,
+    /// How many deliveries there are, and how long after one the next comes, about.
+    deliveries: u8,
+    every: u64,
+    /// A delivery that is not held is answered so long after it came: in time for the way there and back.
+    acknowledge_after: u64,
+    /// Whether a delivery may be kept without an answer, so that WeChat delivers the push again.
+    pub(super) hold: bool,
+    /// What it is answered with whose reply is not ready.
+    pub(super) meanwhile: Meanwhile,
+}
+
+/// What stands in for a reply that is not ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meanwhile {
+    Success,
+    /// The interim reply of the settings, if they have one.
+    Interim,
+}
+
+/// Seen in a log: at 0, 5.07 and 10.08 s.
+const WITH_REPLY: Schedule = Schedule {
+    deadline: 5_000,
+    deliveries: 3,
+    every: 5_000,
+    acknowledge_after: 4_500,
+    hold: true,
+    meanwhile: Meanwhile::Interim,
+};
+
+/// The same; but the follower sees nothing of the answer, so that there is nothing to hold it for.
+const WITHOUT_REPLY: Schedule = Schedule { hold: false, meanwhile: Meanwhile::Success, ..WITH_REPLY };
+
+impl Schedule {
+    /// `None`: what is no push comes like one that takes no reply.
+    pub(super) fn of(event: Option<&Event<'_>>) -> &'static Schedule {
+        if event.is_some_and(Event::takes_reply) { &WITH_REPLY } else { &WITHOUT_REPLY }
+    }
+
+    /// A second after WeChat must have hung up, for when it is a proxy that holds the connection.
+    pub(super) fn give_up_after(&self) -> u64 {
+        self.deadline + 1_000
+    }
+
+    /// `setting` may only be shorter.
+    pub(super) fn acknowledge_after(&self, setting: Option<u64>) -> u64 {
+        setting.map_or(self.acknowledge_after, |setting| setting.min(self.acknowledge_after))
+    }
+
+    /// Half a second after WeChat has hung up on the last delivery, counted from the first.
+    pub(super) fn late_after(&self) -> u64 {
+        self.every * (u64::from(self.deliveries) - 1) + self.deadline + 600
+    }
+
+    /// Which delivery it is that comes at this age, from 1: the next one begins half way to it.
+    ///
+    /// Deliveries are not counted: one may be lost, and a proxy may repeat one. `since_create_time` in seconds is the
+    /// same by WeChat's own clock, for a push whose first deliveries were not seen here.
+    pub(super) fn delivery(&self, age: u64, since_create_time: Option<i64>) -> u8 {
+        let last = u64::from(self.deliveries) - 1;
+        let last_by_create_time = i64::try_from(self.every * last / 1_000).unwrap_or(i64::MAX) - 1;
+        if since_create_time.is_some_and(|seconds| seconds >= last_by_create_time) {
+            return self.deliveries;
+        }
+        let number = ((age.saturating_add(self.every / 2)) / self.every).min(last);
+        u8::try_from(number).unwrap_or(self.deliveries) + 1
+    }
+
+    pub(super) fn is_last(&self, delivery: u8) -> bool {
+        delivery >= self.deliveries
+    }
+}

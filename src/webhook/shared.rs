@@ -1,0 +1,183 @@
+//! What all accounts of a service share: the store, the clock, and which runs live in this process.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::Future;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::time::{Instant, timeout};
+
+use super::run::Run;
+use super::settings::{Settings, millis};
+use crate::dedup::DedupKey;
+use crate::store::Store;
+
+/// After a shutdown's grace, to write down what became of the runs: some operations of a store.
+const WIND_UP: Duration = Duration::from_secs(1);
+
+pub(super) struct Shared {
+    pub(super) store: Box<dyn Store>,
+    pub(super) settings: Settings,
+    /// The places of deliveries that are held.
+    pub(super) held: Semaphore,
+    /// [`START`], which is [`ZERO`].
+    start: Instant,
+    alive: Mutex<Alive>,
+    /// Tells a shutdown that something has ended.
+    fewer: Notify,
+    /// True when there is no more time.
+    stop: watch::Sender<bool>,
+    /// Of the thread with the timers, if there is one: it ends with this.
+    _timers: Option<oneshot::Sender<()>>,
+}
+
+/// What lives in this process.
+#[derive(Default)]
+struct Alive {
+    /// The runs of which somebody may still learn something. One push has one at most.
+    runs: HashMap<DedupKey, Arc<Run>>,
+    /// How many handlers run.
+    handlers: usize,
+    /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
+    /// being told.
+    tasks: usize,
+    /// No new pushes.
+    closing: bool,
+}
+
+/// Why a run may not begin.
+pub(super) enum NotNow {
+    Closing,
+    Busy,
+    /// The push runs here already.
+    Runs(Arc<Run>),
+}
+
+/// From when webhooks count: all of a process alike, for they may have a store in common.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// That moment in milliseconds. Not 0: of two runtimes whose clocks are paused one may be behind it.
+const ZERO: u64 = 1 << 40;
+
+impl Shared {
+    pub(super) fn new(store: Box<dyn Store>, settings: Settings, timers: Option<oneshot::Sender<()>>) -> Shared {
+        Shared {
+            store,
+            held: Semaphore::new(settings.max_held.min(Semaphore::MAX_PERMITS)),
+            settings,
+            start: *START,
+            alive: Mutex::default(),
+            fewer: Notify::new(),
+            stop: watch::Sender::new(false),
+            _timers: timers,
+        }
+    }
+
+    /// Milliseconds on the webhook's clock, by which deliveries are told apart.
+    pub(super) fn now(&self) -> u64 {
+        let now = Instant::now();
+        match now.checked_duration_since(self.start) {
+            Some(since) => ZERO.saturating_add(millis(since)),
+            None => ZERO.saturating_sub(millis(self.start - now + Duration::from_nanos(999_999))),
+        }
+    }
+
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        let before = Duration::from_millis(ZERO.saturating_sub(at));
+        let moment = self.start + Duration::from_millis(at.saturating_sub(ZERO));
+        moment.checked_sub(before).unwrap_or(moment)
+    }
+
+    fn alive(&self) -> MutexGuard<'_, Alive> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.alive().closing
+    }
+
+    /// The run of a push, if this process has one: then nobody else is asked.
+    pub(super) fn run_of(&self, key: DedupKey) -> Option<Arc<Run>> {
+        self.alive().runs.get(&key).cloned()
+    }
+
+    /// Lets a run begin: its task calls [`handler_ended`](Self::handler_ended), [`forget`](Self::forget) and
+    /// [`task_ended`](Self::task_ended).
+    pub(super) fn begin(&self, run: &Arc<Run>) -> Result<(), NotNow> {
+        let alive = &mut *self.alive();
+        match alive.runs.entry(run.claim.key) {
+            Entry::Occupied(entry) => return Err(NotNow::Runs(Arc::clone(entry.get()))),
+            _ if alive.closing => return Err(NotNow::Closing),
+            _ if alive.handlers >= self.settings.max_running => return Err(NotNow::Busy),
+            Entry::Vacant(entry) => entry.insert(Arc::clone(run)),
+        };
+        alive.handlers += 1;
+        alive.tasks += 1;
+        Ok(())
+    }
+
+    pub(super) fn handler_ended(&self) {
+        self.end(|alive| alive.handlers -= 1);
+    }
+
+    pub(super) fn forget(&self, run: &Run) {
+        self.alive().runs.remove(&run.claim.key);
+    }
+
+    pub(super) fn task_ended(&self) {
+        self.end(|alive| alive.tasks -= 1);
+    }
+
+    /// Lets a task begin that is no run, unless there are too many already.
+    pub(super) fn begin_task(&self) -> bool {
+        let alive = &mut *self.alive();
+        let free = alive.tasks < self.settings.max_running.saturating_mul(2).max(16);
+        alive.tasks += usize::from(free);
+        free
+    }
+
+    fn end(&self, end: impl FnOnce(&mut Alive)) {
+        let mut alive = self.alive();
+        end(&mut alive);
+        if alive.closing {
+            self.fewer.notify_waiters();
+        }
+    }
+
+    /// Where a task outlives its delivery. Without a runtime, which has ended then, there is nobody to run it.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self.settings.runtime.clone().map_or_else(Handle::try_current, Ok) {
+            Ok(runtime) => drop(runtime.spawn(task)),
+            Err(_) => drop(task),
+        }
+    }
+
+    /// Ends when there is no more time.
+    pub(super) async fn stopped(&self) {
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Takes no new push, and waits for what runs.
+    pub(super) async fn shutdown(&self, grace: Duration) {
+        self.alive().closing = true;
+        let begun = Instant::now();
+        // Both ways out of a wait lead on.
+        let _ = timeout(grace, self.until(|alive| alive.handlers == 0)).await;
+        self.stop.send_replace(true);
+        let left = grace.saturating_sub(begun.elapsed()).saturating_add(WIND_UP);
+        let _ = timeout(left, self.until(|alive| alive.tasks == 0)).await;
+    }
+
+    async fn until(&self, come: impl Fn(&Alive) -> bool) {
+        loop {
+            let fewer = self.fewer.notified();
+            if come(&self.alive()) {
+                return;
+            }
+            fewer.await;
+        }
+    }
+}

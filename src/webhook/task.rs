@@ -1,0 +1,359 @@
+//! The task of a run: the handler, what came of it, and what is owed afterwards.
+
+use std::error::Error;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::select;
+use tokio::time::{sleep, sleep_until};
+
+use super::guard::guarded_until;
+use super::run::{Ended, Run};
+use super::schedule::Schedule;
+use super::shared::Shared;
+use crate::endpoint::{Endpoint, Report};
+use crate::event::Event;
+use crate::failure::{Cause, Failure};
+use crate::handler::{AsyncHandler, NoMethod};
+use crate::reply::Reply;
+use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
+
+/// What a delivery that waits has, in a shutdown, to take the reply: it has been woken, but asks only when it is its
+/// turn.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// For a store with a lease that nobody could keep.
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
+
+/// An endpoint and its handler, whose type is forgotten.
+pub(super) trait Account: Send + Sync {
+    fn endpoint(&self) -> &Endpoint;
+    fn shared(&self) -> &Arc<Shared>;
+    /// Runs a push that the shared part has let begin.
+    fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task;
+    /// Tells the handler of a push that was not run.
+    fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task;
+}
+
+/// Owns all it needs, so that it can begin in its delivery and go on by itself.
+pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The moment in which a run begins.
+pub(super) struct Begun {
+    /// When the delivery came that begins it, in milliseconds on the webhook's clock, if there is one that listens.
+    pub(super) came: Option<u64>,
+    /// Seconds since 1970.
+    pub(super) wall: i64,
+}
+
+pub(super) struct Typed<H> {
+    pub(super) endpoint: Endpoint,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handler: H,
+}
+
+impl<H: AsyncHandler + 'static> Account for Typed<H> {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task {
+        Box::pin(async move { self.drive(&run, begun).await })
+    }
+
+    fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
+        Box::pin(async move {
+            let mut untold = Untold { endpoint: &self.endpoint, shared: &self.shared, failure: Some(&failure) };
+            let event = self.endpoint.parse_event(&failure.body).ok();
+            self.tell_failed(&failure, event.as_ref()).await;
+            untold.failure = None;
+        })
+    }
+}
+
+impl<H: AsyncHandler> Typed<H> {
+    async fn drive(&self, run: &Arc<Run>, begun: Begun) {
+        let Typed { endpoint, shared, handler } = self;
+        let mut owner = Owner { endpoint, shared, run, handles: true, listed: true, duty: Duty::Run };
+        let event = match endpoint.parse_event(&run.body) {
+            Ok(event) => event,
+            Err(error) => {
+                let cause = Cause::Unparsable(error);
+                owner.handled();
+                if shared.store.finish(&run.claim, b"success", Some(Carrier::Delivery), shared.now()).await.is_ok() {
+                    owner.end(Ended::Done { answer: b"success".to_vec(), carrier: Some(Carrier::Delivery) });
+                } else {
+                    owner.end(Ended::Superseded);
+                }
+                return self.fail(&mut owner, None, cause).await;
+            }
+        };
+        let schedule = Schedule::of(Some(&event));
+        let has_waited = AtomicBool::new(false);
+        let end = async {
+            has_waited.store(true, Ordering::Relaxed);
+            select! {
+                biased;
+                () = shared.stopped() => Cause::Cancelled,
+                cause = self.too_long() => cause,
+                cause = renew(shared, run.claim) => cause,
+            }
+        };
+        let handled = guarded_until(event.dispatch_async(handler), end).await;
+        let has_waited = has_waited.into_inner();
+        owner.handled();
+        let reply = match handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into()))) {
+            Ok(reply) => reply,
+            Err(cause) => {
+                // That it failed is as true when another run has taken the push over.
+                let released = shared.store.release(&run.claim, Attempt::Failed, shared.now()).await;
+                owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
+                return self.fail(&mut owner, Some(&event), cause).await;
+            }
+        };
+
+        let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
+        if let Some(refused) = &written.refused {
+            endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
+        }
+        let answer = written.body.into_bytes();
+        // The follower does not see `success`.
+        let is_reply = !matches!(&*answer, b"" | b"success");
+        let now = shared.now();
+        let late_at = run.first_seen.saturating_add(schedule.late_after());
+        // A handler may have kept its thread, and so the delivery, until WeChat had hung up.
+        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline));
+        let carrier = if !is_reply || at_once {
+            Some(Carrier::Delivery)
+        } else if run.was_answered() || now >= late_at {
+            Some(Carrier::Late)
+        } else {
+            None
+        };
+        let finishing = shared.store.finish(&run.claim, &answer, carrier, now);
+        let still_listens = matches!(finishing, Outcome::Now(_));
+        match (finishing.await, carrier) {
+            (Err(Lost), _) => {
+                owner.end(Ended::Superseded);
+                if is_reply {
+                    self.fail(&mut owner, Some(&event), Cause::Superseded { reply }).await;
+                }
+            }
+            (Ok(()), Some(Carrier::Delivery)) => {
+                owner.end(Ended::Done { answer, carrier });
+                if is_reply && !still_listens {
+                    let cause = Cause::HungUp { reply };
+                    owner.duty = Duty::TellFailed(owner.failure(cause.clone()));
+                    if !run.answered_or_alone().await {
+                        self.fail(&mut owner, Some(&event), cause).await;
+                    }
+                }
+            }
+            (Ok(()), Some(Carrier::Late)) => {
+                owner.end(Ended::Done { answer, carrier });
+                self.tell_late(&mut owner, &event, reply).await;
+            }
+            (Ok(()), None) => {
+                owner.duty = Duty::Carry(reply.clone());
+                run.end(Ended::Done { answer, carrier });
+                let hurried = async {
+                    shared.stopped().await;
+                    sleep(MOMENT).await;
+                };
+                select! {
+                    () = run.answered() => {}
+                    () = sleep_until(shared.instant(late_at)) => {}
+                    () = hurried => {}
+                }
+                let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
+                owner.forget();
+                if is_late {
+                    self.tell_late(&mut owner, &event, reply).await;
+                } else if run.was_dropped() {
+                    self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
+                }
+            }
+        }
+        owner.duty = Duty::Nothing;
+    }
+
+    async fn fail(&self, owner: &mut Owner<'_>, event: Option<&Event<'_>>, cause: Cause) {
+        let failure = owner.failure(cause);
+        owner.duty = Duty::TellFailed(failure.clone());
+        self.tell_failed(&failure, event).await;
+        owner.duty = Duty::Nothing;
+    }
+
+    async fn tell_failed(&self, failure: &Failure, event: Option<&Event<'_>>) {
+        let told = guarded_until(async { self.handler.failed(failure).await }, self.too_long()).await;
+        if let Err(error) = flattened(told) {
+            report_failure(&self.endpoint, failure, event);
+            self.report_error(event, error);
+        }
+    }
+
+    async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: Reply) {
+        owner.duty = Duty::TellLate(reply.clone());
+        let told = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long()).await;
+        owner.duty = Duty::Nothing;
+        if let Err(error) = flattened(told) {
+            self.endpoint.report(&Report::Late { event, reply: &reply });
+            self.report_error(Some(event), error);
+        }
+    }
+
+    /// Why a method did not take what was left over, unless there is none.
+    fn report_error(&self, event: Option<&Event<'_>>, error: Box<dyn Error + Send + Sync>) {
+        if let Some(event) = event.filter(|_| !error.is::<NoMethod>()) {
+            self.endpoint.report(&Report::Failed { event, error: &*error });
+        }
+    }
+
+    async fn too_long(&self) -> Cause {
+        let limit = self.shared.settings.max_run;
+        sleep(limit).await;
+        Cause::TooLong { limit }
+    }
+}
+
+/// What a method of the handler said, or what became of it.
+fn flattened(
+    told: Result<Result<(), Box<dyn Error + Send + Sync>>, Cause>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    told.unwrap_or_else(|cause| Err(cause.into()))
+}
+
+pub(super) fn report_failure(endpoint: &Endpoint, failure: &Failure, event: Option<&Event<'_>>) {
+    match (&failure.cause, event) {
+        (Cause::Unparsable(error), _) => endpoint.report(&Report::Unparsable { body: &failure.body, error }),
+        (Cause::Handler(error), Some(event)) => endpoint.report(&Report::Failed { event, error: &**error }),
+        (cause, Some(event)) => endpoint.report(&Report::Failed { event, error: cause }),
+        (_, None) => match endpoint.parse_event(&failure.body) {
+            Ok(event) => report_failure(endpoint, failure, Some(&event)),
+            Err(error) => endpoint.report(&Report::Unparsable { body: &failure.body, error: &error }),
+        },
+    }
+}
+
+/// A push that was not run, until its handler has been told of it: dropped before, it is reported.
+struct Untold<'a> {
+    endpoint: &'a Endpoint,
+    shared: &'a Shared,
+    failure: Option<&'a Failure>,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure {
+            report_failure(self.endpoint, failure, None);
+        }
+        self.shared.task_ended();
+    }
+}
+
+/// Renews a claim, and never ends: one that is lost may come back, when who took the push over has died.
+async fn renew(shared: &Shared, claim: Claim) -> Cause {
+    let pause = (shared.store.lease() / 4).max(SHORTEST_RENEWAL);
+    loop {
+        sleep(pause).await;
+        let _ = shared.store.renew(&claim, shared.now()).await;
+    }
+}
+
+/// Who owns a push while it runs. Dropped with a duty, as when its runtime ends, it does what can be done without
+/// waiting.
+struct Owner<'a> {
+    endpoint: &'a Endpoint,
+    shared: &'a Arc<Shared>,
+    run: &'a Arc<Run>,
+    /// The handler has not ended.
+    handles: bool,
+    /// Other deliveries find the run.
+    listed: bool,
+    duty: Duty,
+}
+
+/// What is left to do for a push.
+enum Duty {
+    /// All: it is to be given back.
+    Run,
+    /// Nobody has carried it yet.
+    Carry(Reply),
+    TellLate(Reply),
+    TellFailed(Failure),
+    Nothing,
+}
+
+impl Owner<'_> {
+    fn handled(&mut self) {
+        if mem::take(&mut self.handles) {
+            self.shared.handler_ended();
+        }
+    }
+
+    fn forget(&mut self) {
+        if mem::take(&mut self.listed) {
+            self.shared.forget(self.run);
+        }
+    }
+
+    /// Who is woken by it, or comes now, asks the store.
+    fn end(&mut self, ended: Ended) {
+        self.duty = Duty::Nothing;
+        self.forget();
+        self.run.end(ended);
+    }
+
+    fn failure(&self, cause: Cause) -> Failure {
+        let run = if let Cause::Unparsable(_) = cause { 0 } else { self.run.claim.run };
+        Failure { body: Arc::clone(&self.run.body), run, cause }
+    }
+}
+
+impl Drop for Owner<'_> {
+    fn drop(&mut self) {
+        let (shared, run) = (self.shared, self.run);
+        let late = |reply: Reply| {
+            if let Ok(event) = self.endpoint.parse_event(&run.body) {
+                self.endpoint.report(&Report::Late { event: &event, reply: &reply });
+            }
+        };
+        let failed = |failure: Failure| report_failure(self.endpoint, &failure, None);
+        match mem::replace(&mut self.duty, Duty::Nothing) {
+            Duty::Nothing => {}
+            Duty::TellLate(reply) => late(reply),
+            Duty::TellFailed(failure) => failed(failure),
+            Duty::Run => {
+                let claim = run.claim;
+                if let Outcome::Later(_) = shared.store.release(&claim, Attempt::Failed, shared.now()) {
+                    let owned = Arc::clone(shared);
+                    shared.spawn(async move {
+                        // A store that fails here keeps the push until the lease is over.
+                        let _ = owned.store.release(&claim, Attempt::Failed, owned.now()).await;
+                    });
+                }
+                failed(self.failure(Cause::Cancelled));
+            }
+            // Where the store cannot be asked any more who has carried it, it is for whoever sees to failures.
+            Duty::Carry(reply) => match shared.store.carry(run.claim.key, Carrier::Late, shared.now()) {
+                Outcome::Now(true) => late(reply),
+                Outcome::Now(false) => {}
+                Outcome::Later(_) => failed(self.failure(Cause::Cancelled)),
+            },
+        }
+        self.forget();
+        self.handled();
+        if !run.has_ended() {
+            run.end(Ended::Failed);
+        }
+        shared.task_ended();
+    }
+}

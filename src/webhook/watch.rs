@@ -1,0 +1,248 @@
+//! Sees to one push: runs it if nobody does, waits while another does, and knows what came of it.
+//!
+//! A delivery has a watch. It leaves one behind where nobody may ask again for a push that still runs on another
+//! machine: should that die, the watch takes the push over.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::select;
+use tokio::time::{sleep, timeout_at};
+
+use super::run::{Ended, Listener, Run};
+use super::settings::millis;
+use super::shared::{NotNow, Shared};
+use super::span::Span;
+use super::task::{Account, Begun, report_failure};
+use crate::dedup::DedupKey;
+use crate::failure::{Cause, Failure};
+use crate::store::{Attempt, Carrier, Claim, Claimed, Waited};
+
+/// Between two looks at a lease of which store and clock think differently.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// Until a store is asked again that refused.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Watch {
+    pub(super) account: Arc<dyn Account>,
+    pub(super) key: DedupKey,
+    pub(super) body: Arc<[u8]>,
+    /// When the delivery came that listens, in milliseconds on the webhook's clock; none does behind an answer.
+    pub(super) came: Option<u64>,
+    /// The same in seconds since 1970.
+    wall: i64,
+    /// The push was acknowledged: its reply is late.
+    pub(super) acknowledged: bool,
+    /// When the push was first seen, by the same clock, as was heard first: a store may forget.
+    pub(super) first_seen: Option<u64>,
+    pub(super) found: Found,
+    /// Of the run in this process, if it has one or had.
+    pub(super) listener: Option<Listener>,
+    has_waited: bool,
+}
+
+/// What is known of the push.
+pub(super) enum Found {
+    Nothing,
+    /// It runs in this process: see the listener.
+    RunsHere {
+        own: bool,
+    },
+    /// It runs on another machine, which has it at least until then: milliseconds on the webhook's clock.
+    RunsElsewhere {
+        lease_over: u64,
+    },
+    Done {
+        answer: Vec<u8>,
+        carrier: Option<Carrier>,
+    },
+    /// The handler failed in this watch's own run, or has failed too often.
+    Failed,
+    /// It does not run, and will not now.
+    NotRun(Cause),
+    Closing,
+    /// So many wait for it that this one may not.
+    Crowded,
+}
+
+impl Watch {
+    pub(super) fn new(account: Arc<dyn Account>, key: DedupKey, body: Arc<[u8]>, came: u64, wall: i64) -> Watch {
+        let (found, listener) = (Found::Nothing, None);
+        Watch {
+            account,
+            key,
+            body,
+            came: Some(came),
+            wall,
+            acknowledged: false,
+            first_seen: None,
+            found,
+            listener,
+            has_waited: false,
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        match self.found {
+            Found::RunsHere { .. } => self.listener.as_ref().is_some_and(|listener| !listener.0.has_ended()),
+            Found::RunsElsewhere { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Seconds since 1970: now, or as the request came if it has not waited.
+    pub(super) fn wall(&self) -> i64 {
+        if self.has_waited { self.account.shared().settings.wall() } else { self.wall }
+    }
+
+    /// Asks who has the push, and runs it if nobody has.
+    pub(super) async fn claim(&mut self, shared: &Shared) {
+        if let Some(run) = shared.run_of(self.key) {
+            return self.join(run, shared);
+        }
+        let now = shared.now();
+        let claimed = shared.store.claim(self.key, now).await;
+        if let (Claimed::Running { .. }, Some(run)) = (&claimed, shared.run_of(self.key)) {
+            // It has begun here meanwhile.
+            return self.join(run, shared);
+        }
+        let (found, age) = match claimed {
+            Claimed::New(claim) => return self.begin(claim, now, shared).await,
+            Claimed::Running { age, waiting, .. } if waiting >= shared.settings.max_joiners => (Found::Crowded, age),
+            Claimed::Running { age, lease_left, .. } => {
+                let least = if self.came.is_none() { millis(SECOND_LOOK) } else { 0 };
+                (Found::RunsElsewhere { lease_over: now.saturating_add(lease_left.max(least)) }, age)
+            }
+            Claimed::Done { answer, carrier, age } => (Found::Done { answer: answer.to_vec(), carrier }, age),
+            Claimed::Exhausted { age } => (Found::Failed, age),
+            Claimed::Refused(refusal) => {
+                self.found = Found::NotRun(Cause::Refused(refusal));
+                return;
+            }
+        };
+        self.first_seen.get_or_insert(now.saturating_sub(age));
+        self.found = found;
+    }
+
+    fn join(&mut self, run: Arc<Run>, shared: &Shared) {
+        self.first_seen.get_or_insert(run.first_seen);
+        self.listener = Listener::joining(run, shared.settings.max_joiners);
+        self.found = if self.listener.is_some() { Found::RunsHere { own: false } } else { Found::Crowded };
+    }
+
+    /// Runs the push, at first in place: most handlers are done before they have to wait.
+    async fn begin(&mut self, claim: Claim, now: u64, shared: &Shared) {
+        let run = Arc::new(Run::new(claim, Arc::clone(&self.body), now));
+        self.first_seen.get_or_insert(run.first_seen);
+        let not_now = match shared.begin(&run) {
+            Ok(()) => {
+                self.listener = self.came.map(|_| Listener::of_own(Arc::clone(&run)));
+                self.found = Found::RunsHere { own: true };
+                if self.acknowledged {
+                    run.note_answer();
+                }
+                let mut task = Arc::clone(&self.account).run(run, Begun { came: self.came, wall: self.wall() });
+                if poll_fn(|context| Poll::Ready(task.as_mut().poll(context))).await.is_pending() {
+                    shared.spawn(Span::current().instrument(task));
+                }
+                return;
+            }
+            Err(not_now) => not_now,
+        };
+        // A store that fails here keeps the push until the lease is over.
+        let _ = shared.store.release(&claim, Attempt::NotMade, shared.now()).await;
+        match not_now {
+            NotNow::Closing => self.found = Found::Closing,
+            NotNow::Busy => self.found = Found::NotRun(Cause::Busy { limit: shared.settings.max_running }),
+            NotNow::Runs(run) => self.join(run, shared),
+        }
+    }
+
+    /// Waits until something has come of the push. May be dropped and called again.
+    pub(super) async fn follow(&mut self, shared: &Shared) {
+        let mut lapsed = false;
+        loop {
+            self.has_waited |= self.is_waiting();
+            match (&self.found, &self.listener) {
+                (Found::RunsHere { own }, Some(listener)) => match listener.ended().await {
+                    Ended::Done { answer, carrier } => {
+                        self.found = Found::Done { answer, carrier };
+                        return;
+                    }
+                    Ended::Failed if *own => {
+                        self.found = Found::Failed;
+                        return;
+                    }
+                    Ended::Failed | Ended::Superseded => {}
+                },
+                (Found::RunsElsewhere { lease_over }, _) => {
+                    let wait = async { shared.store.wait(self.key, shared.now()).await };
+                    match timeout_at(shared.instant(*lease_over), wait).await {
+                        Ok(Waited::Done { answer, carrier }) => {
+                            self.found = Found::Done { answer: answer.to_vec(), carrier };
+                            return;
+                        }
+                        Ok(Waited::Lapsed) if mem::replace(&mut lapsed, true) => sleep(SECOND_LOOK).await,
+                        Ok(Waited::Lapsed) => {}
+                        // A failure is a second chance for who has to be answered.
+                        Ok(Waited::Released) if self.came.is_none() => {
+                            self.found = Found::Failed;
+                            return;
+                        }
+                        Ok(Waited::Released) | Err(_) => lapsed = false,
+                    }
+                }
+                _ => return,
+            }
+            self.claim(shared).await;
+        }
+    }
+
+    /// Goes on in a task of its own, with nobody to be answered. A store that refuses is asked again for so many
+    /// milliseconds.
+    pub(super) fn leave(mut self, patience: u64) {
+        let account = Arc::clone(&self.account);
+        let task = async move {
+            let account = Arc::clone(&self.account);
+            let shared = account.shared();
+            select! {
+                biased;
+                () = shared.stopped() => return,
+                () = self.go_on(shared, patience) => {}
+            }
+            match self.found {
+                Found::NotRun(cause) => tell_not_run(&self.account, self.body, cause),
+                Found::Closing => tell_not_run(&self.account, self.body, Cause::Cancelled),
+                _ => {}
+            }
+        };
+        account.shared().spawn(Span::current().instrument(task));
+    }
+
+    async fn go_on(&mut self, shared: &Shared, patience: u64) {
+        let give_up_at = shared.now().saturating_add(patience);
+        loop {
+            self.follow(shared).await;
+            // Nobody waits for it, and the run may be well.
+            if !matches!(self.found, Found::NotRun(Cause::Refused(_))) || shared.now() >= give_up_at {
+                return;
+            }
+            sleep(ASK_AGAIN).await;
+            self.claim(shared).await;
+        }
+    }
+}
+
+/// Tells the handler, in a task, of a push that was not run; where there are too many of those, it is reported.
+pub(super) fn tell_not_run(account: &Arc<dyn Account>, body: Arc<[u8]>, cause: Cause) {
+    let failure = Failure { body, run: 0, cause };
+    if account.shared().begin_task() {
+        account.shared().spawn(Span::current().instrument(Arc::clone(account).tell_not_run(failure)));
+    } else {
+        report_failure(account.endpoint(), &failure, None);
+    }
+}

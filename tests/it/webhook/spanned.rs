@@ -1,0 +1,140 @@
+//! What the span of a delivery tells.
+
+use super::machines::Node;
+use super::*;
+use crate::spans::Spans;
+
+#[test]
+fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
+    let spans = Spans::default();
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = webhook(builder(&log).on_error(OnError::Status500), &log, &[Fails(0), Answers(6_000)]);
+            deliver(webhook, log, push("text"), USUAL).await;
+        });
+    });
+    assert_eq!(
+        spans.lines(),
+        [
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="failed" left_ms=5000"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="gone" left_ms=0"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=3 outcome="answered" left_ms=4010"#,
+        ]
+    );
+}
+
+#[test]
+fn every_way_out_of_a_delivery_has_its_word() {
+    const HELD_BY_A_PROXY: Schedule = &[(0, 60_000)];
+    const TWO: Schedule = &[(0, 5_000), (100, 5_000)];
+    let cases: [(Settings, &'static [Does], Schedule, &[&str]); 7] = [
+        (|builder| builder.policy(Policy::Acknowledge), &[Answers(6_000)], HELD_BY_A_PROXY, &["acknowledged 500"]),
+        (|builder| builder, &[Answers(60_000)], HELD_BY_A_PROXY, &["held -1000"]),
+        (|builder| builder, &[Answers(5_500)], HELD_BY_A_PROXY, &["hung up -500"]),
+        (|builder| builder.max_running(0), &[Answers(0)], HELD_BY_A_PROXY, &["busy 5000"]),
+        (
+            |builder| builder.store(Node { store: Arc::default(), killed: Arc::new(AtomicBool::new(true)) }),
+            &[Answers(0)],
+            HELD_BY_A_PROXY,
+            &["refused 5000"],
+        ),
+        (|builder| builder.max_joiners(0), &[Answers(1_000)], TWO, &["answered 4000", "too many joiners 5000"]),
+        (|builder| builder.on_error(OnError::Status500), &[Fails(0)], HELD_BY_A_PROXY, &["failed 5000"]),
+    ];
+    for (settings, does, schedule, expected) in cases {
+        let spans = Spans::default();
+        spans.of(|| {
+            paused(async {
+                let log = Log::new();
+                deliver(webhook(settings(builder(&log)), &log, does), log, push("text"), schedule).await;
+            });
+        });
+        let line = |told: &str| {
+            let (outcome, left) = told.rsplit_once(' ').unwrap();
+            let known = r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1"#;
+            format!("{known} outcome={outcome:?} left_ms={left}")
+        };
+        assert_eq!(spans.lines(), expected.iter().map(|told| line(told)).collect::<Vec<_>>());
+    }
+    let spans = Spans::default();
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = webhook(builder(&log).policy(Policy::Acknowledge), &log, &[Answers(5_000)]);
+            call(&webhook, &push("text")).await;
+            sleep(Duration::from_secs(1)).await;
+            call(&webhook, &push("text")).await;
+            webhook.shutdown(Duration::ZERO).await;
+            call(&webhook, "hello").await;
+        });
+    });
+    let lines = spans.lines();
+    assert!(lines[1].ends_with(r#"delivery=2 outcome="late" left_ms=5000"#), "{lines:?}");
+    let no_push = DedupKey::of_body(b"hello").to_string();
+    let closing = format!(r#"wechat_push push="{}" delivery=1 outcome="closing" left_ms=5000"#, &no_push[..8]);
+    assert_eq!(lines[2], closing);
+}
+
+#[test]
+fn what_is_seen_for_2_5_s_is_at_its_second_delivery() {
+    const EARLY: Schedule = &[(0, 100), (2_499, 7_000)];
+    const LATE: Schedule = &[(0, 100), (2_500, 7_000)];
+    for (schedule, second) in [
+        (EARLY, r#"delivery=1 outcome="answered" left_ms=4499"#),
+        (LATE, r#"delivery=2 outcome="answered" left_ms=4500"#),
+    ] {
+        let spans = Spans::default();
+        spans.of(|| {
+            paused(async {
+                let log = Log::new();
+                deliver(webhook(builder(&log), &log, &[Answers(3_000)]), log, push("text"), schedule).await;
+            });
+        });
+        assert_eq!(
+            spans.lines(),
+            [
+                r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="gone" left_ms=4900"#,
+                &format!(r#"wechat_push kind="text" push="afb7de6b" account="gh_1" {second}"#),
+            ]
+        );
+    }
+}
+
+/// Notes the spans that it is within, before it waits and afterwards.
+struct Looks(Spans, Arc<Mutex<Vec<Vec<u64>>>>);
+
+impl AsyncHandler for Looks {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        let Looks(spans, seen) = self;
+        seen.lock().unwrap().push(spans.within());
+        sleep(Duration::from_millis(5_500)).await;
+        seen.lock().unwrap().push(spans.within());
+        Ok(Reply::text("of run 1"))
+    }
+}
+
+#[test]
+fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another_has_joined() {
+    let (spans, seen) = (Spans::default(), Arc::default());
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = builder(&log).build().account(endpoint(&log), Looks(spans.clone(), Arc::clone(&seen)));
+            let body = push("text");
+            let second = async {
+                sleep(Duration::from_millis(5_070)).await;
+                call(&webhook, &body).await
+            };
+            tokio::join!(call(&webhook, &body), second);
+        });
+    });
+    assert_eq!(*seen.lock().unwrap(), [[1], [1]]);
+    assert_eq!(
+        spans.lines(),
+        [
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="hung up" left_ms=-500"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="answered" left_ms=4570"#,
+        ]
+    );
+}
