@@ -300,6 +300,22 @@ impl Drop for Listed {
 }
 
 impl Webhook {
+    /// One account, with the defaults.
+    ///
+    /// ```
+    /// use wechat_events::{AsyncHandler, Endpoint, Webhook};
+    ///
+    /// struct Silent;
+    /// impl AsyncHandler for Silent {}
+    ///
+    /// let webhook = Webhook::new(Endpoint::plain("token")?, Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn new(endpoint: Endpoint, handler: impl AsyncHandler + 'static) -> Webhook {
+        Webhook::builder(endpoint, handler).build()
+    }
+
     /// With the defaults, which suit one machine and an account without a customer-service API.
     ///
     /// ```
