@@ -165,10 +165,24 @@ pub enum RequestError {
     /// More bytes than [`Limits::bytes`](crate::Limits::bytes).
     #[error("the body is {bytes} bytes long, the limit is {limit}")]
     TooLarge {
-        /// Bytes of the body.
+        /// Bytes of the body: as many as were announced, or of one that comes in chunks, as many as had come.
         bytes: usize,
         /// Bytes allowed.
         limit: u32,
+    },
+    /// The body ended too early: the client hung up, or its `Content-Length` or its chunks are wrong.
+    #[error("the body broke off after {bytes} bytes: the client hung up, or announced another length")]
+    BrokenOff {
+        /// Bytes that had come.
+        bytes: usize,
+    },
+    /// The body was not there when WeChat would have hung up.
+    #[error("the body is not whole after {seconds} s, when WeChat would have hung up: {bytes} bytes have come")]
+    TooSlow {
+        /// Bytes that had come.
+        bytes: usize,
+        /// Seconds that it had.
+        seconds: u64,
     },
 }
 
@@ -184,7 +198,9 @@ impl RequestError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            RequestError::MissingParameter { .. } | RequestError::MalformedParameter { .. } => 400,
+            RequestError::MissingParameter { .. }
+            | RequestError::MalformedParameter { .. }
+            | RequestError::BrokenOff { .. } => 400,
             RequestError::Signature
             | RequestError::MissingMsgSignature
             | RequestError::EncryptType { .. }
@@ -196,6 +212,7 @@ impl RequestError {
             #[cfg(feature = "aes")]
             RequestError::Open(_) => 403,
             RequestError::Method { .. } => 405,
+            RequestError::TooSlow { .. } => 408,
             RequestError::TooLarge { .. } => 413,
         }
     }
@@ -227,7 +244,9 @@ impl RequestError {
             | RequestError::MalformedParameter { .. }
             | RequestError::EncryptType { .. }
             | RequestError::Stale { .. }
-            | RequestError::TooLarge { .. } => None,
+            | RequestError::TooLarge { .. }
+            | RequestError::BrokenOff { .. }
+            | RequestError::TooSlow { .. } => None,
         }
     }
 }

@@ -82,6 +82,8 @@ pub use webhook::ThreadedWebhook;
 pub use webhook::{Blocking, Webhook};
 #[cfg(any(feature = "threads", feature = "tokio"))]
 pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
+#[cfg(all(feature = "http", feature = "tokio"))]
+pub use webhook::{ResponseBody, WebhookService};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -17,6 +17,8 @@ mod arrival;
 mod blocking;
 #[cfg(feature = "tokio")]
 mod delivery;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod http;
 mod rules;
 #[cfg(feature = "tokio")]
 mod run;
@@ -34,6 +36,8 @@ use crate::reply::Reply;
 use crate::store::Store;
 #[cfg(feature = "tokio")]
 pub use blocking::Blocking;
+#[cfg(all(feature = "http", feature = "tokio"))]
+pub use http::{ResponseBody, WebhookService};
 use rules::{Bound, Rules};
 pub use rules::{Cause, Failure, OnError, Policy};
 #[cfg(feature = "tokio")]

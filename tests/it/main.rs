@@ -16,6 +16,8 @@ mod handlers;
 #[cfg(feature = "http")]
 mod http;
 mod json;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod mounting;
 mod properties;
 mod pushes;
 mod readme;
