@@ -79,7 +79,7 @@ pub use signature::verify_signature;
 #[cfg(feature = "threads")]
 pub use webhook::ThreadedWebhook;
 #[cfg(feature = "tokio")]
-pub use webhook::{Blocking, Webhook};
+pub use webhook::{Blocking, Webhook, Webhooks, WebhooksBuilder};
 #[cfg(any(feature = "threads", feature = "tokio"))]
 pub use webhook::{Cause, Failure, OnError, Policy, WebhookBuilder};
 #[cfg(all(feature = "http", feature = "tokio"))]

@@ -41,7 +41,7 @@ pub use http::{ResponseBody, WebhookService};
 use rules::{Bound, Rules};
 pub use rules::{Cause, Failure, OnError, Policy};
 #[cfg(feature = "tokio")]
-pub use tasks::Webhook;
+pub use tasks::{Webhook, Webhooks, WebhooksBuilder};
 #[cfg(feature = "threads")]
 pub use threads::ThreadedWebhook;
 

@@ -427,6 +427,54 @@ impl Webhook {
     }
 }
 
+/// What all accounts of a service share.
+///
+/// ```
+/// use wechat_events::{AsyncHandler, Endpoint, Webhooks};
+///
+/// struct Silent;
+/// impl AsyncHandler for Silent {}
+///
+/// let webhook = Webhooks::builder().build().account(Endpoint::plain("token")?, Silent);
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Webhooks(Webhook);
+
+/// Makes `Webhooks`.
+#[derive(Debug)]
+pub struct WebhooksBuilder;
+
+impl WebhooksBuilder {
+    /// Makes them.
+    #[must_use]
+    pub fn build(self) -> Webhooks {
+        struct Nobody;
+        impl AsyncHandler for Nobody {}
+        #[expect(clippy::unwrap_used, reason = "a shim")]
+        Webhooks(Webhook::new(Endpoint::plain("shim").unwrap(), Nobody))
+    }
+}
+
+impl Webhooks {
+    /// With the defaults.
+    #[must_use]
+    pub fn builder() -> WebhooksBuilder {
+        WebhooksBuilder
+    }
+
+    /// One account.
+    #[must_use]
+    pub fn account(&self, endpoint: Endpoint, handler: impl AsyncHandler + 'static) -> Webhook {
+        self.0.with(endpoint, handler)
+    }
+
+    /// As [`Webhook::shutdown`].
+    pub async fn shutdown(&self, grace: Duration) {
+        self.0.shutdown(grace).await;
+    }
+}
+
 /// What waits, elsewhere: a server carries no room for it around with every request, nor does the stack.
 #[inline(never)]
 fn boxed<'w>(span: Span, delivery: Delivery<'w>, step: Step<'w>) -> Pin<Box<impl Future<Output = Response>>> {
