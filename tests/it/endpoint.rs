@@ -1,6 +1,6 @@
 //! The door: who gets in, and what the others are told.
 
-use std::future::{poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
