@@ -183,10 +183,24 @@ pub enum RequestError {
     /// [`Limits::envelope_bytes`](crate::Limits::envelope_bytes).
     #[error("the body is {bytes} bytes long, the limit is {limit}")]
     TooLarge {
-        /// Bytes of the body.
+        /// Bytes of the body: as many as were announced, or of one that comes in chunks, as many as had come.
         bytes: usize,
         /// Bytes allowed.
         limit: u32,
+    },
+    /// The body ended too early: the client hung up, or its `Content-Length` or its chunks are wrong.
+    #[error("the body broke off after {bytes} bytes: the client hung up, or announced another length")]
+    BrokenOff {
+        /// Bytes that had come.
+        bytes: usize,
+    },
+    /// The body was not there when WeChat would have hung up.
+    #[error("the body is not whole after {seconds} s, when WeChat would have hung up: {bytes} bytes have come")]
+    TooSlow {
+        /// Bytes that had come.
+        bytes: usize,
+        /// Seconds that it had.
+        seconds: u64,
     },
 }
 
@@ -204,7 +218,8 @@ impl RequestError {
         match self {
             RequestError::MissingParameter { .. }
             | RequestError::ParameterForm { .. }
-            | RequestError::MalformedParameter { .. } => 400,
+            | RequestError::MalformedParameter { .. }
+            | RequestError::BrokenOff { .. } => 400,
             RequestError::Signature
             | RequestError::MissingMsgSignature
             | RequestError::EncryptType { .. }
@@ -217,6 +232,7 @@ impl RequestError {
             #[cfg(feature = "aes")]
             RequestError::Open(_) => 403,
             RequestError::Method { .. } => 405,
+            RequestError::TooSlow { .. } => 408,
             RequestError::TooLarge { .. } => 413,
         }
     }
@@ -250,7 +266,9 @@ impl RequestError {
             | RequestError::EncryptType { .. }
             | RequestError::Reflected
             | RequestError::Stale { .. }
-            | RequestError::TooLarge { .. } => None,
+            | RequestError::TooLarge { .. }
+            | RequestError::BrokenOff { .. }
+            | RequestError::TooSlow { .. } => None,
         }
     }
 }

@@ -89,6 +89,8 @@ pub use signature::verify_signature;
 pub use text::Str;
 #[cfg(feature = "tokio")]
 pub use webhook::{Blocking, OnError, Policy, Webhook, Webhooks, WebhooksBuilder};
+#[cfg(all(feature = "http", feature = "tokio"))]
+pub use webhook::{ResponseBody, WebhookService};
 #[cfg(feature = "threads")]
 pub use webhook::{ThreadedWebhook, ThreadedWebhooks};
 

@@ -22,7 +22,7 @@ use crate::error::{ConfigError, ParseError, RequestError};
 use crate::event::{Event, Takes};
 use crate::failure::guarded;
 use crate::fields::Limits;
-use crate::handler::Handler;
+use crate::handler::{AsyncHandler, Handler, HandlerResult};
 use crate::reply::Reply;
 use crate::{shown, signature};
 #[cfg(feature = "aes")]
@@ -448,29 +448,58 @@ impl Endpoint {
         let push = match self.receive_here(method, query, body, now) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
-            Err(error) => {
-                self.report(&Report::Rejected { error: &error });
-                return Response::status(error.status());
-            }
+            Err(error) => return self.refuse(&error),
         };
-        let event = match push.event() {
-            Ok(event) => event,
-            Err(error) => {
-                self.report(&Report::Unparsable { body: push.body(), error: &error });
-                return Response::success();
-            }
-        };
-        match event.dispatch(handler) {
-            Ok(reply) => push.respond(&event, &reply, now),
-            Err(error) => {
-                self.report(&Report::Failed { event: &event, error: &*error });
-                match event.takes() {
-                    // What went wrong is nobody else's business.
-                    Takes::Code => push.respond(&event, &Reply::code(-1, "not handled"), now),
-                    _ => Response::status(500),
-                }
-            }
+        match push.event() {
+            Ok(event) => push.conclude(&event, event.dispatch(handler), now),
+            Err(error) => push.unparsable(&error),
         }
+    }
+
+    /// [`respond`](Endpoint::respond) for a handler that waits: on serverless platforms, and in any runtime.
+    ///
+    /// Its time is the caller's to bound: WeChat hangs up after 5 s. Where the process goes on after its answer,
+    /// `Webhook` carries what takes longer.
+    ///
+    /// ```
+    /// use wechat_events::event::Text;
+    /// use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Response};
+    ///
+    /// struct Echo;
+    ///
+    /// impl AsyncHandler for Echo {
+    ///     async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+    ///         Ok(Reply::text(&*text.content))
+    ///     }
+    /// }
+    ///
+    /// async fn function(endpoint: &Endpoint, method: &str, query: &str, body: &[u8], now: i64) -> Response {
+    ///     endpoint.respond_async(method, query, body, now, &Echo).await
+    /// }
+    /// ```
+    pub async fn respond_async<H: AsyncHandler>(
+        &self,
+        method: &str,
+        query: &str,
+        body: &[u8],
+        now: i64,
+        handler: &H,
+    ) -> Response {
+        let push = match self.receive_here(method, query, body, now) {
+            Ok(Received::Push(push)) => push,
+            Ok(Received::Answer(answer)) => return answer,
+            Err(error) => return self.refuse(&error),
+        };
+        match push.event() {
+            Ok(event) => push.conclude(&event, event.dispatch_async(handler).await, now),
+            Err(error) => push.unparsable(&error),
+        }
+    }
+
+    /// What a request that is none of WeChat's is answered with.
+    pub(crate) fn refuse(&self, error: &RequestError) -> Response {
+        self.report(&Report::Rejected { error });
+        Response::status(error.status())
     }
 
     /// The one way to report: no push fails because somebody is told of it.
@@ -480,6 +509,12 @@ impl Endpoint {
             Some(hook) => hook(report),
             None => report.trace(),
         });
+    }
+
+    /// The longest body that is read, in bytes.
+    #[cfg(all(feature = "http", feature = "tokio"))]
+    pub(crate) fn max_bytes(&self) -> u32 {
+        self.0.body_limits().bytes
     }
 
     /// [`Push::event`], for who has kept the push's bytes alone.
@@ -638,6 +673,25 @@ impl Push<'_> {
             self.endpoint.report(&Report::Refused { event, reply, refused });
         }
         self.answer(written.body.into_bytes(), now)
+    }
+
+    /// The response once the handler has done what it could.
+    fn conclude(&self, event: &Event<'_>, result: HandlerResult, now: i64) -> Response {
+        let error = match result {
+            Ok(reply) => return self.respond(event, &reply, now),
+            Err(error) => error,
+        };
+        self.endpoint.report(&Report::Failed { event, error: &*error });
+        match event.takes() {
+            // What went wrong is nobody else's business.
+            Takes::Code => self.respond(event, &Reply::code(-1, "not handled"), now),
+            _ => Response::status(500),
+        }
+    }
+
+    fn unparsable(&self, error: &ParseError) -> Response {
+        self.endpoint.report(&Report::Unparsable { body: &self.body, error });
+        Response::success()
     }
 
     /// The response with a reply that was written before, be it for an earlier delivery of this push.

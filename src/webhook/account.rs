@@ -12,7 +12,7 @@ use super::delivery::Delivery;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::task::{Account, Typed};
-use crate::endpoint::{Endpoint, Received, Report, Response};
+use crate::endpoint::{Endpoint, Received, Response};
 use crate::handler::AsyncHandler;
 use crate::store::Memory;
 
@@ -106,7 +106,7 @@ use crate::store::Memory;
 ///
 /// # What it does not do
 /// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.
-///   Use [`Endpoint::respond`] there.
+///   Use [`Endpoint::respond_async`] there.
 /// - **A double tap** on a menu button within one second sends the same bytes twice: one push, one run, and both taps
 ///   get the reply.
 /// - **Subscribe, unsubscribe, subscribe within one second** is the one case taken wrongly: the second subscribe has
@@ -171,8 +171,16 @@ impl Webhook {
     /// # Panics
     /// Outside of a tokio runtime with its timers enabled, unless the builder was given [one](crate::WebhooksBuilder::runtime).
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
-        let shared = self.0.shared();
-        within(shared.settings.runtime.as_ref(), self.answer(method, query, body, shared.settings.wall())).await
+        within(self.runtime(), self.answer(method, query, body, self.0.shared().settings.wall())).await
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.0.endpoint()
+    }
+
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.0.shared().settings.runtime.as_ref()
     }
 
     async fn answer(&self, method: &str, query: &str, body: &[u8], wall: i64) -> Response {
@@ -183,10 +191,7 @@ impl Webhook {
                 delivery.span().instrument(delivery.respond()).await
             }
             Ok(Received::Answer(answer)) => answer,
-            Err(error) => {
-                endpoint.report(&Report::Rejected { error: &error });
-                Response::status(error.status())
-            }
+            Err(error) => endpoint.refuse(&error),
         }
     }
 
@@ -207,8 +212,7 @@ impl Webhook {
     /// # }).unwrap();
     /// ```
     pub async fn shutdown(&self, grace: Duration) {
-        let shared = self.0.shared();
-        within(shared.settings.runtime.as_ref(), shared.shutdown(grace)).await;
+        within(self.runtime(), self.0.shared().shutdown(grace)).await;
     }
 }
 

@@ -22,6 +22,8 @@ mod account;
 mod blocking;
 mod delivery;
 mod guard;
+#[cfg(feature = "http")]
+mod http;
 mod run;
 mod schedule;
 mod settings;
@@ -35,6 +37,8 @@ mod webhooks;
 
 pub use account::Webhook;
 pub use blocking::Blocking;
+#[cfg(feature = "http")]
+pub use http::{ResponseBody, WebhookService};
 pub use settings::{OnError, Policy};
 #[cfg(feature = "threads")]
 pub use threads::{ThreadedWebhook, ThreadedWebhooks};

@@ -1,13 +1,16 @@
 //! The door: who gets in, and what the others are told.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use wechat_events::event::{Click, Subscribe, Text};
 use wechat_events::{
-    ConfigError, Endpoint, Event, Handler, HandlerResult, Limits, ParseError, Received, Reply, Report, RequestError,
-    Response,
+    AsyncHandler, ConfigError, Endpoint, Event, Handler, HandlerResult, Limits, ParseError, Received, Reply, Report,
+    RequestError, Response,
 };
 
 use crate::wire::{query, sign};
@@ -365,4 +368,54 @@ fn a_report_is_one_line_whatever_the_network_calls_itself() {
         r"handler failed on `a\r\nb\u{1b}[2J`: two\nlines",
     ];
     assert_eq!(*lines.lock().unwrap(), expected);
+}
+
+/// A [`Shop`] that has to be polled twice.
+struct Patient;
+
+impl AsyncHandler for Patient {
+    async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+        let mut asked_before = false;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut asked_before, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        event.dispatch(&Shop)
+    }
+}
+
+/// No runtime: this is all that there is.
+fn polled<T>(future: impl Future<Output = T>) -> T {
+    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+#[test]
+fn respond_async_answers_and_reports_as_respond_does_without_a_runtime() {
+    let subscribe =
+        b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1714037059</CreateTime>\
+                      <MsgType>event</MsgType><Event>subscribe</Event></xml>";
+    let (signed, confirm) = (signed(), format!("{}&echostr=42", signed()));
+    let cases: [(&str, &str, &[u8]); 8] = [
+        ("POST", &signed, &text("hello")),
+        ("POST", &signed, &text("fail")),
+        ("POST", &signed, &text("")),
+        ("POST", &signed, subscribe),
+        ("POST", &signed, b"<xml>"),
+        ("POST", "", &text("hello")),
+        ("GET", &confirm, b""),
+        ("PUT", &signed, b""),
+    ];
+    for (method, query, body) in cases {
+        let ((blocks, told_there), (waits, told_here)) = (reported(endpoint()), reported(endpoint()));
+        let expected = blocks.respond(method, query, body, NOW, &Shop);
+        let response = polled(waits.respond_async(method, query, body, NOW, &Patient));
+        assert_eq!(shown(&response), shown(&expected));
+        assert_eq!(*told_here.lock().unwrap(), *told_there.lock().unwrap());
+    }
 }

@@ -21,6 +21,8 @@ mod http;
 mod json;
 #[cfg(feature = "minigame")]
 mod minigame;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod mounting;
 mod payments;
 mod properties;
 mod pushes;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[allow(dead_code, reason = "main is for whoever runs the example")]
-#[path = "../../examples/quickstart.rs"]
+#[path = "../../examples/quickstart/src/main.rs"]
 mod quickstart;
 
 /// The parts of a README that do not depend on its language.
@@ -94,6 +94,18 @@ fn the_readme_shows_what_the_quickstart_prints() {
     printed.extend(b"```\n");
     let shown = outline(&read("README.md")).code.into_iter().find(|block| block.starts_with("```text\nWeChat sends"));
     assert_eq!(shown, Some(String::from_utf8(printed).unwrap()));
+}
+
+#[test]
+fn the_quickstart_plays_pushes_of_the_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for push in fs::read_dir(root.join("examples/quickstart/pushes")).unwrap() {
+        let push = push.unwrap();
+        assert!(
+            fs::read(push.path()).unwrap() == fs::read(root.join("tests/pushes").join(push.file_name())).unwrap(),
+            "{push:?} is no longer the one in tests/pushes"
+        );
+    }
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! An Official Account behind actix-web: `WECHAT_TOKEN=… cargo run --release -p wechat-events-actix-web -- 127.0.0.1:8080`.
 
+use std::env;
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, PayloadConfig, resource};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use tokio::runtime::Handle;
-use wechat_events::{Webhook, Webhooks};
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook, Webhooks};
 
 async fn wechat(webhook: Data<Webhook>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let response = webhook.call(request.method().as_str(), request.query_string(), &body).await;
@@ -14,18 +20,70 @@ async fn wechat(webhook: Data<Webhook>, request: HttpRequest, body: Bytes) -> Ht
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     // A worker's own runtime ends with it, and would take the handlers along that WeChat no longer waits for.
     let webhooks = Webhooks::builder().runtime(Handle::current()).build();
-    let state = Data::new(webhooks.account(shop::endpoint()?, shop::Shop::default()));
+    let state = Data::new(webhooks.account(endpoint()?, Shop::default()));
     let server = HttpServer::new(move || {
         App::new().app_data(PayloadConfig::new(1 << 20)).app_data(state.clone()).service(resource("/wechat").to(wechat))
     });
-    // actix's own time is 30 s.
-    let server =
-        server.shutdown_timeout(shop::GRACE.as_secs()).shutdown_signal(shop::asked_to_end()).bind(shop::address())?;
+    // Deliveries are held for up to 6 s; actix's own time is 30.
+    let server = server.shutdown_timeout(10).shutdown_signal(asked_to_end()).bind(address())?;
     println!("http://{}/wechat waits for WeChat", server.addrs()[0]);
     server.run().await?;
-    webhooks.shutdown(shop::GRACE).await;
+    webhooks.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
+
+/// Ctrl-C, or SIGTERM, by which containers are ended.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

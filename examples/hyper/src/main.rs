@@ -1,35 +1,37 @@
 //! An Official Account behind hyper: `WECHAT_TOKEN=… cargo run --release -p wechat-events-hyper -- 127.0.0.1:8080`.
 
+use std::convert::Infallible;
+use std::env;
+use std::error::Error;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use wechat_events::Webhook;
+use tokio::net::TcpListener;
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, ResponseBody, Webhook};
 
-async fn wechat(webhook: Webhook, request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
-    let (head, body) = request.into_parts();
-    let (method, query) = (head.method.as_str(), head.uri.query().unwrap_or_default());
-    let mut response = Response::default();
-    match Limited::new(body, 1 << 20).collect().await {
-        _ if head.uri.path() != "/wechat" => *response.status_mut() = StatusCode::NOT_FOUND,
-        Err(_) => *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE,
-        Ok(body) => response = webhook.call(method, query, &body.to_bytes()).await.into(),
+async fn wechat(webhook: Webhook, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
+    if request.uri().path() == "/wechat" {
+        return Ok(webhook.handle(request).await);
     }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_FOUND;
     Ok(response)
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
-    let listener = tokio::net::TcpListener::bind(shop::address()).await?;
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let webhook = Webhook::new(endpoint()?, Shop::default());
+    let listener = TcpListener::bind(address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
-    let (graceful, mut end) = (GracefulShutdown::new(), pin!(shop::asked_to_end()));
+    let (graceful, mut end) = (GracefulShutdown::new(), pin!(asked_to_end()));
     loop {
         let accepted = tokio::select! { accepted = listener.accept() => accepted, () = &mut end => break };
         let Ok((stream, _)) = accepted else {
@@ -42,7 +44,61 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(graceful.watch(connection));
     }
-    drop(tokio::time::timeout(shop::GRACE, graceful.shutdown()).await);
-    webhook.shutdown(shop::GRACE).await;
+    // A client that sends half of a request would be waited for without end.
+    let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
+    webhook.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
+
+/// Ctrl-C, or SIGTERM, by which containers are ended.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

@@ -1,13 +1,18 @@
 //! An Official Account behind ntex: `WECHAT_TOKEN=… cargo run --release -p wechat-events-ntex -- 127.0.0.1:8080`.
 
+use std::env;
+use std::error::Error;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ntex::http::StatusCode;
 use ntex::util::Bytes;
 use ntex::web::types::{PayloadConfig, State};
 use ntex::web::{App, HttpRequest, HttpResponse, HttpServer, resource};
 use tokio::runtime::Runtime;
-use wechat_events::{Webhook, Webhooks};
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook, Webhooks};
 
 async fn wechat(webhook: State<Webhook>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let response = webhook.call(request.method().as_str(), request.query_string(), &body).await;
@@ -16,13 +21,13 @@ async fn wechat(webhook: State<Webhook>, request: HttpRequest, body: Bytes) -> H
         .body(response.body)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     // A worker's own runtime ends with it, and would take the handlers along that WeChat no longer waits for.
     let runtime = Runtime::new()?;
     let webhooks = Webhooks::builder().runtime(runtime.handle().clone()).build();
-    let webhook = webhooks.account(shop::endpoint()?, shop::Shop::default());
+    let webhook = webhooks.account(endpoint()?, Shop::default());
     let spawner = runtime.handle().clone();
-    let listener = TcpListener::bind(shop::address())?;
+    let listener = TcpListener::bind(address())?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     ntex::rt::System::new("wechat", ntex::rt::DefaultRuntime).block_on(async move {
         let server = HttpServer::new(async move || {
@@ -32,11 +37,64 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let server = server.disable_signals().shutdown_timeout(ntex::time::Seconds(10)).listen(listener)?.run();
         let controller = server.clone();
         spawner.spawn(async move {
-            shop::asked_to_end().await;
+            asked_to_end().await;
             controller.stop(true).await;
         });
         server.await
     })?;
-    runtime.block_on(webhooks.shutdown(shop::GRACE));
+    runtime.block_on(webhooks.shutdown(Duration::from_secs(10)));
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
+
+/// Ctrl-C, or SIGTERM, by which containers are ended.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

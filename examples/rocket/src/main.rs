@@ -1,14 +1,19 @@
 //! An Official Account behind Rocket: `WECHAT_TOKEN=… cargo run --release -p wechat-events-rocket -- 127.0.0.1:8080`.
 
+use std::env;
+use std::error::Error;
 use std::io::Cursor;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rocket::data::ToByteUnit;
 use rocket::fairing::AdHoc;
 use rocket::http::{Method, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{Config, Data, Request, Response};
-use wechat_events::Webhook;
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
 
 #[derive(Clone)]
 struct WeChat(Webhook);
@@ -29,10 +34,10 @@ impl Handler for WeChat {
 }
 
 #[rocket::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
-    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
-    let address: SocketAddr = shop::address().parse()?;
+    let webhook = Webhook::new(endpoint()?, Shop::default());
+    let address: SocketAddr = address().parse()?;
     let config = Config::figment().merge(("address", address.ip())).merge(("port", address.port()));
     // Deliveries are held for up to 6 s; Rocket's own grace is 2.
     let config = config.merge(("shutdown.grace", 6));
@@ -43,6 +48,49 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Box::pin(async move { println!("http://{}/wechat waits for WeChat", SocketAddr::new(ip, port)) })
     });
     rocket::custom(config).mount("/", routes).attach(waits).launch().await?;
-    webhook.shutdown(shop::GRACE).await;
+    webhook.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            rocket::tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

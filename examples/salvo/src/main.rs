@@ -1,36 +1,83 @@
 //! An Official Account behind salvo: `WECHAT_TOKEN=… cargo run --release -p wechat-events-salvo -- 127.0.0.1:8080`.
 
-use salvo::http::request::SecureMaxSize;
-use salvo::http::{ParseError, ResBody};
-use salvo::hyper;
+use std::env;
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use salvo::http::ReqBody;
 use salvo::prelude::*;
-use wechat_events::Webhook;
-
-struct WeChat(Webhook);
-
-#[handler]
-impl WeChat {
-    async fn handle(&self, req: &mut Request, res: &mut Response) -> Result<(), ParseError> {
-        let body = req.payload().await?.clone();
-        let answer = self.0.call(req.method().as_str(), req.uri().query().unwrap_or_default(), &body).await;
-        *res = hyper::Response::<ResBody>::from(answer).into();
-        Ok(())
-    }
-}
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
-    let router = Router::with_path("wechat").hoop(SecureMaxSize::new(1 << 20)).goal(WeChat(webhook.clone()));
-    let acceptor = TcpListener::new(shop::address()).try_bind().await?;
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let webhook = Webhook::new(endpoint()?, Shop::default());
+    // `compat` does not say by itself which body the service takes.
+    let wechat = TowerServiceCompat::<ReqBody, _, _, _>::compat(webhook.service());
+    let router = Router::with_path("wechat").goal(wechat);
+    let acceptor = TcpListener::new(address()).try_bind().await?;
     println!("http://{}/wechat waits for WeChat", acceptor.local_addr()?);
     let server = Server::new(acceptor);
     let handle = server.handle();
     tokio::spawn(async move {
-        shop::asked_to_end().await;
-        handle.stop_graceful(shop::GRACE);
+        asked_to_end().await;
+        handle.stop_graceful(Duration::from_secs(10));
     });
     server.try_serve(router).await?;
-    webhook.shutdown(shop::GRACE).await;
+    webhook.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
+
+/// Ctrl-C, or SIGTERM, by which containers are ended.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

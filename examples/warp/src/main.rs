@@ -1,33 +1,34 @@
 //! An Official Account behind warp: `WECHAT_TOKEN=… cargo run --release -p wechat-events-warp -- 127.0.0.1:8080`.
 
-use std::pin::pin;
+use std::env;
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use bytes::{Buf, BufMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, TryStreamExt};
+use http_body_util::StreamBody;
+use hyper::body::{Buf, Frame};
+use tokio::net::TcpListener;
 use warp::Filter;
-use warp::http::{Method, Response, StatusCode};
-use wechat_events::Webhook;
+use warp::http::{Method, Request, Response, StatusCode};
+use wechat_events::event::{Click, Subscribe, Text};
+use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
 
+/// warp takes a request apart, and `handle` takes a whole one.
 async fn wechat(
     webhook: Webhook,
     method: Method,
     query: String,
     chunks: impl Stream<Item = Result<impl Buf, warp::Error>>,
 ) -> Result<Response<Vec<u8>>, StatusCode> {
-    // Not `warp::body::content_length_limit`, which refuses the address check: a GET has no `Content-Length`.
-    let (mut chunks, mut body) = (pin!(chunks), Vec::new());
-    // The endpoint takes 1 MiB, and refuses what is longer.
-    while body.len() <= 1 << 20
-        && let Some(chunk) = chunks.next().await
-    {
-        body.put(chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
-    }
-    Ok(webhook.call(method.as_str(), &query, &body).await.into())
+    let request = Request::builder().method(method).uri(format!("/wechat?{query}"));
+    let request = request.body(StreamBody::new(chunks.map_ok(Frame::data))).map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(webhook.handle(request).await.map(Vec::from))
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let webhook = Webhook::new(shop::endpoint()?, shop::Shop::default());
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let webhook = Webhook::new(endpoint()?, Shop::default());
     let state = webhook.clone();
     let route = warp::path!("wechat")
         .map(move || state.clone())
@@ -35,13 +36,66 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
         .and(warp::body::stream())
         .then(wechat);
-    let listener = tokio::net::TcpListener::bind(shop::address()).await?;
+    let listener = TcpListener::bind(address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     tokio::select! {
-        () = warp::serve(route).incoming(listener).graceful(shop::asked_to_end()).run() => {}
-        // A client that announces a body and sends half of it would be waited for without end.
-        () = async { shop::asked_to_end().await; tokio::time::sleep(shop::GRACE).await } => {}
+        () = warp::serve(route).incoming(listener).graceful(asked_to_end()).run() => {}
+        // A client that sends half of a request would be waited for without end.
+        () = async { asked_to_end().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
     }
-    webhook.shutdown(shop::GRACE).await;
+    webhook.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+/// Your account's own code.
+#[derive(Default)]
+struct Shop {
+    texts: AtomicU64,
+}
+
+impl AsyncHandler for Shop {
+    async fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
+        Ok(Reply::text(match subscribe.scene() {
+            Some(scene) => format!("Welcome to table {scene}!"),
+            None => "Welcome!".to_owned(),
+        }))
+    }
+
+    async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+        Ok(Reply::text(format!("You pressed {}.", click.event_key)))
+    }
+
+    /// After `wait 8` it answers in 8 seconds: that arrives too, and is counted once.
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        let wait = text.content.strip_prefix("wait ").and_then(|seconds| seconds.parse().ok());
+        if let Some(Ok(wait)) = wait.map(Duration::try_from_secs_f64) {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(Reply::text(format!("{number}. You said: {}", text.content)))
+    }
+}
+
+/// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
+fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    Ok(match variable("WECHAT_AES_KEY") {
+        Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
+        Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
+    })
+}
+
+/// Where to listen: the first argument, or port 8080 of this machine alone.
+fn address() -> String {
+    env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
+
+/// Ctrl-C, or SIGTERM, by which containers are ended.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

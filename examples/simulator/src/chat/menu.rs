@@ -8,7 +8,7 @@ use wechat_events::testing::{Draft, WeChat};
 
 use crate::Problem;
 
-/// What the page shows when no other menu is given; `examples/shop` answers it.
+/// What the page shows when no other menu is given; `examples/axum` answers it.
 const DEFAULT: &str = include_str!("menu.json");
 
 /// What `menu/create` takes, and what `menu/get` gives under `menu`.

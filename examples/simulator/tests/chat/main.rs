@@ -3,6 +3,8 @@
 mod browser;
 mod http;
 mod receiver;
+#[path = "../shop/mod.rs"]
+mod shop;
 mod simulator;
 
 use std::time::Duration;

@@ -8,9 +8,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::RawQuery;
 use axum::http::{Method, Response};
 use axum::routing::any;
-use shop::Shop;
 use tokio::net::TcpListener;
 use wechat_events::{Endpoint, Webhook};
+
+use crate::shop::Shop;
 
 pub const TOKEN: &str = "a-token-that-nobody-guesses";
 pub const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";

@@ -492,7 +492,7 @@ pub const FAULTS: &[Fault] = &[
                 let front = &APP_ID[..APP_ID.len() - 1];
                 for app_id in [format!("{front}0"), "wx".to_owned(), format!("{APP_ID}0")] {
                     let other = Endpoint::safe(TOKEN, app_id, AES_KEY).unwrap().on_report(|_| {});
-                    let webhook = Webhook::new(other, shop::Shop::default());
+                    let webhook = Webhook::new(other, crate::shop::Shop::default());
                     let answer: Answer = webhook.call(&asked.method, &asked.query, &asked.body).await.into();
                     if answer.status == 200 {
                         return answer;

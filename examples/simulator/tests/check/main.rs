@@ -2,6 +2,8 @@
 
 mod faults;
 mod receiver;
+#[path = "../shop/mod.rs"]
+mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use wechat_events::cipher::{self, EncodingAesKey};
 use wechat_events::{Endpoint, Received, Response, Webhook, parse_event};
 
+use crate::shop::Shop;
+
 pub const TOKEN: &str = "QDG6eK";
 pub const APP_ID: &str = "wx5823bf96d3bd56c7";
 pub const AES_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
@@ -77,7 +79,7 @@ pub struct Stand {
     pub plain: Webhook,
     /// The same without any memory.
     pub endpoint: Endpoint,
-    pub shop: shop::Shop,
+    pub shop: Shop,
     /// What a fault keeps.
     pub kept: Mutex<HashMap<String, String>>,
     pub count: AtomicUsize,
@@ -108,13 +110,13 @@ pub fn endpoint(mode: Mode) -> Endpoint {
 
 impl Stand {
     fn new(mode: Mode) -> Stand {
-        let webhook = |mode| Webhook::new(endpoint(mode), shop::Shop::default());
+        let webhook = |mode| Webhook::new(endpoint(mode), Shop::default());
         Stand {
             mode,
             webhook: webhook(mode),
             plain: webhook(Mode::Plain),
             endpoint: endpoint(mode),
-            shop: shop::Shop::default(),
+            shop: Shop::default(),
             kept: Mutex::default(),
             count: AtomicUsize::new(0),
             gate: tokio::sync::Mutex::default(),

@@ -59,6 +59,13 @@ pub fn half_sent(address: &str, query: &str, body: &[u8]) -> TcpStream {
     stream
 }
 
+/// A request whose head does not end.
+pub fn half_a_head(address: &str) -> TcpStream {
+    let mut stream = connect(address);
+    write!(stream, "POST /wechat HTTP/1.1\r\nHost: {address}\r\n").unwrap();
+    stream
+}
+
 #[derive(Debug)]
 pub struct Answered {
     pub status: u16,

@@ -13,14 +13,13 @@ use crate::lambda::StandIn;
 /// Longer than any server takes to start.
 const STARTED: Duration = Duration::from_secs(20);
 
-/// The account, as `shop::endpoint` and `wechat-simulator` read it from the environment.
-pub fn account(mode: &str) -> [(&str, &str); 4] {
-    [
-        ("WECHAT_TOKEN", "AAAAA"),
-        ("WECHAT_APP_ID", "wx5823bf96d3bd56c7"),
-        ("WECHAT_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
-        ("WECHAT_MODE", mode),
-    ]
+/// The account, as the examples and `wechat-simulator` read it from the environment.
+pub fn account(mode: &str) -> Vec<(&str, &str)> {
+    let sealed =
+        [("WECHAT_APP_ID", "wx5823bf96d3bd56c7"), ("WECHAT_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C")];
+    let mut account = vec![("WECHAT_TOKEN", "AAAAA"), ("WECHAT_MODE", mode)];
+    account.extend(sealed.iter().filter(|_| mode != "plain"));
+    account
 }
 
 pub struct Server {
@@ -36,20 +35,24 @@ pub struct Server {
 impl Server {
     /// On a port that is free, when it says which.
     pub fn start(binary: &Path, mode: &str) -> Server {
-        let said = Arc::default();
         let mut command = Command::new(binary);
-        command.arg("127.0.0.1:0").envs(account(mode)).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        command.arg("127.0.0.1:0").envs(account(mode));
+        Server::spawn(command, "/wechat waits for WeChat")
+    }
+
+    /// Once it has said its address, with this behind it.
+    pub fn spawn(mut command: Command, waits: &str) -> Server {
+        let said = Arc::default();
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         collect(process.stderr.take().unwrap(), &said);
         collect(process.stdout.take().unwrap(), &said);
         let begun = Instant::now();
         let mut server = Server { address: String::new(), processes: vec![process], said, stand_in: None };
         while server.address.is_empty() {
             let said = server.said.lock().unwrap().clone();
-            assert!(begun.elapsed() < STARTED, "{}: no address after {STARTED:?}\n{said}", binary.display());
+            assert!(begun.elapsed() < STARTED, "{command:?}: no address after {STARTED:?}\n{said}");
             let mut lines = said.lines().filter_map(|line| line.strip_prefix("http://"));
-            server.address =
-                lines.find_map(|line| line.strip_suffix("/wechat waits for WeChat")).unwrap_or_default().to_owned();
+            server.address = lines.find_map(|line| line.strip_suffix(waits)).unwrap_or_default().to_owned();
             thread::sleep(Duration::from_millis(10));
         }
         server

@@ -1,8 +1,8 @@
 //! A shop's Official Account behind a small HTTP server, and WeChat played against it over real sockets.
 //!
 //! ```text
-//! cargo run --example quickstart                                         prints each push and its answer
-//! cargo run --example quickstart -- --listen 127.0.0.1:8080 --token T    goes on serving: for WeChat, or for curl
+//! cargo run -p quickstart                                         prints each push and its answer
+//! cargo run -p quickstart -- --listen 127.0.0.1:8080 --token T    goes on serving: for WeChat, or for curl
 //! ```
 //!
 //! This crate and std, nothing else. From top to bottom: the shop, handling a push once, the server, WeChat's part.
@@ -199,7 +199,7 @@ const TOKEN: &str = "AAAAA";
 const QUERY: &str = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
 
 macro_rules! pushes {
-    ($($name:literal)*) => { [$(include_str!(concat!("../tests/pushes/", $name, ".xml"))),*] };
+    ($($name:literal)*) => { [$(include_str!(concat!("../pushes/", $name, ".xml"))),*] };
 }
 const FIRST: [&str; 6] = pushes!["subscribe.first_seed" "subscribe.first_seed_qr_code" "scan.first_seed"
     "location.first_seed" "click.first_seed" "view.first_seed"];
@@ -271,7 +271,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{address} waits for WeChat.");
     if token == TOKEN {
         println!("The token is {TOKEN}. To be WeChat:\n  curl 'http://{address}/?{QUERY}&echostr=hello'");
-        println!("  curl 'http://{address}/?{QUERY}' --data-binary @tests/pushes/click.xml");
+        let push = concat!(env!("CARGO_MANIFEST_DIR"), "/pushes/click.first_seed.xml");
+        println!("  curl 'http://{address}/?{QUERY}' --data-binary @{push}");
     }
     notes.iter().for_each(|note| println!("{note}"));
     Ok(())
