@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::delivery::Delivery;
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::{Shared, within};
 use super::task::{Account, Typed};
 use crate::endpoint::{Endpoint, Received, Report, Response};
 use crate::handler::AsyncHandler;
@@ -171,16 +169,15 @@ impl Webhook {
     /// # Panics
     /// Outside of a tokio runtime with its timers enabled, unless the builder was given [one](crate::WebhooksBuilder::runtime).
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
-        let shared = self.0.shared();
-        within(shared.settings.runtime.as_ref(), self.answer(method, query, body, shared.settings.wall())).await
-    }
-
-    async fn answer(&self, method: &str, query: &str, body: &[u8], wall: i64) -> Response {
-        let endpoint = self.0.endpoint();
+        let (endpoint, settings) = (self.0.endpoint(), &self.0.shared().settings);
+        let wall = settings.wall();
         match endpoint.receive_here(method, query, body, wall) {
             Ok(Received::Push(push)) => {
-                let delivery = Delivery::new(&self.0, &push, wall);
-                delivery.span().instrument(delivery.respond()).await
+                let mut delivery = Delivery::new(&self.0, &push, wall);
+                let span = delivery.span();
+                let mut response = pin!(delivery.respond());
+                let runtime = settings.runtime.as_ref();
+                poll_fn(|context| within(runtime, || span.in_scope(|| response.as_mut().poll(context)))).await
             }
             Ok(Received::Answer(answer)) => answer,
             Err(error) => {
@@ -207,19 +204,8 @@ impl Webhook {
     /// # }).unwrap();
     /// ```
     pub async fn shutdown(&self, grace: Duration) {
-        let shared = self.0.shared();
-        within(shared.settings.runtime.as_ref(), shared.shutdown(grace)).await;
+        self.0.shared().shutdown(grace).await;
     }
-}
-
-/// A future whose timers and tasks are another runtime's.
-pub(super) async fn within<F: Future>(runtime: Option<&Handle>, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        let _entered = runtime.map(Handle::enter);
-        future.as_mut().poll(context)
-    })
-    .await
 }
 
 impl fmt::Debug for Webhook {

@@ -54,15 +54,13 @@ impl<'w> Delivery<'w> {
         self.span.clone()
     }
 
-    pub(super) async fn respond(mut self) -> Response {
+    pub(super) async fn respond(&mut self) -> Response {
         self.watch.claim(self.shared).await;
-        if self.watch.is_waiting() {
-            // Elsewhere: most deliveries never wait, and a server carries no room for it around with every request.
-            if let Some(response) = Box::pin(self.wait()).await {
-                return response;
-            }
-        } else {
-            self.watch.follow(self.shared).await;
+        // Boxed: most deliveries never wait, and a server carries no room for it around with every request.
+        if self.watch.has_to_wait()
+            && let Some(response) = Box::pin(self.wait()).await
+        {
+            return response;
         }
         match mem::replace(&mut self.watch.found, Found::Nothing) {
             Found::Done { answer, carrier } => self.carry(answer, carrier).await,
