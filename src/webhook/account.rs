@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::delivery::Delivery;
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::{Shared, within};
 use super::task::{Account, Typed};
 use crate::endpoint::{Endpoint, Received, Response};
 use crate::handler::AsyncHandler;
@@ -171,7 +169,19 @@ impl Webhook {
     /// # Panics
     /// Outside of a tokio runtime with its timers enabled, unless the builder was given [one](crate::WebhooksBuilder::runtime).
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
-        within(self.runtime(), self.answer(method, query, body, self.0.shared().settings.wall())).await
+        let (endpoint, settings) = (self.0.endpoint(), &self.0.shared().settings);
+        let wall = settings.wall();
+        match endpoint.receive_here(method, query, body, wall) {
+            Ok(Received::Push(push)) => {
+                let mut delivery = Delivery::new(&self.0, &push, wall);
+                let span = delivery.span();
+                let mut response = pin!(delivery.respond());
+                let runtime = settings.runtime.as_ref();
+                poll_fn(|context| within(runtime, || span.in_scope(|| response.as_mut().poll(context)))).await
+            }
+            Ok(Received::Answer(answer)) => answer,
+            Err(error) => endpoint.refuse(&error),
+        }
     }
 
     #[cfg(feature = "http")]
@@ -179,20 +189,9 @@ impl Webhook {
         self.0.endpoint()
     }
 
-    pub(super) fn runtime(&self) -> Option<&Handle> {
+    #[cfg(feature = "http")]
+    pub(super) fn runtime(&self) -> Option<&tokio::runtime::Handle> {
         self.0.shared().settings.runtime.as_ref()
-    }
-
-    async fn answer(&self, method: &str, query: &str, body: &[u8], wall: i64) -> Response {
-        let endpoint = self.0.endpoint();
-        match endpoint.receive_here(method, query, body, wall) {
-            Ok(Received::Push(push)) => {
-                let delivery = Delivery::new(&self.0, &push, wall);
-                delivery.span().instrument(delivery.respond()).await
-            }
-            Ok(Received::Answer(answer)) => answer,
-            Err(error) => endpoint.refuse(&error),
-        }
     }
 
     /// [`Webhooks::shutdown`](crate::Webhooks::shutdown), for a service with one account: it ends all that share its
@@ -212,18 +211,8 @@ impl Webhook {
     /// # }).unwrap();
     /// ```
     pub async fn shutdown(&self, grace: Duration) {
-        within(self.runtime(), self.0.shared().shutdown(grace)).await;
+        self.0.shared().shutdown(grace).await;
     }
-}
-
-/// A future whose timers and tasks are another runtime's.
-pub(super) async fn within<F: Future>(runtime: Option<&Handle>, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        let _entered = runtime.map(Handle::enter);
-        future.as_mut().poll(context)
-    })
-    .await
 }
 
 impl fmt::Debug for Webhook {

@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use memchr::memmem;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -14,7 +15,9 @@ use super::task::Account;
 use super::watch::{Found, Watch, tell_not_run};
 use crate::dedup::DedupKey;
 use crate::endpoint::{Push, Report, Response};
+use crate::event::Event;
 use crate::failure::Cause;
+use crate::reply::Reply;
 use crate::store::Carrier;
 
 pub(super) struct Delivery<'w> {
@@ -43,7 +46,7 @@ struct Facts {
 impl<'w> Delivery<'w> {
     pub(super) fn new(account: &'w Arc<dyn Account>, push: &'w Push<'w>, wall: i64) -> Delivery<'w> {
         let shared = &**account.shared();
-        let (key, came) = (DedupKey::of_body(push.body()), shared.now());
+        let (key, came) = (key_of(push), shared.now());
         let watch = Watch::new(Arc::clone(account), key, Arc::from(push.body()), came, wall);
         let span = Span::open(key, || push.event().ok());
         Delivery { account, shared, push, came, wall, watch, facts: None, held: None, span }
@@ -54,15 +57,13 @@ impl<'w> Delivery<'w> {
         self.span.clone()
     }
 
-    pub(super) async fn respond(mut self) -> Response {
+    pub(super) async fn respond(&mut self) -> Response {
         self.watch.claim(self.shared).await;
-        if self.watch.is_waiting() {
-            // Elsewhere: most deliveries never wait, and a server carries no room for it around with every request.
-            if let Some(response) = Box::pin(self.wait()).await {
-                return response;
-            }
-        } else {
-            self.watch.follow(self.shared).await;
+        // Boxed: most deliveries never wait, and a server carries no room for it around with every request.
+        if self.watch.has_to_wait()
+            && let Some(response) = Box::pin(self.wait()).await
+        {
+            return response;
         }
         match mem::replace(&mut self.watch.found, Found::Nothing) {
             Found::Done { answer, carrier } => self.carry(answer, carrier).await,
@@ -119,14 +120,21 @@ impl<'w> Delivery<'w> {
         let response = match self.facts().schedule.meanwhile {
             Meanwhile::Success => None,
             Meanwhile::Interim => self.interim(),
+            Meanwhile::Code => self.written(|_| Some(Reply::code(-1, "not yet"))),
         };
         self.end(End::Acknowledged, response.unwrap_or_else(Response::success))
     }
 
     fn interim(&self) -> Option<Response> {
-        self.shared.settings.interim.as_ref()?;
+        let settings = &self.shared.settings;
+        settings.interim.as_ref()?;
+        self.written(|event| settings.interim(event))
+    }
+
+    /// The answer with a reply that is not the handler's.
+    fn written(&self, reply: impl FnOnce(&Event<'_>) -> Option<Reply>) -> Option<Response> {
         let event = self.push.event().ok()?;
-        let reply = self.shared.settings.interim(&event)?;
+        let reply = reply(&event)?;
         let now = self.shared.settings.wall();
         let written = reply.write(&event, now);
         if let Some(refused) = &written.refused {
@@ -165,6 +173,11 @@ impl<'w> Delivery<'w> {
     async fn failed(&mut self) -> Response {
         if self.shared.is_closing() {
             return self.end(End::Closing, Response::status(503));
+        }
+        // WeChat is told, whatever the settings: silence would cost the buyer three seconds.
+        if self.facts().schedule.meanwhile == Meanwhile::Code {
+            let response = self.written(|_| Some(Reply::code(-1, "not handled")));
+            return self.end(End::Failed, response.unwrap_or_else(Response::success));
         }
         let is_last = self.is_last();
         match self.shared.settings.on_error {
@@ -242,6 +255,16 @@ impl<'w> Delivery<'w> {
         let number = self.number();
         self.span.close(number, end, left);
     }
+}
+
+/// What all deliveries of the push have in common.
+///
+/// That of its bytes, but for payments, which count their deliveries within: only a push that may be one is read for it.
+fn key_of(push: &Push<'_>) -> DedupKey {
+    let body = push.body();
+    let may_be_payment = ["xpay_", "minigame_"].iter().any(|name| memmem::find(body, name.as_bytes()).is_some());
+    let event = if may_be_payment { push.event().ok() } else { None };
+    event.map_or_else(|| DedupKey::of_body(body), |event| event.dedup_key())
 }
 
 impl Drop for Delivery<'_> {

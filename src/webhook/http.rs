@@ -12,7 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::account::{Webhook, within};
+use super::account::Webhook;
+use super::shared::within;
 use crate::error::RequestError;
 
 /// For how long WeChat waits for an answer, and so whoever sends a body.
@@ -62,7 +63,9 @@ impl Webhook {
     pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
         let endpoint = self.endpoint();
-        let response = match within(self.runtime(), read(body, endpoint.max_bytes())).await {
+        let mut body = pin!(read(body, endpoint.max_bytes()));
+        let body = poll_fn(|context| within(self.runtime(), || body.as_mut().poll(context))).await;
+        let response = match body {
             Ok(body) => self.call(head.method.as_str(), head.uri.query().unwrap_or_default(), &body).await,
             Err(error) => endpoint.refuse(&error),
         };

@@ -13,7 +13,10 @@ pub(super) struct Run {
     /// When the push was first seen, in milliseconds on the webhook's clock.
     pub(super) first_seen: u64,
     state: Mutex<State>,
-    changed: Notify,
+    /// Tells the deliveries that it has ended.
+    has_ended: Notify,
+    /// Tells its task what becomes of the deliveries.
+    has_heard: Notify,
 }
 
 #[derive(Default)]
@@ -42,20 +45,25 @@ impl Run {
     /// `now` is when it was claimed.
     pub(super) fn new(claim: Claim, body: Arc<[u8]>, now: u64) -> Run {
         let first_seen = now.saturating_sub(claim.age);
-        Run { claim, body, first_seen, state: Mutex::default(), changed: Notify::new() }
+        let (has_ended, has_heard) = (Notify::new(), Notify::new());
+        Run { claim, body, first_seen, state: Mutex::default(), has_ended, has_heard }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn end(&self, ended: Ended) {
+    pub(super) fn note_end(&self, ended: Ended) {
         self.state().ended = Some(ended);
-        self.changed.notify_waiters();
+        self.has_ended.notify_waiters();
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.state().ended.is_some()
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.state().ended.clone()
+    }
+
+    pub(super) async fn end(&self) -> Ended {
+        self.until(&self.has_ended, |state| state.ended.clone()).await
     }
 
     /// A delivery is about to take the reply along.
@@ -72,7 +80,7 @@ impl Run {
     /// A delivery was answered: no reply has to wait for another one.
     pub(super) fn note_answer(&self) {
         self.state().answered = true;
-        self.changed.notify_waiters();
+        self.has_heard.notify_one();
     }
 
     pub(super) fn was_answered(&self) -> bool {
@@ -81,19 +89,20 @@ impl Run {
 
     /// Waits until a delivery was answered.
     pub(super) async fn answered(&self) {
-        self.until(|state| state.answered.then_some(())).await;
+        self.until(&self.has_heard, |state| state.answered.then_some(())).await;
     }
 
     /// Waits until a delivery was answered, or none is left that could be; says which.
     pub(super) async fn answered_or_alone(&self) -> bool {
-        self.until(|state| (state.answered || state.listeners == 0).then_some(state.answered)).await
+        let look = |state: &State| (state.answered || state.listeners == 0).then_some(state.answered);
+        self.until(&self.has_heard, look).await
     }
 
-    async fn until<T>(&self, look: impl Fn(&mut State) -> Option<T>) -> T {
+    async fn until<T>(&self, changed: &Notify, look: impl Fn(&State) -> Option<T>) -> T {
         loop {
             // From here on no change is missed.
-            let changed = self.changed.notified();
-            if let Some(found) = look(&mut self.state()) {
+            let changed = changed.notified();
+            if let Some(found) = look(&self.state()) {
                 return found;
             }
             changed.await;
@@ -119,15 +128,11 @@ impl Listener {
         drop(state);
         free.then(|| Listener(run))
     }
-
-    pub(super) async fn ended(&self) -> Ended {
-        self.0.until(|state| state.ended.clone()).await
-    }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         self.0.state().listeners -= 1;
-        self.0.changed.notify_waiters();
+        self.0.has_heard.notify_one();
     }
 }

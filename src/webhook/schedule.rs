@@ -1,6 +1,6 @@
 //! When WeChat delivers a push, and how long it waits for an answer: a row for each way it does so.
 
-use crate::event::Event;
+use crate::event::{Event, Takes};
 
 /// How WeChat delivers a push, and what can be done about it. Times in milliseconds.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ pub(super) struct Schedule {
     pub(super) hold: bool,
     /// What it is answered with whose reply is not ready.
     pub(super) meanwhile: Meanwhile,
+    /// Whether a reply that no delivery has carried is owed: to the user, who has to get it another way. An answer to
+    /// WeChat itself waits for the next delivery.
+    pub(super) owed: bool,
 }
 
 /// What stands in for a reply that is not ready.
@@ -24,6 +27,8 @@ pub(super) enum Meanwhile {
     Success,
     /// The interim reply of the settings, if they have one.
     Interim,
+    /// A code other than 0, which WeChat takes for «push it again».
+    Code,
 }
 
 /// Seen in a log: at 0, 5.07 and 10.08 s.
@@ -34,15 +39,31 @@ const WITH_REPLY: Schedule = Schedule {
     acknowledge_after: 4_500,
     hold: true,
     meanwhile: Meanwhile::Interim,
+    owed: true,
 };
 
 /// The same; but the follower sees nothing of the answer, so that there is nothing to hold it for.
 const WITHOUT_REPLY: Schedule = Schedule { hold: false, meanwhile: Meanwhile::Success, ..WITH_REPLY };
 
+/// A payment: after 2, 4, 8 … s, at most 15 times; over 3 s is a time-out. What failed is said at once.
+const WITH_CODE: Schedule = Schedule {
+    deadline: 3_000,
+    deliveries: 15,
+    every: 2_000,
+    acknowledge_after: 2_500,
+    hold: false,
+    meanwhile: Meanwhile::Code,
+    owed: false,
+};
+
 impl Schedule {
     /// `None`: what is no push comes like one that takes no reply.
     pub(super) fn of(event: Option<&Event<'_>>) -> &'static Schedule {
-        if event.is_some_and(Event::takes_reply) { &WITH_REPLY } else { &WITHOUT_REPLY }
+        match event.map(Event::takes) {
+            Some(Takes::Reply) => &WITH_REPLY,
+            Some(Takes::Code | Takes::IosRefund) => &WITH_CODE,
+            Some(Takes::Success) | None => &WITHOUT_REPLY,
+        }
     }
 
     /// A second after WeChat must have hung up, for when it is a proxy that holds the connection.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,27 +27,21 @@ pub(super) struct Shared {
     pub(super) held: Semaphore,
     /// [`START`], which is [`ZERO`].
     start: Instant,
-    alive: Mutex<Alive>,
+    /// The runs of which somebody may still learn something. One push has one at most.
+    runs: Mutex<HashMap<DedupKey, Arc<Run>>>,
+    /// How many handlers run.
+    handlers: AtomicUsize,
+    /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
+    /// being told.
+    tasks: AtomicUsize,
+    /// No new pushes.
+    closing: AtomicBool,
     /// Tells a shutdown that something has ended.
     fewer: Notify,
     /// True when there is no more time.
     stop: watch::Sender<bool>,
     /// Of the thread with the timers, if there is one: it ends with this.
     _timers: Option<oneshot::Sender<()>>,
-}
-
-/// What lives in this process.
-#[derive(Default)]
-struct Alive {
-    /// The runs of which somebody may still learn something. One push has one at most.
-    runs: HashMap<DedupKey, Arc<Run>>,
-    /// How many handlers run.
-    handlers: usize,
-    /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
-    /// being told.
-    tasks: usize,
-    /// No new pushes.
-    closing: bool,
 }
 
 /// Why a run may not begin.
@@ -69,7 +65,10 @@ impl Shared {
             held: Semaphore::new(settings.max_held.min(Semaphore::MAX_PERMITS)),
             settings,
             start: *START,
-            alive: Mutex::default(),
+            runs: Mutex::default(),
+            handlers: AtomicUsize::new(0),
+            tasks: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
             fewer: Notify::new(),
             stop: watch::Sender::new(false),
             _timers: timers,
@@ -91,58 +90,61 @@ impl Shared {
         moment.checked_sub(before).unwrap_or(moment)
     }
 
-    fn alive(&self) -> MutexGuard<'_, Alive> {
-        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    fn runs(&self) -> MutexGuard<'_, HashMap<DedupKey, Arc<Run>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.alive().closing
+        self.closing.load(Ordering::SeqCst)
     }
 
     /// The run of a push, if this process has one: then nobody else is asked.
     pub(super) fn run_of(&self, key: DedupKey) -> Option<Arc<Run>> {
-        self.alive().runs.get(&key).cloned()
+        self.runs().get(&key).cloned()
     }
 
     /// Lets a run begin: its task calls [`handler_ended`](Self::handler_ended), [`forget`](Self::forget) and
     /// [`task_ended`](Self::task_ended).
     pub(super) fn begin(&self, run: &Arc<Run>) -> Result<(), NotNow> {
-        let alive = &mut *self.alive();
-        match alive.runs.entry(run.claim.key) {
+        match self.runs().entry(run.claim.key) {
             Entry::Occupied(entry) => return Err(NotNow::Runs(Arc::clone(entry.get()))),
-            _ if alive.closing => return Err(NotNow::Closing),
-            _ if alive.handlers >= self.settings.max_running => return Err(NotNow::Busy),
-            Entry::Vacant(entry) => entry.insert(Arc::clone(run)),
-        };
-        alive.handlers += 1;
-        alive.tasks += 1;
+            _ if self.is_closing() => return Err(NotNow::Closing),
+            _ if self.handlers.load(Ordering::SeqCst) >= self.settings.max_running => return Err(NotNow::Busy),
+            Entry::Vacant(entry) => {
+                // Handlers begin under the lock alone.
+                self.handlers.fetch_add(1, Ordering::SeqCst);
+                self.tasks.fetch_add(1, Ordering::SeqCst);
+                entry.insert(Arc::clone(run));
+            }
+        }
         Ok(())
     }
 
     pub(super) fn handler_ended(&self) {
-        self.end(|alive| alive.handlers -= 1);
+        self.end(&self.handlers);
     }
 
     pub(super) fn forget(&self, run: &Run) {
-        self.alive().runs.remove(&run.claim.key);
+        self.runs().remove(&run.claim.key);
     }
 
     pub(super) fn task_ended(&self) {
-        self.end(|alive| alive.tasks -= 1);
+        self.end(&self.tasks);
     }
 
     /// Lets a task begin that is no run, unless there are too many already.
     pub(super) fn begin_task(&self) -> bool {
-        let alive = &mut *self.alive();
-        let free = alive.tasks < self.settings.max_running.saturating_mul(2).max(16);
-        alive.tasks += usize::from(free);
+        let most = self.settings.max_running.saturating_mul(2).max(16);
+        let free = self.tasks.fetch_add(1, Ordering::SeqCst) < most;
+        if !free {
+            self.task_ended();
+        }
         free
     }
 
-    fn end(&self, end: impl FnOnce(&mut Alive)) {
-        let mut alive = self.alive();
-        end(&mut alive);
-        if alive.closing {
+    fn end(&self, count: &AtomicUsize) {
+        count.fetch_sub(1, Ordering::SeqCst);
+        if self.is_closing() {
             self.fewer.notify_waiters();
         }
     }
@@ -162,22 +164,37 @@ impl Shared {
 
     /// Takes no new push, and waits for what runs.
     pub(super) async fn shutdown(&self, grace: Duration) {
-        self.alive().closing = true;
-        let begun = Instant::now();
-        // Both ways out of a wait lead on.
-        let _ = timeout(grace, self.until(|alive| alive.handlers == 0)).await;
-        self.stop.send_replace(true);
-        let left = grace.saturating_sub(begun.elapsed()).saturating_add(WIND_UP);
-        let _ = timeout(left, self.until(|alive| alive.tasks == 0)).await;
+        let mut ends = pin!(self.ends(grace));
+        poll_fn(|context| within(self.settings.runtime.as_ref(), || ends.as_mut().poll(context))).await;
     }
 
-    async fn until(&self, come: impl Fn(&Alive) -> bool) {
+    async fn ends(&self, grace: Duration) {
+        // Under the lock: either a run that begins sees it, or it sees the run.
+        let runs = self.runs();
+        self.closing.store(true, Ordering::SeqCst);
+        drop(runs);
+        let begun = Instant::now();
+        // Both ways out of a wait lead on.
+        let _ = timeout(grace, self.until(&self.handlers)).await;
+        self.stop.send_replace(true);
+        let left = grace.saturating_sub(begun.elapsed()).saturating_add(WIND_UP);
+        let _ = timeout(left, self.until(&self.tasks)).await;
+    }
+
+    /// Waits until there are none.
+    async fn until(&self, count: &AtomicUsize) {
         loop {
             let fewer = self.fewer.notified();
-            if come(&self.alive()) {
+            if count.load(Ordering::SeqCst) == 0 {
                 return;
             }
             fewer.await;
         }
     }
+}
+
+/// Does something whose timers and tasks are to be another runtime's.
+pub(super) fn within<T>(runtime: Option<&Handle>, work: impl FnOnce() -> T) -> T {
+    let _entered = runtime.map(Handle::enter);
+    work()
 }

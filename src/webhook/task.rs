@@ -100,12 +100,8 @@ impl<H: AsyncHandler> Typed<H> {
         let has_waited = AtomicBool::new(false);
         let end = async {
             has_waited.store(true, Ordering::Relaxed);
-            select! {
-                biased;
-                () = shared.stopped() => Cause::Cancelled,
-                cause = self.too_long() => cause,
-                cause = renew(shared, run.claim) => cause,
-            }
+            // Boxed, as all that few runs come to: the others have no room for it.
+            Box::pin(self.interrupted(run.claim)).await
         };
         let handled = guarded_until(event.dispatch_async(handler), end).await;
         let has_waited = has_waited.into_inner();
@@ -125,8 +121,8 @@ impl<H: AsyncHandler> Typed<H> {
             endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
         }
         let answer = written.body.into_bytes();
-        // The follower does not see `success`.
-        let is_reply = !matches!(&*answer, b"" | b"success");
+        // The user does not see `success`, nor what payments are answered.
+        let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
         let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have kept its thread, and so the delivery, until WeChat had hung up.
@@ -163,16 +159,8 @@ impl<H: AsyncHandler> Typed<H> {
             }
             (Ok(()), None) => {
                 owner.duty = Duty::Carry(reply.clone());
-                run.end(Ended::Done { answer, carrier });
-                let hurried = async {
-                    shared.stopped().await;
-                    sleep(MOMENT).await;
-                };
-                select! {
-                    () = run.answered() => {}
-                    () = sleep_until(shared.instant(late_at)) => {}
-                    () = hurried => {}
-                }
+                run.note_end(Ended::Done { answer, carrier });
+                Box::pin(self.answered(run, late_at)).await;
                 let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
                 owner.forget();
                 if is_late {
@@ -185,10 +173,33 @@ impl<H: AsyncHandler> Typed<H> {
         owner.duty = Duty::Nothing;
     }
 
+    /// Renews the claim of a handler that works, until that has to end.
+    async fn interrupted(&self, claim: Claim) -> Cause {
+        select! {
+            biased;
+            () = self.shared.stopped() => Cause::Cancelled,
+            cause = self.too_long() => cause,
+            cause = renew(&self.shared, claim) => cause,
+        }
+    }
+
+    /// Waits until a delivery was answered, or there is no time any more to be.
+    async fn answered(&self, run: &Run, late_at: u64) {
+        let hurried = async {
+            self.shared.stopped().await;
+            sleep(MOMENT).await;
+        };
+        select! {
+            () = run.answered() => {}
+            () = sleep_until(self.shared.instant(late_at)) => {}
+            () = hurried => {}
+        }
+    }
+
     async fn fail(&self, owner: &mut Owner<'_>, event: Option<&Event<'_>>, cause: Cause) {
         let failure = owner.failure(cause);
         owner.duty = Duty::TellFailed(failure.clone());
-        self.tell_failed(&failure, event).await;
+        Box::pin(self.tell_failed(&failure, event)).await;
         owner.duty = Duty::Nothing;
     }
 
@@ -202,7 +213,8 @@ impl<H: AsyncHandler> Typed<H> {
 
     async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: Reply) {
         owner.duty = Duty::TellLate(reply.clone());
-        let told = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long()).await;
+        let telling = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long());
+        let told = Box::pin(telling).await;
         owner.duty = Duty::Nothing;
         if let Err(error) = flattened(told) {
             self.endpoint.report(&Report::Late { event, reply: &reply });
@@ -309,7 +321,7 @@ impl Owner<'_> {
     fn end(&mut self, ended: Ended) {
         self.duty = Duty::Nothing;
         self.forget();
-        self.run.end(ended);
+        self.run.note_end(ended);
     }
 
     fn failure(&self, cause: Cause) -> Failure {
@@ -327,7 +339,9 @@ impl Drop for Owner<'_> {
             }
         };
         let failed = |failure: Failure| report_failure(self.endpoint, &failure, None);
-        match mem::replace(&mut self.duty, Duty::Nothing) {
+        let duty = mem::replace(&mut self.duty, Duty::Nothing);
+        let has_ended = !matches!(duty, Duty::Run);
+        match duty {
             Duty::Nothing => {}
             Duty::TellLate(reply) => late(reply),
             Duty::TellFailed(failure) => failed(failure),
@@ -351,8 +365,8 @@ impl Drop for Owner<'_> {
         }
         self.forget();
         self.handled();
-        if !run.has_ended() {
-            run.end(Ended::Failed);
+        if !has_ended {
+            run.note_end(Ended::Failed);
         }
         shared.task_ended();
     }

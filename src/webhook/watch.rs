@@ -86,12 +86,16 @@ impl Watch {
         }
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
-        match self.found {
-            Found::RunsHere { .. } => self.listener.as_ref().is_some_and(|listener| !listener.0.has_ended()),
-            Found::RunsElsewhere { .. } => true,
-            _ => false,
+    /// Whether nothing has come of the push yet.
+    pub(super) fn has_to_wait(&mut self) -> bool {
+        if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &self.listener) {
+            match listener.0.ended() {
+                Some(Ended::Done { answer, carrier }) => self.found = Found::Done { answer, carrier },
+                Some(Ended::Failed) => self.found = Found::Failed,
+                Some(Ended::Superseded) | None => {}
+            }
         }
+        matches!(self.found, Found::RunsHere { .. } | Found::RunsElsewhere { .. })
     }
 
     /// Seconds since 1970: now, or as the request came if it has not waited.
@@ -165,10 +169,10 @@ impl Watch {
     /// Waits until something has come of the push. May be dropped and called again.
     pub(super) async fn follow(&mut self, shared: &Shared) {
         let mut lapsed = false;
+        self.has_waited = true;
         loop {
-            self.has_waited |= self.is_waiting();
             match (&self.found, &self.listener) {
-                (Found::RunsHere { own }, Some(listener)) => match listener.ended().await {
+                (Found::RunsHere { own }, Some(listener)) => match listener.0.end().await {
                     Ended::Done { answer, carrier } => {
                         self.found = Found::Done { answer, carrier };
                         return;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 #[cfg(feature = "threads")]
 use tokio::sync::oneshot;
 
-use super::account::{Webhook, within};
+use super::account::Webhook;
 use super::settings::{OnError, Policy, Settings};
 use super::shared::Shared;
 use crate::endpoint::Endpoint;
@@ -73,7 +73,7 @@ impl Webhooks {
     /// # });
     /// ```
     pub async fn shutdown(&self, grace: Duration) {
-        within(self.0.settings.runtime.as_ref(), self.0.shutdown(grace)).await;
+        self.0.shutdown(grace).await;
     }
 }
 

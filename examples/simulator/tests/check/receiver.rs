@@ -191,7 +191,7 @@ impl Asked {
     pub fn field(&self, name: &str) -> String {
         let message = self.message();
         let event = parse_event(&message).ok();
-        event.and_then(|event| event.field(name).map(|text| text.into_owned())).unwrap_or_default()
+        event.and_then(|event| event.field(name).map(String::from)).unwrap_or_default()
     }
 
     /// A reply of text to this push, as it would be written by somebody who does not know better.
