@@ -23,6 +23,8 @@ mod readme;
 mod redis;
 #[cfg(feature = "redis")]
 mod redis_server;
+#[cfg(feature = "redis")]
+mod redis_way;
 mod replies;
 mod repository;
 #[cfg(feature = "aes")]

@@ -755,7 +755,7 @@ fn without_its_redis_a_push_is_handled_or_refused_as_the_store_is_told() {
             let log = Log::new();
             let script = Script { does: &[Answers(0)], runs: AtomicUsize::new(0), log: log.clone() };
             // Nobody listens there, and no other test's server will.
-            let redis = Redis::builder("redis://127.0.0.1:1/", "").on_status(|_| {});
+            let redis = Redis::builder("").on_status(|_| {});
             let redis = when_down.into_iter().fold(redis, |redis, when_down| redis.when_down(when_down));
             let causes = Arc::new(Mutex::new(Vec::new()));
             let failed = Arc::clone(&causes);
@@ -763,7 +763,7 @@ fn without_its_redis_a_push_is_handled_or_refused_as_the_store_is_told() {
                 .on_failure(move |failure| {
                     failed.lock().unwrap().push(format!("run {}: {:?}", failure.run, failure.cause));
                 })
-                .store(redis.connect().unwrap())
+                .store(redis.connect("redis://127.0.0.1:1/").unwrap())
                 .build();
             let response = call(&webhook, &push("text")).await;
             assert_eq!(response.status, status, "{when_down:?}");
