@@ -7,7 +7,7 @@
 //!
 //! A text message «3500 hello» is answered after 3,500 milliseconds, whichever machines its deliveries reach and
 //! whichever of them dies meanwhile. What happens is printed, one line each, with the time in milliseconds since 1970.
-//! From top to bottom: the account, the machine, HTTP. `tests/cluster.rs` runs two and three of these and kills them.
+//! From top to bottom: the account, the machine, HTTP. `tests/cluster` runs two and three of these and does its worst to them.
 
 use std::error::Error;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufR
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use wechat_events::event::Text;
-use wechat_events::store::Redis;
+use wechat_events::store::{Redis, RedisBuilder};
 use wechat_events::{AsyncHandler, Endpoint, Event, Failure, HandlerResult, Kind, Reply, Response, Webhook, Webhooks};
 
 /// The account's own code: it takes its time.
@@ -53,11 +53,14 @@ fn print(what: &str, of: &str) {
     println!("{} {what} {of}", now.as_millis());
 }
 
+/// What all machines share, to be connected.
+pub fn store() -> RedisBuilder {
+    Redis::builder("cluster-example:").on_status(|status| print("status", &status.to_string()))
+}
+
 /// Listens until the process dies.
-pub async fn machine(address: SocketAddr, redis: &str, token: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let redis = Redis::builder(redis, "cluster-example:").on_status(|status| print("status", &status.to_string()));
-    let webhooks = Webhooks::builder().store(redis.connect()?).build();
-    let webhook = webhooks.account(Endpoint::plain(token)?, Slow);
+pub async fn machine(address: SocketAddr, store: Redis, token: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let webhook = Webhooks::builder().store(store).build().account(Endpoint::plain(token)?, Slow);
     let listener = TcpListener::bind(address).await?;
     print("listening", &address.to_string());
     loop {
@@ -125,5 +128,5 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let [address, redis, token] = &arguments[..] else {
         return Err("usage: cluster ADDRESS REDIS-URL TOKEN".into());
     };
-    machine(address.parse()?, redis, token).await
+    machine(address.parse()?, store().connect(redis)?, token).await
 }

@@ -31,6 +31,8 @@ mod readme;
 mod redis;
 #[cfg(feature = "redis")]
 mod redis_server;
+#[cfg(feature = "redis")]
+mod redis_way;
 mod replies;
 mod reports;
 mod repository;

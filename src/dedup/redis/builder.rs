@@ -5,32 +5,50 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use redis::aio::ConnectionLike;
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
-use super::ask::Wire;
-use super::link::{Hints, Link};
-use super::missed::Missed;
-use super::turns::Turns;
-use super::{LEASE, Redis, RedisError, Shared, Status};
+use super::claim::Turns;
+use super::link::{Connect, Connection, Link};
+use super::script::Script;
+use super::wait::Waiting;
+use super::{Redis, RedisError, Shared, Status, millis};
 use crate::dedup::memory::{Memory, MemoryBuilder};
 #[cfg(doc)]
 use crate::dedup::store::Refusal;
+
+/// A run is known here until it ends. This only ends what leaked: each renewal starts it anew.
+const FRONT_LEASE: Duration = Duration::from_secs(3_600);
+
+/// Of how many ended pushes Redis is told later: each task holds little, but there may be many.
+const MISSED: usize = 1_024;
+
+/// The shortest and the longest `keep`.
+const KEEP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
 
 /// How a [`Redis`] is connected.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), wechat_events::store::RedisError> {
-/// use wechat_events::store::{Redis, WhenDown};
+/// use std::time::Duration;
+/// use wechat_events::store::{Memory, Redis, WhenDown};
 ///
-/// let redis = Redis::builder("redis://127.0.0.1:1/", "shop:push:").when_down(WhenDown::Refuse).connect()?;
+/// let redis = Redis::builder("shop:push:")
+///     .memory(Memory::builder().entries(8_192))
+///     .keep(Duration::from_secs(120))
+///     .limit(Duration::from_millis(50))
+///     .when_down(WhenDown::Refuse)
+///     .connect("redis://127.0.0.1:1/")?;
 /// # drop(redis);
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a builder does nothing until `connect`"]
+#[must_use = "a builder does nothing until it is connected"]
 pub struct RedisBuilder {
-    url: String,
     prefix: String,
     memory: MemoryBuilder,
     keep: Duration,
@@ -47,7 +65,7 @@ pub struct RedisBuilder {
 /// use wechat_events::DedupKey;
 /// use wechat_events::store::{Claimed, Redis, Refusal, Store, WhenDown};
 ///
-/// let redis = Redis::builder("redis://127.0.0.1:1/", "").when_down(WhenDown::Refuse).connect()?;
+/// let redis = Redis::builder("").when_down(WhenDown::Refuse).connect("redis://127.0.0.1:1/")?;
 /// let claimed = redis.claim(DedupKey::of_body(b"<xml/>"), 0).await;
 /// assert_eq!(claimed, Claimed::Refused(Refusal::Down));
 /// # Ok(())
@@ -63,9 +81,8 @@ pub enum WhenDown {
 }
 
 impl RedisBuilder {
-    pub(super) fn new(url: &str, prefix: &str) -> RedisBuilder {
+    pub(super) fn new(prefix: &str) -> RedisBuilder {
         RedisBuilder {
-            url: url.into(),
             prefix: prefix.into(),
             memory: Memory::builder(),
             keep: Duration::from_secs(60),
@@ -83,15 +100,9 @@ impl RedisBuilder {
     /// It holds what runs on this machine and what ended here, and everything while Redis is away.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), wechat_events::store::RedisError> {
-    /// use wechat_events::store::{Memory, Redis};
-    ///
-    /// let memory = Memory::builder().entries(8_192);
-    /// let redis = Redis::builder("redis://127.0.0.1:1/", "").memory(memory).connect()?;
-    /// # drop(redis);
-    /// # Ok(())
-    /// # }
+    /// # use wechat_events::store::{Memory, Redis};
+    /// let builder = Redis::builder("shop:push:").memory(Memory::builder().entries(8_192));
+    /// # drop(builder);
     /// ```
     pub fn memory(mut self, memory: MemoryBuilder) -> Self {
         self.memory = memory;
@@ -100,37 +111,30 @@ impl RedisBuilder {
 
     /// How long to keep a push after its end, here and in Redis. Default: 60 s, as [`MemoryBuilder::keep`].
     ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), wechat_events::store::RedisError> {
-    /// use std::time::Duration;
-    /// use wechat_events::store::Redis;
+    /// Less than a second counts as one, and more than 30 days as that.
     ///
-    /// let redis = Redis::builder("redis://127.0.0.1:1/", "").keep(Duration::from_secs(120)).connect()?;
-    /// # drop(redis);
-    /// # Ok(())
-    /// # }
+    /// ```
+    /// # use std::time::Duration;
+    /// # use wechat_events::store::Redis;
+    /// let builder = Redis::builder("shop:push:").keep(Duration::from_secs(120));
+    /// # drop(builder);
     /// ```
     pub fn keep(mut self, keep: Duration) -> Self {
-        self.keep = keep;
+        self.keep = keep.clamp(KEEP.0, KEEP.1);
         self
     }
 
-    /// How long to wait for an answer of Redis's, whatever it takes to get it. Default: 200 ms.
+    /// How long to wait for each answer of Redis's. Default: 200 ms.
     ///
-    /// A push asks twice before it is answered, so this is well below the 500 ms that WeChat's five seconds leave
-    /// beside the 4.5 s after which a push is acknowledged; a server in the same data centre answers in less than one.
+    /// A claim asks once if the push is new and twice if it is not, and answering asks once more; so this is well below
+    /// the 500 ms that WeChat's five seconds leave beside the 4.5 s after which a push is acknowledged. A server in the
+    /// same data centre answers in less than one. Where a round trip takes long, use three times that.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), wechat_events::store::RedisError> {
-    /// use std::time::Duration;
-    /// use wechat_events::store::Redis;
-    ///
-    /// let redis = Redis::builder("redis://127.0.0.1:1/", "").limit(Duration::from_millis(50)).connect()?;
-    /// # drop(redis);
-    /// # Ok(())
-    /// # }
+    /// # use std::time::Duration;
+    /// # use wechat_events::store::Redis;
+    /// let builder = Redis::builder("shop:push:").limit(Duration::from_millis(50));
+    /// # drop(builder);
     /// ```
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -140,14 +144,9 @@ impl RedisBuilder {
     /// What becomes of a push while Redis is away. Default: it is handled.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), wechat_events::store::RedisError> {
-    /// use wechat_events::store::{Redis, WhenDown};
-    ///
-    /// let redis = Redis::builder("redis://127.0.0.1:1/", "").when_down(WhenDown::Refuse).connect()?;
-    /// # drop(redis);
-    /// # Ok(())
-    /// # }
+    /// # use wechat_events::store::{Redis, WhenDown};
+    /// let builder = Redis::builder("shop:push:").when_down(WhenDown::Refuse);
+    /// # drop(builder);
     /// ```
     pub fn when_down(mut self, when_down: WhenDown) -> Self {
         self.when_down = when_down;
@@ -165,8 +164,8 @@ impl RedisBuilder {
     /// use wechat_events::store::{Redis, Status};
     ///
     /// let (told, statuses) = mpsc::channel();
-    /// let redis = Redis::builder("redis://127.0.0.1:1/", "");
-    /// let redis = redis.on_status(move |status| told.send(status.clone()).unwrap()).connect()?;
+    /// let redis = Redis::builder("").on_status(move |status| told.send(status.clone()).unwrap());
+    /// let redis = redis.connect("redis://127.0.0.1:1/")?;
     /// assert!(redis.check().await.is_err());
     /// assert!(matches!(statuses.try_recv(), Ok(Status::Down { .. })));
     /// # Ok(())
@@ -177,41 +176,126 @@ impl RedisBuilder {
         self
     }
 
-    /// Begins to connect, in a task of its own, and goes on for as long as the store lives.
+    /// Connects to one server, in a task of its own, and goes on for as long as the store lives.
     ///
-    /// It does not wait: a service that is restarted while Redis is away is to come up. [`Redis::check`] waits.
+    /// See [`Redis::connect`], also for TLS. Without delay (`TCP_NODELAY`), with keepalive probes after 5 s, and with a
+    /// new connection after every question that is not answered within the [`limit`](RedisBuilder::limit), so that one
+    /// that is open on this side only is noticed.
     ///
     /// # Errors
     ///
     /// [`RedisError::Url`] for text that is no URL (`localhost`), for another scheme than `redis`, `redis+unix` and
-    /// `valkey`, for a database that is no number, and for `rediss` unless the build has TLS (see [`Redis::connect`]).
+    /// `valkey`, for a database that is no number, and for `rediss` unless the build has TLS.
     /// [`RedisError::NoRuntime`] outside of a tokio runtime.
     ///
     /// ```
     /// use wechat_events::store::{Redis, RedisError};
     ///
-    /// assert!(matches!(Redis::builder("localhost", "").connect(), Err(RedisError::Url(_))));
+    /// assert!(matches!(Redis::builder("").connect("localhost"), Err(RedisError::Url(_))));
     /// ```
-    pub fn connect(self) -> Result<Redis, RedisError> {
-        let RedisBuilder { url, prefix, memory, keep, limit, when_down, on_status } = self;
-        let client = redis::Client::open(url).map_err(|error| RedisError::Url(error.to_string()))?;
+    pub fn connect(self, url: &str) -> Result<Redis, RedisError> {
+        let url_error = |error: redis::RedisError| RedisError::Url(error.to_string());
+        let info = url.into_connection_info().map_err(url_error)?;
+        let alive = TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(1));
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(alive));
+        let client = Client::open(info).map_err(url_error)?;
+        // The limits are the store's own.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        self.connect_with(move || {
+            let (client, config) = (client.clone(), config.clone());
+            async move { client.get_multiplexed_async_connection_with_config(&config).await }
+        })
+    }
+
+    /// Uses a connection that the service has, and its clones.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    ///
+    /// ```no_run
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wechat_events::store::Redis;
+    ///
+    /// let manager = redis::Client::open("redis://10.0.0.5/")?.get_connection_manager().await?;
+    /// let redis = Redis::builder("shop:push:").connection(manager)?;
+    /// # drop(redis);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connection(
+        self,
+        connection: impl ConnectionLike + Clone + Send + Sync + 'static,
+    ) -> Result<Redis, RedisError> {
+        let connection = Connection::new(connection);
+        self.start(Box::new(move || {
+            let connection = connection.clone();
+            Box::pin(async { Ok(connection) })
+        }))
+    }
+
+    /// Uses the connections that `connect` makes: the first at once, and another one after each failure.
+    ///
+    /// It has a second for each. While it fails it is called ten times a second.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    ///
+    /// # Example: a primary that Sentinel names
+    ///
+    /// ```no_run
+    /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use redis::sentinel::{SentinelClient, SentinelServerType};
+    /// use tokio::sync::Mutex;
+    /// use wechat_events::store::Redis;
+    ///
+    /// let sentinels = vec!["redis://10.0.0.5:26379/", "redis://10.0.0.6:26379/", "redis://10.0.0.7:26379/"];
+    /// let sentinel = SentinelClient::build(sentinels, "mymaster", None, SentinelServerType::Master)?;
+    /// let sentinel = Arc::new(Mutex::new(sentinel));
+    /// let redis = Redis::builder("shop:push:").connect_with(move || {
+    ///     let sentinel = Arc::clone(&sentinel);
+    ///     async move { sentinel.lock().await.get_async_connection().await }
+    /// })?;
+    /// # drop(redis);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect_with<C, F>(self, connect: impl Fn() -> F + Send + Sync + 'static) -> Result<Redis, RedisError>
+    where
+        C: ConnectionLike + Clone + Send + Sync + 'static,
+        F: Future<Output = RedisResult<C>> + Send + 'static,
+    {
+        self.start(Box::new(move || {
+            let connecting = connect();
+            Box::pin(async { connecting.await.map(Connection::new) })
+        }))
+    }
+
+    fn start(self, connect: Connect) -> Result<Redis, RedisError> {
+        let RedisBuilder { prefix, memory, keep, limit, when_down, on_status } = self;
         let runtime = Handle::try_current().map_err(|_| RedisError::NoRuntime)?;
+        let script = Script::new(&prefix, millis(keep));
+        let (tests, beats) = script.tests();
         let shared = Arc::new(Shared {
-            memory: memory.lease(LEASE).keep(keep).build(),
-            link: Link::new(client, limit, on_status),
-            hints: Hints::default(),
+            memory: memory.lease(FRONT_LEASE).keep(keep).build(),
+            link: Link::new(connect, limit, on_status),
+            tests,
+            script,
             turns: Turns::default(),
-            missed: Missed::default(),
-            wire: Arc::new(Wire::new(&prefix, keep)),
+            waiting: Waiting::default(),
+            missed: Arc::new(Semaphore::new(MISSED)),
             when_down,
+            limit,
             // Random for each, by the standard library's own keys.
-            node: u128::from(RandomState::new().hash_one(0)) << 64,
+            process: u128::from(RandomState::new().hash_one(0)) << 64,
             calls: AtomicU64::new(1 << 63), // out of the way of the owners' numbers
             runtime,
         });
         let keeps_up = shared.runtime.spawn({
             let shared = Arc::clone(&shared);
-            async move { shared.link.keep_up(&shared.test(), &shared.wire.channel, &shared.hints).await }
+            async move { shared.link.keep_up(&shared.tests, &beats).await }
         });
         Ok(Redis { shared, keeps_up: keeps_up.abort_handle() })
     }

@@ -1,25 +1,61 @@
 //! Whose is a push? Asked of the memory in front, and of Redis where that does not know.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ask::{Claiming, Settled, Told};
+use tokio::sync::watch;
+
 use super::link::Away;
-use super::missed::Step;
-use super::turns::{Following, Turn};
-use super::{EPOCH, Shared, WhenDown};
+use super::script::{Said, carrier};
+use super::{LEASE, Shared, WhenDown, here, millis};
 use crate::dedup::DedupKey;
-use crate::dedup::store::{Attempt, Claim, Claimed, Refusal};
+use crate::dedup::store::{Attempt, Claim, Claimed, Outcome, Refusal};
 
-/// How a claim begins.
-pub(super) enum Begun<'a> {
-    Known(Claimed),
-    Asking(Held<'a>),
-    Following(Following),
+/// Which pushes are being claimed just now: in each process by one at a time, and the others learn from it.
+///
+/// While Redis is asked the memory in front says that the push runs here, since now. That is what keeps a second claim
+/// from being made, and nothing that a delivery should be told.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<DedupKey, watch::Sender<Option<Claimed>>>>);
+
+/// The right to claim. The next may when this is dropped.
+struct Turn<'a> {
+    turns: &'a Turns,
+    key: DedupKey,
+    /// For those who wait for it. If there is none they claim themselves.
+    found: Option<Claimed>,
+}
+
+impl Turns {
+    fn take(&self, key: DedupKey) -> Result<Turn<'_>, watch::Receiver<Option<Claimed>>> {
+        match self.lock().entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(watch::Sender::new(None));
+                Ok(Turn { turns: self, key, found: None })
+            }
+            Entry::Occupied(place) => Err(place.get().subscribe()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DedupKey, watch::Sender<Option<Claimed>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let sender = self.turns.lock().remove(&self.key);
+        if let (Some(sender), Some(found)) = (sender, self.found.take()) {
+            sender.send_replace(Some(found));
+        }
+    }
 }
 
 /// A push that is claimed in the memory in front, while Redis is asked. Whoever asks may be dropped any time.
-pub(super) struct Held<'a> {
+struct Asking<'a> {
     shared: &'a Arc<Shared>,
+    /// As the memory in front knows it.
     local: Claim,
     now: u64,
     decided: bool,
@@ -27,115 +63,118 @@ pub(super) struct Held<'a> {
     turn: Turn<'a>,
 }
 
-impl Drop for Held<'_> {
+impl Asking<'_> {
+    /// As Redis knows it.
+    fn claim(&self) -> Claim {
+        let Claim { owner, age, .. } = self.local;
+        Claim { owner: owner | self.shared.process, first_seen: self.now.saturating_sub(age), ..self.local }
+    }
+}
+
+impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        let Held { shared, local, now, decided, .. } = self;
-        if !*decided {
-            let _ = shared.memory.release(local, Attempt::NotMade, now.saturating_add(EPOCH));
-            let first_seen = now.saturating_sub(local.age);
-            shared.give_back(&Claim { owner: local.owner | shared.node, first_seen, ..*local }, *now);
+        if !self.decided {
+            let _ = self.shared.memory.release(&self.local, Attempt::NotMade, here(self.now));
+            self.shared.catch_up(self.local.key, Some((self.claim(), Attempt::NotMade)), self.now);
         }
     }
 }
 
 impl Shared {
-    pub(super) fn begin(self: &Arc<Self>, key: DedupKey, now: u64) -> Begun<'_> {
+    pub(super) fn claim(self: &Arc<Self>, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
         let mut turn = match self.turns.take(key) {
             Ok(turn) => turn,
-            Err(following) => return Begun::Following(following),
+            Err(another) => return Outcome::later(self.after(another, key, now)),
         };
-        match self.memory.claim(key, now.saturating_add(EPOCH)) {
-            Claimed::New(local) => Begun::Asking(Held { shared: self, local, now, decided: false, turn }),
+        match self.memory.claim(key, here(now)) {
+            Claimed::New(local) => {
+                Outcome::later(self.claim_there(Asking { shared: self, local, now, decided: false, turn }))
+            }
             known => {
                 let known = self.counted(key, known);
                 turn.found = Some(known.clone());
-                Begun::Known(known)
+                Outcome::Now(known)
             }
         }
     }
 
-    /// With all who wait here: not all of them wait in the memory in front.
+    async fn after(
+        self: &Arc<Self>,
+        mut another: watch::Receiver<Option<Claimed>>,
+        key: DedupKey,
+        now: u64,
+    ) -> Claimed {
+        let found = another.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        match found {
+            Some(found) => self.counted(key, found),
+            None => self.claim(key, now).await,
+        }
+    }
+
+    /// With all who wait here, and with a lease that others would grant.
     fn counted(&self, key: DedupKey, mut claimed: Claimed) -> Claimed {
-        if let Claimed::Running { waiting, .. } = &mut claimed {
-            *waiting = self.hints.waiting(key);
+        if let Claimed::Running { waiting, lease_left, .. } = &mut claimed {
+            *waiting = self.waiting.of(key);
+            *lease_left = millis(LEASE).min(*lease_left);
         }
         claimed
     }
 
-    pub(super) async fn follow(self: &Arc<Self>, key: DedupKey, now: u64, mut following: Following) -> Claimed {
-        loop {
-            if let Some(found) = following.found().await {
-                return self.counted(key, found);
-            }
-            match self.begin(key, now) {
-                Begun::Known(known) => return known,
-                Begun::Asking(held) => return self.claim(held).await,
-                Begun::Following(another) => following = another,
-            }
-        }
-    }
-
-    pub(super) async fn claim(self: &Arc<Self>, mut held: Held<'_>) -> Claimed {
-        let claimed = self.ask(&mut held).await;
-        // Who follows a new claim is told by the memory in front, which knows now.
-        held.turn.found = Some(claimed.clone()).filter(|claimed| !matches!(claimed, Claimed::New(_)));
-        claimed
-    }
-
-    async fn ask(self: &Arc<Self>, held: &mut Held<'_>) -> Claimed {
-        let Held { local, now, .. } = *held;
-        let (here, owner) = (now.saturating_add(EPOCH), local.owner | self.node);
-        let Claim { key, run, age, .. } = local;
-        let question = Claiming { wire: &self.wire, key: self.key(key), owner, run, age };
-        let told = self.link.ask(&question, false).await;
-        held.decided = true;
-
-        // The memory in front learns how old the push is and how often it was run.
-        let learn = |run: u8, age: u64| {
-            let known = Claim { run, age, first_seen: here.saturating_sub(age), ..local };
-            let _ = self.memory.renew(&known, here);
-            known
+    async fn claim_there(self: &Arc<Self>, mut asking: Asking<'_>) -> Claimed {
+        let claim = asking.claim();
+        let told = self.ask_for(&claim).await;
+        asking.decided = true;
+        let (local, here) = (asking.local, here(asking.now));
+        let give_back = || {
+            let _ = self.memory.release(&local, Attempt::NotMade, here);
         };
-        let give_back = |known: &Claim| {
-            let _ = self.memory.release(known, Attempt::NotMade, here);
+        let Ok((letter, run, age, left, answer)) = told else {
+            if self.when_down == WhenDown::Handle {
+                return Claimed::New(claim);
+            }
+            give_back();
+            self.catch_up(claim.key, Some((claim, Attempt::NotMade)), asking.now);
+            asking.turn.found = Some(Claimed::Refused(Refusal::Down));
+            return Claimed::Refused(Refusal::Down);
         };
-        match told {
-            Ok(Told::New { run, age }) => {
-                if (run, age) != (local.run, local.age) {
-                    learn(run, age);
-                }
-                Claimed::New(Claim { key: local.key, owner, run, first_seen: now.saturating_sub(age), age })
+        // The memory in front learns how old the push is, and how often it was run.
+        let mut learn = |run| {
+            asking.local = Claim { run, age, first_seen: here.saturating_sub(age), ..local };
+            let _ = self.memory.renew(&asking.local, here);
+        };
+        let found = match letter.as_str() {
+            "n" => {
+                learn(run);
+                // Who waits for this turn is told by the memory in front, which knows now.
+                return Claimed::New(Claim { run, age, first_seen: asking.now.saturating_sub(age), ..claim });
             }
-            Ok(Told::Running { age, left }) => {
-                give_back(&learn(local.run, age));
-                Claimed::Running { age, lease_left: left.max(1), waiting: self.hints.waiting(local.key) }
+            "r" => {
+                learn(local.run);
+                give_back();
+                let unwatched = self.watch().saturating_sub(self.link.steady_for());
+                let lease_left = left.max(millis(unwatched)).max(1);
+                Claimed::Running { age, lease_left, waiting: self.waiting.of(claim.key) }
             }
-            Ok(Told::Done { answer, carrier, age }) => {
-                let known = learn(local.run, age);
-                let _ = self.memory.finish(&known, &answer, carrier, here);
-                Claimed::Done { answer, carrier, age }
-            }
-            Ok(Told::Exhausted { age }) => {
-                give_back(&learn(local.run, age));
+            "e" => {
+                learn(local.run);
+                give_back();
                 Claimed::Exhausted { age }
             }
-            Err(Away) => {
-                let claim = Claim { owner, first_seen: now.saturating_sub(local.age), ..local };
-                match self.when_down {
-                    WhenDown::Handle => Claimed::New(claim),
-                    WhenDown::Refuse => {
-                        give_back(&local);
-                        self.give_back(&claim, now);
-                        Claimed::Refused(Refusal::Down)
-                    }
-                }
+            done => {
+                let (answer, carrier) = (Arc::from(answer), carrier(done));
+                learn(local.run);
+                let _ = self.memory.finish(&local, &answer, carrier, here);
+                Claimed::Done { answer, carrier, age }
             }
-        }
+        };
+        asking.turn.found = Some(found.clone());
+        found
     }
 
-    /// For a claim that may have been made in Redis, and that nobody will run.
-    fn give_back(self: &Arc<Self>, claim: &Claim, now: u64) {
-        let released = self.settling(claim, Settled::Released, claim.run.saturating_sub(1), now);
-        self.mend(claim.key, Step::Settled(Arc::new(released)));
+    async fn ask_for(&self, claim: &Claim) -> Result<Said, Away> {
+        if self.link.ask(&self.script.fresh(claim)).await? {
+            return Ok(("n".into(), claim.run, claim.age, 0, Vec::new()));
+        }
+        self.link.ask(&self.script.claim(claim, self.may_take_over())).await
     }
 }

@@ -1,53 +1,73 @@
-//! The way to Redis: one connection for commands, one for wake-ups, both made anew when they break.
+//! The way to Redis: a connection that is tested before it is used, and left when it fails.
 //!
-//! A question is answered, or [`Away`] within the limit. After a time-out nothing is asked until a new connection has
+//! A question is answered, or [`Away`] soon. After one that was not answered nothing is asked until a connection has
 //! stood its test, so a dead server costs those that wait for it at that moment and nobody else.
 
-use std::collections::HashMap;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, future, stream};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisResult, ServerErrorKind};
-use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use futures_util::FutureExt;
+use futures_util::future::{join_all, try_join_all};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use tokio::sync::watch;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Status;
-use crate::dedup::DedupKey;
+use super::script::in_full;
 
 /// For a connection and its test: longer than for a question, since TLS and names take their time.
 const CONNECT: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-const MOVED: &str = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes; see «Redis Cluster» \
-                     in the documentation of store::Redis";
+/// Between two attempts while Redis is away, at most: owners have to tell that they live as soon as it is back.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_millis(20);
+
+/// After a panic, which the program prints, and which the next attempt is likely to repeat.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// A question is put as often while connections break.
+const ATTEMPTS: usize = 3;
+
+/// Something is asked as often, so that a hang is noticed by machines that have nothing to ask, too.
+const BEAT: Duration = Duration::from_millis(500);
+
+const MOVED: &str = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes: give the store a \
+                     ClusterConnection";
 
 /// Redis has not answered, for a reason that the status hook is told.
 #[derive(Debug)]
 pub(super) struct Away;
 
-type Messages = Pin<Box<dyn Stream<Item = redis::Msg> + Send>>;
+type Later<'a, T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send + 'a>>;
 
-/// A question to Redis, in one or more commands on one key.
-pub(super) trait Ask {
-    type Said: Send;
+/// Puts one question.
+type Question = dyn Fn(&Cmd) -> Later<'_, Value> + Send + Sync;
 
-    /// `again`: it was asked before and may have been done, with its answer lost.
-    fn ask(
-        &self,
-        connection: MultiplexedConnection,
-        again: bool,
-    ) -> impl Future<Output = RedisResult<Self::Said>> + Send;
+/// A connection of whatever type.
+#[derive(Clone)]
+pub(super) struct Connection(Arc<Question>);
+
+/// Makes a connection.
+pub(super) type Connect = Box<dyn Fn() -> Later<'static, Connection> + Send + Sync>;
+
+impl Connection {
+    pub(super) fn new(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Connection {
+        Connection(Arc::new(move |command| {
+            let mut connection = connection.clone();
+            Box::pin(async move { command.query_async(&mut connection).await })
+        }))
+    }
 }
 
 pub(super) struct Link {
-    client: Client,
+    connect: Connect,
     state: watch::Sender<State>,
-    /// Of a question.
+    /// For each round trip.
     limit: Duration,
     on_status: Box<dyn Fn(&Status) + Send + Sync>,
 }
@@ -56,113 +76,100 @@ pub(super) struct Link {
 enum State {
     /// There is none yet, or the last one broke this moment: worth waiting for, within the limit.
     Connecting,
-    Up(u64, MultiplexedConnection),
+    /// Since when: all questions were answered since.
+    Up(u64, Connection, Instant),
     /// Not worth waiting for.
     Down(Arc<str>),
 }
 
 impl Link {
-    pub(super) fn new(client: Client, limit: Duration, on_status: Box<dyn Fn(&Status) + Send + Sync>) -> Link {
-        Link { client, state: watch::Sender::new(State::Connecting), limit, on_status }
+    pub(super) fn new(connect: Connect, limit: Duration, on_status: Box<dyn Fn(&Status) + Send + Sync>) -> Link {
+        Link { connect, state: watch::Sender::new(State::Connecting), limit, on_status }
     }
 
-    /// The answer, or [`Away`] after the limit at the latest. A broken connection is replaced within it.
-    pub(super) async fn ask<A: Ask>(&self, question: &A, mut again: bool) -> Result<A::Said, Away> {
-        let mut number = 0;
-        let answer = timeout(self.limit, async {
-            loop {
-                let connection;
-                (number, connection) = match self.connection() {
-                    Some(connection) => connection,
-                    // The rare ways are boxed, so that the usual one moves few bytes.
-                    None => Box::pin(self.connecting()).await?,
-                };
-                match question.ask(connection, again).await {
+    /// The answer; a connection that breaks is replaced, and the question put again.
+    pub(super) async fn ask<T: FromRedisValue>(&self, question: &Cmd) -> Result<T, Away> {
+        for _ in 0..ATTEMPTS {
+            let (number, connection) = self.connection().await?;
+            let next = match self.send(&connection, question).await {
+                Ok(Ok(value)) => match redis::from_redis_value(value) {
                     Ok(said) => return Ok(said),
-                    Err(error) if refused(&error) => {
-                        self.leave(number, State::Down(reason(&error)));
-                        return Err(Away);
-                    }
-                    Err(_) => {
-                        self.leave(number, State::Connecting);
-                        again = true;
-                    }
-                }
-            }
-        });
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.leave(number, State::Down(format!("no answer within {} ms", self.limit.as_millis()).into()));
-                Err(Away)
-            }
-        }
-    }
-
-    /// Until there is a connection, however long that takes.
-    pub(super) async fn up(&self) {
-        let _ = self.state.subscribe().wait_for(|state| matches!(state, State::Up(..))).await;
-    }
-
-    /// Why there is no connection, if that is known.
-    pub(super) fn reason(&self) -> Option<Arc<str>> {
-        match &*self.state.borrow() {
-            State::Down(reason) => Some(Arc::clone(reason)),
-            State::Connecting | State::Up(..) => None,
-        }
-    }
-
-    fn connection(&self) -> Option<(u64, MultiplexedConnection)> {
-        match &*self.state.borrow() {
-            State::Up(number, connection) => Some((*number, connection.clone())),
-            State::Connecting | State::Down(_) => None,
-        }
-    }
-
-    async fn connecting(&self) -> Result<(u64, MultiplexedConnection), Away> {
-        let mut states = self.state.subscribe();
-        let state = states.wait_for(|state| !matches!(state, State::Connecting)).await;
-        match state.as_deref() {
-            Ok(State::Up(number, connection)) => Ok((*number, connection.clone())),
-            _ => Err(Away),
-        }
-    }
-
-    /// Gives up connection `number`, or the hope for one, unless somebody was quicker.
-    fn leave(&self, number: u64, next: State) {
-        self.state.send_if_modified(|state| {
-            let current = match state {
-                State::Connecting => matches!(next, State::Down(_)),
-                State::Up(current, _) => *current == number,
-                State::Down(_) => false,
+                    Err(error) => State::Down(format!("an answer of another kind: {error}").into()),
+                },
+                Ok(Err(error)) if refused(&error) => State::Down(reason(&error)),
+                Ok(Err(_)) => State::Connecting,
+                Err(_) => State::Down(format!("no answer within {} ms", self.limit.as_millis()).into()),
             };
-            if current {
-                *state = next;
+            let gives_up = matches!(next, State::Down(_));
+            self.leave(number, next);
+            if gives_up {
+                break;
             }
-            current
-        });
+        }
+        Err(Away)
+    }
+
+    /// Asks until there is an answer, however long that takes.
+    pub(super) async fn insist<T: FromRedisValue>(&self, question: impl Fn() -> Cmd) -> T {
+        loop {
+            self.up().await;
+            if let Ok(said) = self.ask(&question()).await {
+                return said;
+            }
+            sleep(RETRY / 2).await;
+        }
+    }
+
+    /// For how long Redis has answered whatever was asked.
+    pub(super) fn steady_for(&self) -> Duration {
+        match &*self.state.borrow() {
+            State::Up(_, _, since) => since.elapsed(),
+            State::Connecting | State::Down(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether the connection is there and stands its test; if not, why.
+    pub(super) async fn check(&self, tests: &[Cmd]) -> Result<(), String> {
+        let mut states = self.state.subscribe();
+        let _ = timeout(CONNECT, states.wait_for(|state| !matches!(state, State::Connecting))).await;
+        for test in tests {
+            let Ok(()) = self.ask::<u8>(test).await.map(drop) else {
+                return Err(self.reason().map_or_else(|| "the connection broke".into(), |reason| reason.to_string()));
+            };
+        }
+        Ok(())
     }
 
     /// Connects for ever. Ends with its task.
-    pub(super) async fn keep_up(&self, test: &impl Ask, channel: &[u8], hints: &Hints) {
-        let (mut number, mut pause, mut told_down) = (0_u64, FIRST_PAUSE, false);
+    pub(super) async fn keep_up(&self, tests: &[Cmd], beats: &[Cmd]) {
+        let (mut number, mut pause, mut told_down, mut failed) = (0_u64, FIRST_RETRY, false, false);
         loop {
-            let error = match timeout(CONNECT, self.connect(test, channel)).await {
-                Ok(Ok((connection, messages))) => {
+            let connecting = AssertUnwindSafe(timeout(CONNECT, self.connect(tests))).catch_unwind().await;
+            let down = match connecting {
+                Ok(Ok(Ok(connection))) => {
                     number = number.saturating_add(1);
-                    self.state.send_replace(State::Up(number, connection));
+                    self.state.send_replace(State::Up(number, connection, Instant::now()));
                     if told_down {
                         self.tell(&Status::Up);
                         told_down = false;
                     }
-                    pause = FIRST_PAUSE;
-                    self.listen(number, messages, hints).await;
+                    (pause, failed) = (FIRST_RETRY, false);
+                    self.beat(beats).await;
                     self.reason()
                 }
-                Ok(Err(error)) => Some(reason(&error)),
-                Err(_) => Some(format!("no connection within {} ms", CONNECT.as_millis()).into()),
+                // The first that fails may have been broken as the one before was.
+                Ok(Ok(Err(error))) if !failed && !refused(&error) => {
+                    failed = true;
+                    None
+                }
+                Ok(Ok(Err(error))) => Some(reason(&error)),
+                Ok(Err(_)) => Some(format!("no connection within {} ms", CONNECT.as_millis()).into()),
+                Err(panic) => {
+                    pause = AFTER_PANIC;
+                    Some(format!("connecting panics: {}", said(panic.as_ref())).into())
+                }
             };
-            if let Some(reason) = error {
+            if let Some(reason) = down {
                 self.state.send_replace(State::Down(Arc::clone(&reason)));
                 if !told_down {
                     self.tell(&Status::Down { reason: reason.as_ref().into() });
@@ -170,38 +177,76 @@ impl Link {
                 }
             }
             sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = pause.saturating_mul(2).min(RETRY);
         }
     }
 
-    async fn connect(&self, test: &impl Ask, channel: &[u8]) -> RedisResult<(MultiplexedConnection, Messages)> {
-        // The limits are here, around all of it.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        test.ask(connection.clone(), false).await?;
-        let mut listener = self.client.get_async_pubsub().await?;
-        // Without the right to listen there are no wake-ups, and waiters look by themselves.
-        let messages: Messages = match listener.subscribe(channel).await {
-            Ok(()) => Box::pin(listener.into_on_message()),
-            Err(_) => Box::pin(stream::pending()),
-        };
-        Ok((connection, messages))
+    /// Asks now and then, until the connection is given up.
+    async fn beat(&self, beats: &[Cmd]) {
+        let mut states = self.state.subscribe();
+        while timeout(BEAT, states.wait_for(|state| !matches!(state, State::Up(..)))).await.is_err() {
+            join_all(beats.iter().map(|question| self.ask::<Value>(question))).await;
+        }
     }
 
-    /// Wakes who waits, until the connection is given up. The end of the one that listens mostly is the end of both.
-    async fn listen(&self, number: u64, mut messages: Messages, hints: &Hints) {
-        let mut states = self.state.subscribe();
-        let mut left = pin!(states.wait_for(|state| !matches!(state, State::Up(..))));
-        loop {
-            match future::select(messages.next(), left.as_mut()).await {
-                future::Either::Left((Some(message), _)) => {
-                    if let Ok(key) = <[u8; 16]>::try_from(message.get_payload_bytes()) {
-                        hints.wake(DedupKey::from_bytes(key));
-                    }
-                }
-                future::Either::Left((None, _)) => return self.leave(number, State::Connecting),
-                future::Either::Right(_) => return,
+    async fn connect(&self, tests: &[Cmd]) -> RedisResult<Connection> {
+        let connection = (self.connect)().await?;
+        try_join_all(tests.iter().map(async |test| match self.send(&connection, test).await {
+            Ok(answered) => answered.and_then(Value::extract_error),
+            Err(_) => Err((ErrorKind::Io, "no answer").into()),
+        }))
+        .await?;
+        Ok(connection)
+    }
+
+    /// Until there is a connection, however long that takes.
+    async fn up(&self) {
+        let _ = self.state.subscribe().wait_for(|state| matches!(state, State::Up(..))).await;
+    }
+
+    /// One round trip; another one if the server does not know the script, which is once after each of its starts.
+    async fn send(&self, connection: &Connection, question: &Cmd) -> Result<RedisResult<Value>, Elapsed> {
+        match timeout(self.limit, (connection.0)(question)).await? {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                timeout(self.limit, (connection.0)(&in_full(question))).await
             }
+            answered => Ok(answered),
+        }
+    }
+
+    async fn connection(&self) -> Result<(u64, Connection), Away> {
+        let up = |state: &State| match state {
+            State::Up(number, connection, _) => Some((*number, connection.clone())),
+            State::Connecting | State::Down(_) => None,
+        };
+        if let Some(connection) = up(&self.state.borrow()) {
+            return Ok(connection);
+        }
+        let mut states = self.state.subscribe();
+        // To connect takes some round trips.
+        let connecting = timeout(3 * self.limit, states.wait_for(|state| !matches!(state, State::Connecting)));
+        match connecting.await {
+            Ok(Ok(state)) => up(&state).ok_or(Away),
+            Ok(Err(_)) | Err(_) => Err(Away),
+        }
+    }
+
+    /// Gives up connection `number`, unless somebody was quicker.
+    fn leave(&self, number: u64, next: State) {
+        self.state.send_if_modified(|state| {
+            let current = matches!(state, State::Up(current, ..) if *current == number);
+            if current {
+                *state = next;
+            }
+            current
+        });
+    }
+
+    /// Why there is no connection, if that is known.
+    fn reason(&self) -> Option<Arc<str>> {
+        match &*self.state.borrow() {
+            State::Down(reason) => Some(Arc::clone(reason)),
+            State::Connecting | State::Up(..) => None,
         }
     }
 
@@ -224,48 +269,7 @@ fn reason(error: &redis::RedisError) -> Arc<str> {
     }
 }
 
-/// Who waits in this process for which push.
-#[derive(Default)]
-pub(super) struct Hints(Mutex<HashMap<DedupKey, (usize, Arc<Notify>)>>);
-
-impl Hints {
-    pub(super) fn watch(&self, key: DedupKey) -> Watch<'_> {
-        let mut waiting = self.lock();
-        let (count, notify) = waiting.entry(key).or_default();
-        *count = count.saturating_add(1);
-        Watch { hints: self, key, notify: Arc::clone(notify) }
-    }
-
-    pub(super) fn wake(&self, key: DedupKey) {
-        if let Some((_, notify)) = self.lock().get(&key) {
-            notify.notify_waiters();
-        }
-    }
-
-    pub(super) fn waiting(&self, key: DedupKey) -> usize {
-        self.lock().get(&key).map_or(0, |(count, _)| *count)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<DedupKey, (usize, Arc<Notify>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One who waits; it is no longer counted once this is dropped.
-pub(super) struct Watch<'a> {
-    hints: &'a Hints,
-    key: DedupKey,
-    pub(super) notify: Arc<Notify>,
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.hints.lock();
-        if let Some((count, _)) = waiting.get_mut(&self.key) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                waiting.remove(&self.key);
-            }
-        }
-    }
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it does not say why")
 }

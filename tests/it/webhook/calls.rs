@@ -110,9 +110,9 @@ fn without_its_redis_a_push_is_handled_or_refused_as_the_store_is_told() {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let log = Log::new();
             // Nobody listens there, and no other test's server will.
-            let redis = Redis::builder("redis://127.0.0.1:1/", "").on_status(|_| {});
+            let redis = Redis::builder("").on_status(|_| {});
             let redis = when_down.into_iter().fold(redis, |redis, when_down| redis.when_down(when_down));
-            let webhooks = builder(&log).store(redis.connect().unwrap()).build();
+            let webhooks = builder(&log).store(redis.connect("redis://127.0.0.1:1/").unwrap()).build();
             let webhook = webhooks.account(endpoint(&log), script(&log, &[Answers(0)]));
             let response = call(&webhook, &push("text")).await;
             webhooks.shutdown(Duration::from_secs(5)).await;

@@ -5,6 +5,7 @@
 mod calls;
 mod left;
 mod machines;
+mod payments;
 mod schedule;
 mod shutdown;
 #[cfg(feature = "tracing")]
