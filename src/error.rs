@@ -1,8 +1,8 @@
 //! What can go wrong, sorted by who must act.
 //!
 //! [`ParseError`]: a body is no push; nobody can act but its sender. [`RequestError`]: a request is not WeChat's, or
-//! not as configured; it knows its HTTP status. [`ConfigError`]: whoever sets the endpoint up. [`ReplyError`]: whoever
-//! writes the handler.
+//! not as configured; it knows its HTTP status. [`ConfigError`]: whoever sets the endpoint up. What concerns whoever writes
+//! the handler is no error but [`Written::refused`](crate::reply::Written::refused).
 
 use thiserror::Error;
 
@@ -299,37 +299,4 @@ pub enum ConfigError {
     #[cfg(feature = "aes")]
     #[error(transparent)]
     Key(#[from] KeyError),
-}
-
-/// A reply that WeChat would refuse.
-///
-/// ```
-/// use wechat_events::{Reply, ReplyError};
-///
-/// assert_eq!(Reply::try_text("").unwrap_err(), ReplyError::Empty { field: "Content" });
-/// assert_eq!(Reply::news([]).unwrap_err(), ReplyError::Articles { articles: 0 });
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ReplyError {
-    /// A field that must say something is empty, or has nothing but characters that XML forbids.
-    #[error("{field} is empty")]
-    Empty {
-        /// The element's name on the wire.
-        field: &'static str,
-    },
-    /// A text over WeChat's limit.
-    #[error("Content is {bytes} bytes long, WeChat's limit is {limit}")]
-    TooLong {
-        /// Bytes of the text in UTF-8.
-        bytes: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// No article, or more than eight.
-    #[error("a news reply has 1 to 8 articles, not {articles}")]
-    Articles {
-        /// Articles given.
-        articles: usize,
-    },
 }

@@ -73,7 +73,7 @@ mod webhook;
 
 pub use dedup::{Dedup, DedupKey, DedupKeyError, store};
 pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
-pub use error::{ConfigError, ParseError, ReplyError, RequestError};
+pub use error::{ConfigError, ParseError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use failure::{Cause, Failure};
 pub use fields::Limits;

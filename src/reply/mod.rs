@@ -3,13 +3,13 @@
 //! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html>
 
 mod code;
+mod split;
 mod write;
 
-use std::borrow::Cow;
-
-use crate::error::ReplyError;
+use crate::text::Str;
 
 pub use code::{Code, IosRefund, Raw};
+pub use split::split_text;
 pub(crate) use write::Tag;
 #[cfg(feature = "testing")]
 pub(crate) use write::{JsonString, has_forbidden};
@@ -17,31 +17,27 @@ pub use write::{Refused, Written};
 #[cfg(feature = "aes")]
 pub(crate) use write::{Writer, tag};
 
-/// Bytes of UTF-8 that a text reply may have.
-///
-/// The official page said 2048 until 2014 and says nothing since; 2047 were seen to work.
-const TEXT_LIMIT: usize = 2047;
-
 /// Articles of a news reply; one only in answer to what a user sends.
 const ARTICLES: usize = 8;
 
-/// Stands at the end of a text that was cut.
-const CUT: char = '…';
-
 /// An answer to a push.
 ///
-/// [`text`](Reply::text) never fails; the other constructors refuse what WeChat would refuse. Whatever a reply holds,
-/// [`write`](Reply::write) puts nothing on the wire at which WeChat shows its fault line.
+/// It keeps all that it is given. [`write`](Reply::write) alone decides what goes on the wire: of what a reply holds but
+/// for [`raw`](Reply::raw), nothing makes WeChat show its fault line.
 ///
 /// ```
-/// use wechat_events::Reply;
 /// use wechat_events::reply::{Article, Music};
+/// use wechat_events::{HandlerResult, Reply};
 ///
 /// let reply = Reply::text("Welcome");
-/// let reply = Reply::image("media id")?;
-/// let reply = Reply::news([Article::new("Title", "Description", "https://e.com/a.jpg", "https://e.com/a")])?;
-/// let reply = Reply::from(Music::new("thumb media id")?.title("A song").music_url("https://e.com/a.mp3"));
-/// # Ok::<(), wechat_events::ReplyError>(())
+/// let reply = Reply::image("media id");
+/// let reply = Reply::news([Article::new("Title", "Description", "https://e.com/a.jpg", "https://e.com/a")]);
+/// let reply = Reply::from(Music::new("thumb media id").title("A song").music_url("https://e.com/a.mp3"));
+///
+/// // A text is a reply, and so is `()`, which says nothing.
+/// let handled: HandlerResult = Ok("Welcome".into());
+/// assert_eq!(handled?, Reply::text("Welcome"));
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 ///
 /// With the feature `serde` it is `"success"`, `"empty"`, or its kind and fields, as `{"text": {"content": "hi"}}`.
@@ -80,90 +76,61 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// A text, cut where it is over WeChat's limit.
+    /// A text.
     ///
-    /// A text of more than 2047 bytes is cut at a character and ends in `…`. An empty one is written as `success`,
-    /// since WeChat refuses it. See [`try_text`](Reply::try_text) and [`split_text`].
+    /// One of more than 2047 bytes is cut when it is written, as [`split_text`] would, and ends in `…`;
+    /// [`to_custom_messages`](Reply::to_custom_messages) has it whole. An empty one is written as `success`.
     ///
     /// ```
     /// use wechat_events::Reply;
     ///
     /// let Reply::Text(text) = Reply::text("长".repeat(1000)) else { panic!() };
-    /// assert_eq!(text.content, format!("{}…", "长".repeat(681)));
+    /// assert_eq!(text.content, "长".repeat(1000));
     /// ```
     #[must_use]
     pub fn text(content: impl Into<String>) -> Reply {
-        let content = content.into();
-        match cut(&content) {
-            Cow::Owned(content) => Reply::Text(Text { content }),
-            Cow::Borrowed(_) => Reply::Text(Text { content }),
-        }
+        Reply::Text(Text { content: content.into() })
     }
 
-    /// A text, or why WeChat would not take it.
-    ///
-    /// # Errors
-    /// - `""`, or only characters that XML forbids: [`ReplyError::Empty`]
-    /// - more than 2047 bytes: [`ReplyError::TooLong`]
-    ///
-    /// ```
-    /// use wechat_events::Reply;
-    ///
-    /// let error = Reply::try_text("a".repeat(2048)).unwrap_err();
-    /// assert_eq!(error.to_string(), "Content is 2048 bytes long, WeChat's limit is 2047");
-    /// ```
-    pub fn try_text(content: impl Into<String>) -> Result<Reply, ReplyError> {
-        let content = filled(content, "Content")?;
-        match content.len() {
-            bytes if bytes > TEXT_LIMIT => Err(ReplyError::TooLong { bytes, limit: TEXT_LIMIT }),
-            _ => Ok(Reply::Text(Text { content })),
-        }
-    }
-
-    /// A picture that was uploaded before.
-    ///
-    /// # Errors
-    /// [`ReplyError::Empty`] without a media id.
+    /// A picture that was uploaded before. Without a media id it is written as `success`.
     ///
     /// ```
     /// # use wechat_events::Reply;
-    /// assert_eq!(Reply::image("").unwrap_err().to_string(), "MediaId is empty");
+    /// let Reply::Image(image) = Reply::image("media id") else { panic!() };
+    /// assert_eq!(image.media_id, "media id");
     /// ```
-    pub fn image(media_id: impl Into<String>) -> Result<Reply, ReplyError> {
-        Ok(Reply::Image(Image { media_id: filled(media_id, "MediaId")? }))
+    #[must_use]
+    pub fn image(media_id: impl Into<String>) -> Reply {
+        Reply::Image(Image { media_id: media_id.into() })
     }
 
-    /// A sound that was uploaded before.
-    ///
-    /// # Errors
-    /// [`ReplyError::Empty`] without a media id.
+    /// A sound that was uploaded before. Without a media id it is written as `success`.
     ///
     /// ```
     /// # use wechat_events::Reply;
-    /// assert!(Reply::voice("media id").is_ok());
+    /// let Reply::Voice(voice) = Reply::voice("media id") else { panic!() };
+    /// assert_eq!(voice.media_id, "media id");
     /// ```
-    pub fn voice(media_id: impl Into<String>) -> Result<Reply, ReplyError> {
-        Ok(Reply::Voice(Voice { media_id: filled(media_id, "MediaId")? }))
+    #[must_use]
+    pub fn voice(media_id: impl Into<String>) -> Reply {
+        Reply::Voice(Voice { media_id: media_id.into() })
     }
 
     /// Articles, shown as cards.
     ///
-    /// In answer to a text, image, voice, video or location message WeChat shows one only: there the first is
-    /// written, and [`Written::refused`] says so.
-    ///
-    /// # Errors
-    /// [`ReplyError::Articles`] for none and for more than eight.
+    /// In answer to a text, image, voice, video or location message WeChat shows one, else eight: the first are written,
+    /// and [`Written::refused`] says so. Without any, `success` is written.
     ///
     /// ```
-    /// # use wechat_events::Reply;
-    /// assert_eq!(Reply::news([]).unwrap_err().to_string(), "a news reply has 1 to 8 articles, not 0");
+    /// use wechat_events::Reply;
+    /// use wechat_events::reply::Article;
+    ///
+    /// let Reply::News(news) = Reply::news([Article::new("Title", "", "", "https://e.com/a")]) else { panic!() };
+    /// assert_eq!(news.articles.len(), 1);
     /// ```
-    pub fn news(articles: impl IntoIterator<Item = Article>) -> Result<Reply, ReplyError> {
-        let articles: Vec<_> = articles.into_iter().collect();
-        match articles.len() {
-            1..=ARTICLES => Ok(Reply::News(News { articles })),
-            articles => Err(ReplyError::Articles { articles }),
-        }
+    #[must_use]
+    pub fn news(articles: impl IntoIterator<Item = Article>) -> Reply {
+        Reply::News(News { articles: articles.into_iter().collect() })
     }
 
     /// Hands the user over to a human: to whoever is free.
@@ -179,32 +146,6 @@ impl Reply {
     pub fn transfer_customer_service() -> Reply {
         Reply::TransferCustomerService(TransferCustomerService::default())
     }
-}
-
-/// Takes a long text apart: pieces of at most 2047 bytes, one for each message.
-///
-/// Cuts behind a line feed where one stands in the second half of a piece, else between characters. One reply carries
-/// one piece; the others are for the customer-service API, which has the same limit. Joined, they are the text.
-///
-/// ```
-/// use wechat_events::reply::split_text;
-///
-/// let text = format!("{}\n{}", "a".repeat(2000), "b".repeat(100));
-/// assert_eq!(split_text(&text).map(str::len).collect::<Vec<_>>(), [2001, 100]);
-/// ```
-pub fn split_text(content: &str) -> impl Iterator<Item = &str> {
-    let mut rest = content;
-    std::iter::from_fn(move || {
-        let window = rest.get(..boundary_below(rest, TEXT_LIMIT))?;
-        let cut = match window.rfind('\n') {
-            _ if window.len() == rest.len() => rest.len(),
-            Some(line) if line >= TEXT_LIMIT / 2 => line + 1,
-            _ => window.len(),
-        };
-        let (piece, behind) = rest.split_at_checked(cut)?;
-        rest = behind;
-        (!piece.is_empty()).then_some(piece)
-    })
 }
 
 /// A text; made by [`Reply::text`].
@@ -240,8 +181,7 @@ pub struct Voice {
 /// use wechat_events::Reply;
 /// use wechat_events::reply::Video;
 ///
-/// let reply = Reply::from(Video::new("media id")?.title("Title").description("What it shows"));
-/// # Ok::<(), wechat_events::ReplyError>(())
+/// let reply = Reply::from(Video::new("media id").title("Title").description("What it shows"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -256,12 +196,9 @@ pub struct Video {
 }
 
 impl Video {
-    /// A video that was uploaded before.
-    ///
-    /// # Errors
-    /// [`ReplyError::Empty`] without a media id.
-    pub fn new(media_id: impl Into<String>) -> Result<Video, ReplyError> {
-        Ok(Video { media_id: filled(media_id, "MediaId")?, title: None, description: None })
+    /// A video that was uploaded before. Without a media id it is written as `success`.
+    pub fn new(media_id: impl Into<String>) -> Video {
+        Video { media_id: media_id.into(), title: None, description: None }
     }
 
     /// The same with a title.
@@ -283,8 +220,7 @@ impl Video {
 /// use wechat_events::Reply;
 /// use wechat_events::reply::Music;
 ///
-/// let reply = Reply::from(Music::new("thumb media id")?.title("A song").hq_music_url("https://e.com/a.flac"));
-/// # Ok::<(), wechat_events::ReplyError>(())
+/// let reply = Reply::from(Music::new("thumb media id").title("A song").hq_music_url("https://e.com/a.flac"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -303,13 +239,10 @@ pub struct Music {
 }
 
 impl Music {
-    /// Music with its picture, which WeChat insists on.
-    ///
-    /// # Errors
-    /// [`ReplyError::Empty`] without a picture.
-    pub fn new(thumb_media_id: impl Into<String>) -> Result<Music, ReplyError> {
-        let thumb_media_id = filled(thumb_media_id, "ThumbMediaId")?;
-        Ok(Music { title: None, description: None, music_url: None, hq_music_url: None, thumb_media_id })
+    /// Music with its picture, which WeChat insists on: without one it is written as `success`.
+    pub fn new(thumb_media_id: impl Into<String>) -> Music {
+        let thumb_media_id = thumb_media_id.into();
+        Music { title: None, description: None, music_url: None, hq_music_url: None, thumb_media_id }
     }
 
     /// The same with a title.
@@ -342,7 +275,7 @@ impl Music {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct News {
-    /// One to eight.
+    /// One in answer to most messages, else up to eight.
     pub articles: Vec<Article>,
 }
 
@@ -388,18 +321,14 @@ pub struct TransferCustomerService {
 }
 
 impl TransferCustomerService {
-    /// To a certain human. WeChat transfers nobody if that one is away.
-    ///
-    /// # Errors
-    /// [`ReplyError::Empty`] without an account.
+    /// To a certain human. WeChat transfers nobody if that one is away; with an empty name it is written as `success`.
     ///
     /// ```
     /// # use wechat_events::{Reply, reply::TransferCustomerService};
-    /// let reply = Reply::from(TransferCustomerService::to("kf2001@gh_1")?);
-    /// # Ok::<(), wechat_events::ReplyError>(())
+    /// let reply = Reply::from(TransferCustomerService::to("kf2001@gh_1"));
     /// ```
-    pub fn to(kf_account: impl Into<String>) -> Result<TransferCustomerService, ReplyError> {
-        Ok(TransferCustomerService { kf_account: Some(filled(kf_account, "KfAccount")?) })
+    pub fn to(kf_account: impl Into<String>) -> TransferCustomerService {
+        TransferCustomerService { kf_account: Some(kf_account.into()) }
     }
 }
 
@@ -415,22 +344,20 @@ macro_rules! replies {
 use replies;
 replies!(Text Image Voice Video Music News TransferCustomerService);
 
-/// A text within WeChat's limit, visibly cut if it had to be.
-fn cut(content: &str) -> Cow<'_, str> {
-    if content.len() <= TEXT_LIMIT {
-        return Cow::Borrowed(content);
+macro_rules! texts {
+    ($($text:ty)*) => {$(
+        impl From<$text> for Reply {
+            fn from(content: $text) -> Reply {
+                Reply::text(content)
+            }
+        }
+    )*};
+}
+texts!(&str String Str<'_> &Str<'_>);
+
+/// Nothing to say: [`Reply::Success`].
+impl From<()> for Reply {
+    fn from((): ()) -> Reply {
+        Reply::Success
     }
-    let kept = content.get(..boundary_below(content, TEXT_LIMIT - CUT.len_utf8())).unwrap_or_default();
-    Cow::Owned(format!("{kept}{CUT}"))
-}
-
-/// `str::floor_char_boundary`, which is younger than this crate's `rust-version`.
-fn boundary_below(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rfind(|&index| text.is_char_boundary(index)).unwrap_or_default()
-}
-
-/// A text that has something to write.
-fn filled(text: impl Into<String>, field: &'static str) -> Result<String, ReplyError> {
-    let text = text.into();
-    if write::is_blank(&text) { Err(ReplyError::Empty { field }) } else { Ok(text) }
 }

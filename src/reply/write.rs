@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{ARTICLES, Article, IosRefund, Reply, TEXT_LIMIT, cut};
-use crate::error::ReplyError;
+use super::split::{TEXT_LIMIT, cut};
+use super::{ARTICLES, Article, IosRefund, Reply};
 use crate::event::{Event, Takes};
 use crate::fields::is_json;
 use crate::shown;
@@ -23,6 +23,7 @@ use crate::shown;
 /// # Ok::<(), wechat_events::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Written {
     /// The answer's bytes: XML or JSON, `success` or nothing.
     pub body: String,
@@ -73,16 +74,29 @@ pub enum Refused {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
-    /// WeChat would refuse the reply: a text was cut to its limit, articles to eight; else `success` was written.
-    #[error(transparent)]
-    Invalid(#[from] ReplyError),
-    /// WeChat shows one article in answer to this kind: the first was written.
-    #[error("WeChat shows one article in answer to `{name}`, not {articles}")]
-    OneArticle {
+    /// A field that must say something is empty, or has nothing but characters that XML forbids: `success` was written.
+    #[error("{field} is empty: `success` was written")]
+    Empty {
+        /// The element's name on the wire.
+        field: &'static str,
+    },
+    /// A text over WeChat's limit: it was cut.
+    #[error("Content is {bytes} bytes long, WeChat takes {limit}: it was cut, see Reply::to_custom_messages")]
+    TooLong {
+        /// Bytes of the text in UTF-8.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// More articles than WeChat shows in answer to this kind: the first were written.
+    #[error("{articles} articles, WeChat shows {limit} in answer to `{name}`: the others were left out")]
+    TooManyArticles {
         /// [`Event::name`], its first 64 characters.
         name: String,
         /// Articles of the reply.
         articles: usize,
+        /// Articles shown.
+        limit: usize,
     },
 }
 
@@ -126,7 +140,7 @@ impl Reply {
                 return Written { body: written_code(event, 0, "success"), refused };
             }
             (Reply::IosRefund(opinion), Takes::IosRefund) if is_blank(&opinion.evidence) => {
-                return success(Some(ReplyError::Empty { field: "evidence" }.into()));
+                return success(Some(Refused::Empty { field: "evidence" }));
             }
             (Reply::IosRefund(opinion), Takes::IosRefund) => {
                 return Written { body: written_opinion(event, opinion), refused: None };
@@ -149,7 +163,7 @@ impl Reply {
     /// `Err`: nothing of it can be written. `Ok(Some)`: not all of it.
     fn check(&self, event: &Event<'_>) -> Result<Option<Refused>, Refused> {
         let name = || shown::word(event.name());
-        let fill = |field, text: &str| if is_blank(text) { Err(ReplyError::Empty { field }) } else { Ok(()) };
+        let fill = |field, text: &str| if is_blank(text) { Err(Refused::Empty { field }) } else { Ok(()) };
         if !event.takes_reply() {
             return Err(match event.info() {
                 Some(_) => Refused::TakesNone { name: name() },
@@ -165,19 +179,18 @@ impl Reply {
             Reply::Text(text) => {
                 fill("Content", &text.content)?;
                 if text.content.len() > TEXT_LIMIT {
-                    return Ok(Some(ReplyError::TooLong { bytes: text.content.len(), limit: TEXT_LIMIT }.into()));
+                    return Ok(Some(Refused::TooLong { bytes: text.content.len(), limit: TEXT_LIMIT }));
                 }
             }
             Reply::Image(image) => fill("MediaId", &image.media_id)?,
             Reply::Voice(voice) => fill("MediaId", &voice.media_id)?,
             Reply::Video(video) => fill("MediaId", &video.media_id)?,
             Reply::Music(music) => fill("ThumbMediaId", &music.thumb_media_id)?,
-            Reply::News(news) => match news.articles.len() {
-                0 => return Err(ReplyError::Articles { articles: 0 }.into()),
-                articles if articles > articles_for(event) && articles_for(event) == 1 => {
-                    return Ok(Some(Refused::OneArticle { name: name(), articles }));
+            Reply::News(news) => match (news.articles.len(), articles_for(event)) {
+                (0, _) => return Err(Refused::Empty { field: "Articles" }),
+                (articles, limit) if articles > limit => {
+                    return Ok(Some(Refused::TooManyArticles { name: name(), articles, limit }));
                 }
-                articles if articles > ARTICLES => return Ok(Some(ReplyError::Articles { articles }.into())),
                 _ => {}
             },
             Reply::TransferCustomerService(_) | Reply::TransferBizAiIvr if !event.is_message() => {
@@ -336,12 +349,12 @@ impl Writer {
         writer.text
     }
 
-    fn within(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
+    pub(super) fn within(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
         self.member(tag, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
     }
 
     /// In XML each is an `item`, in JSON they are an array.
-    fn items<T>(&mut self, tag: Tag, items: &[T], each: impl Fn(&mut Writer, &T)) {
+    pub(super) fn items<T>(&mut self, tag: Tag, items: &[T], each: impl Fn(&mut Writer, &T)) {
         self.member(tag, |writer| {
             if !writer.json {
                 return items.iter().for_each(|item| writer.element(tag!("item"), |writer| each(writer, item)));
@@ -360,7 +373,7 @@ impl Writer {
         self.member(tag, |writer| writer.text.push_str(digits));
     }
 
-    fn option(&mut self, tag: Tag, text: Option<&str>) {
+    pub(super) fn option(&mut self, tag: Tag, text: Option<&str>) {
         if let Some(text) = text {
             self.text(tag, text);
         }
@@ -451,6 +464,10 @@ impl fmt::Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '"' | '\\' => write!(f, "\\{c}"),
+            // Users were shown the escapes with `u` as they stand.
+            '\n' => f.write_str("\\n"),
+            '\r' => f.write_str("\\r"),
+            '\t' => f.write_str("\\t"),
             '\0'..='\u{1F}' => write!(f, "\\u{:04x}", u32::from(c)),
             _ => f.write_char(c),
         })

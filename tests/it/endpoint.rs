@@ -192,7 +192,7 @@ fn a_push_is_answered_as_its_handler_says() {
     assert_eq!(reports, [""; 0]);
     let (response, reports) = post(event("<Event>CLICK</Event><EventKey>k</EventKey>").as_bytes());
     assert_eq!(shown(&response), (200, "text/plain", "success"));
-    assert_eq!(reports, ["reply to `CLICK` not written as asked: Content is empty"]);
+    assert_eq!(reports, ["reply to `CLICK` not written as asked: Content is empty: `success` was written"]);
     let (response, _) = post(event("<Event>brand_new</Event>").as_bytes());
     assert_eq!(shown(&response), (200, "text/plain", "success"));
 }

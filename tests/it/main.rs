@@ -34,6 +34,7 @@ mod redis_server;
 #[cfg(feature = "redis")]
 mod redis_way;
 mod replies;
+mod reply_texts;
 mod reports;
 mod repository;
 #[cfg(feature = "aes")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wechat_events::event::{KINDS, Takes};
 use wechat_events::reply::{IosRefund, Refused};
-use wechat_events::{DedupKey, Event, Reply, ReplyError, parse_event};
+use wechat_events::{DedupKey, Event, Reply, parse_event};
 
 const NOW: i64 = 1_764_400_000;
 
@@ -107,8 +107,10 @@ fn apple_is_told_an_opinion_only_where_the_handler_has_one() {
         let body = r#"{"result_code":0,"result_info":"ok","evidence":"not delivered"}"#;
         assert_eq!(written(&IosRefund::agree("ok", "not delivered").into(), &query), (body.into(), None));
     }
-    let empty = ReplyError::Empty { field: "evidence" };
-    assert_eq!(Reply::from(IosRefund::agree("", "")).write(&query, NOW).refused, Some(Refused::Invalid(empty)));
+    assert_eq!(
+        Reply::from(IosRefund::agree("", "")).write(&query, NOW).refused,
+        Some(Refused::Empty { field: "evidence" })
+    );
     for reply in [Reply::Success, Reply::Empty, Reply::code(0, ""), Reply::text("hi")] {
         let told = "`xpay_subscribe_ios_refund_query_notify` asks whether to pay back: answer reply::IosRefund";
         assert_eq!(written(&reply, &query), ("success".into(), Some(told.into())), "{reply:?}");

@@ -12,7 +12,7 @@ use crate::snake;
 const TOKEN: &str = "QDG6eK";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const APP_ID: &str = "wxb11529c136998cb6";
-const NOW: i64 = 1_714_037_059;
+pub(crate) const NOW: i64 = 1_714_037_059;
 
 /// Answers everything with the same.
 struct Always(Reply);
@@ -23,7 +23,7 @@ impl Handler for Always {
     }
 }
 
-fn wechats() -> [WeChat; 3] {
+pub(crate) fn wechats() -> [WeChat; 3] {
     [
         WeChat::plain(TOKEN).unwrap(),
         WeChat::compatible(TOKEN, APP_ID, KEY).unwrap(),
@@ -31,7 +31,7 @@ fn wechats() -> [WeChat; 3] {
     ]
 }
 
-fn endpoints() -> [Endpoint; 3] {
+pub(crate) fn endpoints() -> [Endpoint; 3] {
     [
         Endpoint::plain(TOKEN).unwrap(),
         Endpoint::compatible(TOKEN, APP_ID, KEY).unwrap(),
@@ -40,7 +40,7 @@ fn endpoints() -> [Endpoint; 3] {
     .map(|endpoint| endpoint.on_report(|_| {}))
 }
 
-fn serve(endpoint: &Endpoint, request: &Request, reply: Reply) -> Response {
+pub(crate) fn serve(endpoint: &Endpoint, request: &Request, reply: Reply) -> Response {
     endpoint.respond(request.method, &request.query, &request.body, request.now, &Always(reply))
 }
 
@@ -333,14 +333,14 @@ fn every_reply() -> Vec<Reply> {
     vec![
         Reply::text("]]></Content>\u{8}你好"),
         Reply::text("长".repeat(1000)),
-        Reply::image("m").unwrap(),
-        Reply::voice("m").unwrap(),
-        Video::new("m").unwrap().title("t").into(),
-        Music::new("m").unwrap().into(),
-        Reply::news([article()]).unwrap(),
-        Reply::news([article(), article()]).unwrap(),
+        Reply::image("m"),
+        Reply::voice("m"),
+        Video::new("m").title("t").into(),
+        Music::new("m").into(),
+        Reply::news([article()]),
+        Reply::news([article(), article()]),
         Reply::transfer_customer_service(),
-        TransferCustomerService::to("kf2001@gh_1").unwrap().into(),
+        TransferCustomerService::to("kf2001@gh_1").into(),
         Reply::TransferBizAiIvr,
     ]
 }

@@ -316,7 +316,7 @@ fn a_store_keeps_the_bytes_of_the_answer_and_a_retry_gets_every_one_of_them() {
         fn text(&self, _: &Event<'_>, text: &wechat_events::event::Text<'_>) -> HandlerResult {
             Ok(match &*text.content {
                 "text" => Reply::text("<b> ]]> 你好"),
-                "image" => Reply::image("7")?,
+                "image" => Reply::image("7"),
                 "transfer" => Reply::transfer_customer_service(),
                 "success" => Reply::Success,
                 _ => Reply::Empty,

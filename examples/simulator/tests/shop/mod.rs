@@ -72,7 +72,7 @@ impl Handler for Shop {
             "DISHES" => Ok(Reply::news([
                 Article::new("Noodles", "Pulled by hand", "", "https://example.com/noodles"),
                 Article::new("Dumplings", "Twelve of them", "", "https://example.com/dumplings"),
-            ])?),
+            ])),
             key => Ok(Reply::text(format!("You pressed {key}."))),
         }
     }
