@@ -3,6 +3,7 @@
 //! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html>
 
 mod code;
+mod custom;
 mod split;
 mod write;
 

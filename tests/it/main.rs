@@ -6,6 +6,7 @@ mod catalogue;
 mod cipher;
 #[cfg(feature = "aes")]
 mod cipher_allocations;
+mod custom_messages;
 mod dedup;
 mod dedup_model;
 mod dedup_policies;

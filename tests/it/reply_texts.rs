@@ -51,6 +51,37 @@ fn a_long_text_is_cut_visibly_at_a_character_within_the_limit() {
     }
 }
 
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_is_whole() {
+    use std::error::Error;
+    use std::time::Duration;
+    use wechat_events::{AsyncHandler, Endpoint, HandlerResult, Webhook};
+
+    struct Slow(tokio::sync::mpsc::UnboundedSender<Vec<String>>);
+    impl AsyncHandler for Slow {
+        async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            Ok("长".repeat(1000).into())
+        }
+
+        async fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
+            Ok(self.0.send(reply.to_custom_messages(&event.from_user))?)
+        }
+    }
+    let (late, mut outbox) = tokio::sync::mpsc::unbounded_channel();
+    let webhook = Webhook::new(Endpoint::plain("token").unwrap(), Slow(late));
+    let (query, push) = (crate::wire::query("token", "1714037059", "486452656"), message());
+    for _ in 0..3 {
+        let call = webhook.call("POST", &query, push.body());
+        // WeChat hangs up.
+        let _ = tokio::time::timeout(Duration::from_secs(5), call).await;
+    }
+    let messages = outbox.recv().await.unwrap();
+    let message = |text: String| format!(r#"{{"touser":"o_1","msgtype":"text","text":{{"content":"{text}"}}}}"#);
+    assert_eq!(messages, [message("长".repeat(682)), message("长".repeat(318))]);
+}
+
 /// What is one character to a user, though several to Unicode.
 const GRAPHEMES: [&str; 8] = ["e\u{301}\u{323}", "👨‍👩‍👧‍👦", "🇨🇳", "7\u{FE0F}\u{20E3}", "👍🏽", "हि", "각", "\r\n"];
 
