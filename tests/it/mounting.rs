@@ -54,7 +54,7 @@ fn push(length: usize) -> String {
 }
 
 const PUSH: usize = 151;
-const REPLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 199\r\ncontent-type: text/xml\r\n\r\n\
+const REPLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 199\r\ncontent-type: text/xml\r\nx-content-type-options: nosniff\r\n\r\n\
                      <xml><ToUserName><![CDATA[o_1]]></ToUserName><FromUserName><![CDATA[gh_1]]></FromUserName>\
                      <CreateTime>1714037060</CreateTime><MsgType><![CDATA[text]]></MsgType>\
                      <Content><![CDATA[hi]]></Content></xml>";
@@ -111,7 +111,7 @@ fn answer(mut stream: TcpStream) -> String {
 }
 
 fn refused(status: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ncontent-type: text/plain\r\n\r\n")
+    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n")
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_body_in_chunks_is_a_push_wherever_they_end() {
 #[test]
 fn other_methods_are_answered_as_call_answers_them() {
     let server = Server::start(1 << 20);
-    let confirmed = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n\r\n42";
+    let confirmed = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n42";
     assert_eq!(answer(server.begin("GET", "", "")), confirmed);
     for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "QUERY"] {
         assert_eq!(answer(server.begin(method, "", "")), refused("405 Method Not Allowed"), "{method}");

@@ -143,11 +143,11 @@ impl Pushed {
     fn draft<'w>(&self, wechat: &'w WeChat, changes: &[Change]) -> Result<Draft<'w>, Problem> {
         let mut draft = match self {
             Pushed::Kind(kind) => wechat.push(kind.name()),
-            Pushed::Unknown(name) => wechat.push(name),
+            Pushed::Unknown(name) => wechat.push_unknown(name),
             Pushed::Raw(bytes) => wechat.raw(bytes.clone()),
         };
         for Change { path, value } in changes {
-            draft = draft.set(path, value);
+            draft = draft.set_unknown(path, value);
         }
         match self {
             Pushed::Raw(bytes) if !changes.is_empty() && draft.request(0).message == *bytes => {
@@ -209,7 +209,7 @@ pub async fn run(options: Options) -> Verdict {
             let unreachable = matches!(&step, Step::Ended { came: Err(Silence::Unreachable(_)), attempt: 1, .. });
             !(unreachable || options.once)
         });
-        let first = delivery.attempts.into_iter().next().map(|(_, verdict)| verdict);
+        let first = delivery.attempts.into_iter().next().map(|attempt| attempt.verdict);
         first.filter(|_| options.once).unwrap_or(delivery.verdict)
     };
     match log.unreachable.take() {

@@ -113,9 +113,9 @@ impl Shown {
 /// The articles: in JSON they are the items of a list, in XML each is an `item`.
 fn cards(reply: &Event<'_>) -> Vec<Card> {
     let all = |name: &str| -> Vec<String> {
-        let in_xml = reply.fields(&format!("Articles/item/{name}")).map(|text| text.into_owned()).collect::<Vec<_>>();
+        let in_xml = reply.fields(&format!("Articles/item/{name}")).map(String::from).collect::<Vec<_>>();
         if in_xml.is_empty() {
-            reply.fields(&format!("Articles/{name}")).map(|text| text.into_owned()).collect()
+            reply.fields(&format!("Articles/{name}")).map(String::from).collect()
         } else {
             in_xml
         }

@@ -857,7 +857,7 @@ fn waits_for_a_slow_answer(threads: u32) {
         let event = parse_event(body).unwrap();
         let timestamp = query.split('&').find_map(|pair| pair.strip_prefix("timestamp=")).unwrap();
         let ages = [event.field("CreateTime").unwrap().parse().unwrap(), timestamp.parse().unwrap()];
-        let id = event.field("MsgId").unwrap().into_owned();
+        let id = event.field("MsgId").unwrap().to_string();
         let ages = ages.map(|time: u64| now.checked_sub(time).unwrap());
         log.lock().unwrap().push(Push { id, request: (query.clone(), body.clone()), ages });
         std::thread::sleep(Duration::from_millis(400));

@@ -78,7 +78,7 @@ impl Act {
             Act::Scan { scene } => one(wechat.push("subscribe").set("EventKey", &format!("qrscene_{scene}"))),
             Act::Follow {} => one(wechat.push("subscribe").set("EventKey", "").without("Ticket")),
             Act::Push { kind, set, without } => {
-                let draft = chat.addressed(wechat.push(&kind));
+                let draft = chat.addressed(wechat.push_unknown(&kind));
                 let draft = without.iter().fold(filled(draft, &set), |draft, path| draft.without(path));
                 Ok(Made::Pushes(vec![draft.request(now()).message]))
             }
@@ -103,7 +103,7 @@ impl Chat {
             Refused::Unknown(format!("nothing is pushed for `{}`: WeChat answers it by itself", button.kind))
         })?;
         let event = self.message(filled(draft, set));
-        let field = |path: &str| parse_event(&event).ok()?.field(path).map(|text| text.into_owned());
+        let field = |path: &str| parse_event(&event).ok()?.field(path).map(String::from);
         let follow: Vec<_> = match &*button.kind {
             "pic_sysphoto" | "pic_photo_or_album" | "pic_weixin" => {
                 let count = field("SendPicsInfo/Count").and_then(|count| count.parse().ok()).unwrap_or(0);
@@ -151,7 +151,7 @@ impl Chat {
 }
 
 fn filled<'w>(draft: Draft<'w>, set: &[(String, String)]) -> Draft<'w> {
-    set.iter().fold(draft, |draft, (path, value)| draft.set(path, value))
+    set.iter().fold(draft, |draft, (path, value)| draft.set_unknown(path, value))
 }
 
 /// A kind of push.
@@ -175,7 +175,7 @@ impl Offered {
     fn of(chat: &Chat, kind: &wechat_events::event::KindInfo) -> Offered {
         let message = chat.addressed(chat.wechat.push(kind.name())).request(0).message;
         let event = parse_event(&message).ok();
-        let value = |path: &str| event.as_ref()?.field(path).map(|text| text.into_owned());
+        let value = |path: &str| event.as_ref()?.field(path).map(String::from);
         let mut fields = Vec::new();
         let header = ["ToUserName", "FromUserName"].map(str::to_owned).into_iter();
         for path in header.filter(|path| value(path).is_some()).chain(kind.fields()) {

@@ -200,7 +200,7 @@ impl Push {
 
 impl Said {
     fn of(event: &Event<'_>) -> Option<Said> {
-        let field = |path| event.field(path).unwrap_or_default().into_owned();
+        let field = |path| event.field(path).map(String::from).unwrap_or_default();
         Some(match &event.kind {
             Kind::Text(_) => Said::Text { content: field("Content") },
             Kind::Image(_) => Said::Image,
@@ -233,7 +233,7 @@ fn summary(event: &Event<'_>) -> String {
         "status",
         "CardId",
     ];
-    let texts = telling.iter().filter_map(|path| event.field(path)).map(|text| text.into_owned());
+    let texts = telling.iter().filter_map(|path| event.field(path)).map(String::from);
     texts.into_iter().find(|text| !text.trim().is_empty()).unwrap_or_default().chars().take(120).collect()
 }
 

@@ -136,7 +136,7 @@ async fn page(receiver: &Receiver, page: Page) -> Outcome {
     let kinds = KINDS.iter().filter(|kind| kind.group() == page);
     let requests = kinds.map(|kind| {
         let draft = match kind.named_by() {
-            "InfoType" => receiver.component.push(kind.name()),
+            "InfoType" => receiver.component.push_unknown(kind.name()),
             _ => receiver.push(kind.name()),
         };
         (kind.name().to_owned(), draft.request(now()))

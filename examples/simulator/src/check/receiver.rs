@@ -194,7 +194,7 @@ impl Receiver {
 
     /// A push of a kind from a new follower.
     pub fn push(&self, name: &str) -> Draft<'_> {
-        self.wechat.push(name).set("FromUserName", &self.follower())
+        self.wechat.push_unknown(name).set("FromUserName", &self.follower())
     }
 
     /// Whether it answers the check of its address as it did at first; somebody may be starting it again.

@@ -54,7 +54,7 @@ pub const CHECKS: &[Check] = &[
 async fn twice(receiver: &Receiver, draft: &Draft<'_>) -> Result<[Exchange; 2], Miss> {
     receiver.needs_genuine()?;
     let deliveries = draft.deliver(now(), |_| None).attempts;
-    let mut deliveries = deliveries.into_iter().map(|(request, _)| receiver.exchange(request));
+    let mut deliveries = deliveries.into_iter().map(|attempt| receiver.exchange(attempt.request));
     match (deliveries.next(), deliveries.next()) {
         (Some(first), Some(second)) => Ok([first.await, second.await]),
         _ => skip("not sent"),

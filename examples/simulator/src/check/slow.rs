@@ -57,7 +57,7 @@ pub const CHECKS: &[Check] = &[
 
 /// The requests of all three deliveries.
 fn deliveries(draft: &Draft<'_>) -> Vec<Request> {
-    draft.deliver(now(), |_| None).attempts.into_iter().map(|(request, _)| request).collect()
+    draft.deliver(now(), |_| None).attempts.into_iter().map(|attempt| attempt.request).collect()
 }
 
 /// What came of a push on WeChat's schedule.
