@@ -77,8 +77,6 @@ pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use failure::{Cause, Failure};
 pub use fields::Limits;
-#[doc(hidden)]
-pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 #[cfg(feature = "minigame")]
 pub use pay_event::{AppKeys, PayEventError};

@@ -13,6 +13,7 @@ mod endpoint;
 mod fields;
 #[cfg(feature = "testing")]
 mod forgery;
+#[cfg(feature = "testing")]
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
@@ -24,8 +25,11 @@ mod minigame;
 #[cfg(all(feature = "http", feature = "tokio"))]
 mod mounting;
 mod payments;
+#[cfg(feature = "testing")]
 mod properties;
 mod pushes;
+#[cfg(feature = "testing")]
+mod readers;
 mod readme;
 #[cfg(feature = "redis")]
 mod redis;
