@@ -24,6 +24,7 @@ mod json;
 mod minigame;
 #[cfg(all(feature = "http", feature = "tokio"))]
 mod mounting;
+mod own_store;
 mod payments;
 #[cfg(feature = "testing")]
 mod properties;
