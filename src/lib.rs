@@ -72,7 +72,7 @@ mod text;
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, DedupKeyError, store};
-pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
+pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response};
 pub use error::{ConfigError, ParseError, ReplyError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use failure::{Cause, Failure};

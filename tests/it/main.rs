@@ -10,6 +10,7 @@ mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+mod errors;
 mod fields;
 #[cfg(feature = "testing")]
 mod forgery;
