@@ -122,9 +122,9 @@ pub enum RequestError {
         /// Its name.
         name: &'static str,
     },
-    /// A timestamp, nonce or echostr that WeChat does not send, and that could carry more than what was signed.
+    /// A timestamp, nonce or echostr that WeChat does not send, and that [could carry more] than what was signed.
     ///
-    /// The signature joins its parts without anything between them: characters of one could come from another.
+    /// [could carry more]: crate::Endpoint#why-overheard-traffic-makes-no-push
     #[error("the query's `{name}` is not 1 to {limit} letters, digits, `-`, `.` and `_`: WeChat's is a number")]
     ParameterForm {
         /// Its name.
@@ -151,7 +151,7 @@ pub enum RequestError {
         found: String,
     },
     /// The body that should hold `Encrypt` cannot be read.
-    #[error("the envelope around Encrypt cannot be read: {0}")]
+    #[error("the envelope around Encrypt cannot be read")]
     Envelope(#[source] ParseError),
     /// The body has no `Encrypt` directly below its root.
     #[error("the body has no Encrypt: is the account in plaintext mode?")]

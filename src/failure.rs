@@ -61,10 +61,10 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.body.len();
+        let (bytes, cause) = (self.body.len(), shown::chain(&self.cause));
         f.write_str(&match self.run {
-            0 => shown::line(format_args!("push of {bytes} bytes not run: {}", self.cause)),
-            run => shown::line(format_args!("push of {bytes} bytes failed in run {run}: {}", self.cause)),
+            0 => shown::line(format_args!("push of {bytes} bytes not run: {cause}")),
+            run => shown::line(format_args!("push of {bytes} bytes failed in run {run}: {cause}")),
         })
     }
 }
@@ -74,10 +74,10 @@ impl fmt::Display for Failure {
 #[non_exhaustive]
 pub enum Cause {
     /// WeChat sent something that is no push. It was answered `success`, and does not come again.
-    #[error("authentic, but no push: {0}")]
-    Unparsable(ParseError),
+    #[error("authentic, but no push")]
+    Unparsable(#[source] ParseError),
     /// The handler's `Err`.
-    #[error("{0}")]
+    #[error(transparent)]
     Handler(Arc<dyn Error + Send + Sync>),
     /// The handler panicked.
     #[error("the handler panicked: {message}")]

@@ -72,13 +72,11 @@ mod text;
 mod webhook;
 
 pub use dedup::{Dedup, DedupKey, DedupKeyError, store};
-pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response, SelfCheck, SelfCheckError};
+pub use endpoint::{Doubt, Endpoint, Push, Received, Report, Response};
 pub use error::{ConfigError, ParseError, RequestError};
 pub use event::{Event, Kind, parse_event};
 pub use failure::{Cause, Failure};
 pub use fields::Limits;
-#[doc(hidden)]
-pub use fields::readers;
 pub use handler::{AsyncHandler, Handler, HandlerResult};
 #[cfg(feature = "minigame")]
 pub use pay_event::{AppKeys, PayEventError};

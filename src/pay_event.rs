@@ -130,10 +130,10 @@ pub enum PayEventError {
         /// That of the payload.
         env: i64,
     },
-    /// The payload is not JSON.
-    #[error("the payload: {0}")]
+    /// The payload is not JSON; the source says where.
+    #[error("the payload cannot be read")]
     Json(#[from] ParseError),
-    /// The payload lacks something.
-    #[error("the payload: {0}")]
+    /// A field of the payload is missing or malformed; the source names it.
+    #[error("the payload cannot be used")]
     Field(#[from] Reason),
 }

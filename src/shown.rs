@@ -3,7 +3,9 @@
 //! Whoever sends a request chooses its method, its names and its values, and needs no signature for that. A log line
 //! as long as the body would be his to write.
 
+use std::error::Error;
 use std::fmt::{self, Write};
+use std::iter;
 
 /// Characters of a name or a value. The longest name of an event has some 40.
 const WORD: usize = 64;
@@ -11,6 +13,8 @@ const WORD: usize = 64;
 const REASON: usize = 160;
 /// Bytes of a report, the text of a handler's own error included.
 const LINE: usize = 1024;
+/// Causes of an error that are shown. A foreign one may name itself as its own.
+const CAUSES: usize = 16;
 
 /// As much of a name or a value as is shown.
 pub(crate) fn word(text: &str) -> String {
@@ -33,6 +37,20 @@ pub(crate) fn line(what: fmt::Arguments<'_>) -> String {
     // It takes any text; a foreign `Display` that fails has shown what it could.
     let _ = line.write_fmt(what);
     line.0
+}
+
+/// An error and what caused it, on one line: `binding a scene: no such table: scenes`.
+///
+/// A cause that the error before it has told already, as some do, is not told again.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut whole = line(format_args!("{error}"));
+    for cause in iter::successors(error.source(), |cause| (*cause).source()).take(CAUSES) {
+        let cause = line(format_args!("{cause}"));
+        if !whole.ends_with(&cause) {
+            whole.extend([": ", &*cause]);
+        }
+    }
+    whole
 }
 
 struct Line(String);
@@ -72,6 +90,40 @@ mod tests {
             assert_eq!(word(text), shown);
         }
         assert_eq!(reason(&"r".repeat(161)), "r".repeat(160));
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error("no such table: scenes")]
+        Table,
+        #[error("binding a scene")]
+        Binding(#[source] Box<Failed>),
+        #[error("told in full: {0}")]
+        Full(#[source] Box<Failed>),
+    }
+
+    /// Names itself as its cause.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("again\nand")
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&Endless)
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes_and_each_of_them_once() {
+        assert_eq!(chain(&Failed::Table), "no such table: scenes");
+        assert_eq!(chain(&Failed::Binding(Failed::Table.into())), "binding a scene: no such table: scenes");
+        assert_eq!(chain(&Failed::Full(Failed::Table.into())), "told in full: no such table: scenes");
+        assert_eq!(chain(&Endless), "again\\nand");
     }
 
     #[test]

@@ -43,10 +43,8 @@ pub(crate) type Hex = [u8; 40];
 /// the answer is `false`.
 ///
 /// It is `false` too for a timestamp or nonce that is not 1 to 32 ASCII letters, digits, `-`, `.` and `_`, whatever
-/// the signature: nothing is between the parts that are joined, so what stands at an end of one could come from another.
-/// WeChat's have up to ten digits.
-///
-/// [`Endpoint`](crate::Endpoint) does this and the rest of a request; this function is for those who need nothing else.
+/// the signature. [`Endpoint`](crate::Endpoint#why-overheard-traffic-makes-no-push) says why, and does this and the rest
+/// of a request; this function is for those who need nothing else.
 ///
 /// Source: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/Access_Overview.html>
 ///

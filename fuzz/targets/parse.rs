@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use libfuzzer_sys::fuzz_target;
-use wechat_events::{parse_event, readers};
+use wechat_events::parse_event;
+use wechat_events::testing::readers;
 
 /// Paths asked of one event; each reads the body again.
 const PATHS: usize = 8;

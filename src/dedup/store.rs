@@ -54,9 +54,10 @@ pub const MAX_RUNS: u8 = 3;
 ///
 /// # Time
 ///
-/// `now` is the caller's clock, in milliseconds since any fixed moment; it must not go back (a step back is taken for a
-/// standstill) and is best monotonic. A store in this process takes it for its own clock. One that is shared by
-/// machines has to judge leases and ages by a clock that they share, and uses `now` only for what it keeps locally.
+/// `now_ms` is the caller's clock, in milliseconds since any fixed moment; it must not go back (a step back is taken for
+/// a standstill) and is best monotonic. A store in this process takes it for its own clock. One that is shared by
+/// machines has to judge leases and ages by a clock that they share, and uses `now_ms` only for what it keeps locally.
+/// Times of day are elsewhere in this crate: an `i64` called `now`, in seconds since 1970.
 ///
 /// # Futures that are dropped
 ///
@@ -112,7 +113,7 @@ pub trait Store: Send + Sync {
     ///   only stands there because a first one is still asking.
     /// - **Done, though the answer is another push's**: the one thing a store must never do. It compares all 128 bits
     ///   of the key.
-    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed>;
+    fn claim(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Claimed>;
 
     /// The owner is still at it: starts its lease anew. A vanished push is made running again.
     ///
@@ -124,7 +125,7 @@ pub trait Store: Send + Sync {
     ///
     /// - **Renewed, though lost**: nothing beyond the second run that has begun; `finish` will say so again.
     /// - **Lost, though owned**: an owner that stops for it throws a run away, and the next delivery has to take over.
-    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>>;
+    fn renew(&self, claim: &Claim, now_ms: u64) -> Outcome<'_, Result<(), Lost>>;
 
     /// The owner has the answer: everybody who waits gets it, and every later delivery.
     ///
@@ -143,8 +144,13 @@ pub trait Store: Send + Sync {
     /// - **Finished, though lost**: two owners carry two answers.
     /// - **Lost, though owned**: nobody answers, until the next delivery runs it again. So a store that has merely
     ///   forgotten the push says finished.
-    fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64)
-    -> Outcome<'_, Result<(), Lost>>;
+    fn finish(
+        &self,
+        claim: &Claim,
+        answer: &[u8],
+        carrier: Option<Carrier>,
+        now_ms: u64,
+    ) -> Outcome<'_, Result<(), Lost>>;
 
     /// The owner has no answer and gives the push back, so that the next delivery is a second chance.
     ///
@@ -159,7 +165,7 @@ pub trait Store: Send + Sync {
     /// - **Released, though it is not**: the next delivery waits for a lease to end before it runs the push.
     /// - **Forgotten altogether**: the next delivery counts as the first of its push and is held too long, and
     ///   [`MAX_RUNS`] counts from nothing.
-    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>>;
+    fn release(&self, claim: &Claim, attempt: Attempt, now_ms: u64) -> Outcome<'_, Result<(), Lost>>;
 
     /// Waits until the push no longer runs.
     ///
@@ -172,7 +178,7 @@ pub trait Store: Send + Sync {
     /// - **Woken for nothing** ([`Waited::Lapsed`], though it runs): one more claim.
     /// - **Not woken**: the delivery is held to its deadline and the reply waits for the next one, so a wake-up may be
     ///   a hint only if the store also looks by itself, twice a second or so.
-    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited>;
+    fn wait(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Waited>;
 
     /// Asks to carry the answer of a finished push; says whether `by` does.
     ///
@@ -193,7 +199,7 @@ pub trait Store: Send + Sync {
     ///
     /// - **False, though owed** (a wrong «seen»): the follower gets nothing.
     /// - **True, though carried** (a wrong «new»): the follower gets it twice. Hence true for what was forgotten.
-    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool>;
+    fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> Outcome<'_, bool>;
 }
 
 /// A store for several webhooks of one process.
@@ -202,12 +208,12 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).lease()
     }
 
-    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
-        (**self).claim(key, now)
+    fn claim(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Claimed> {
+        (**self).claim(key, now_ms)
     }
 
-    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
-        (**self).renew(claim, now)
+    fn renew(&self, claim: &Claim, now_ms: u64) -> Outcome<'_, Result<(), Lost>> {
+        (**self).renew(claim, now_ms)
     }
 
     fn finish(
@@ -215,21 +221,21 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         claim: &Claim,
         answer: &[u8],
         carrier: Option<Carrier>,
-        now: u64,
+        now_ms: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
-        (**self).finish(claim, answer, carrier, now)
+        (**self).finish(claim, answer, carrier, now_ms)
     }
 
-    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
-        (**self).release(claim, attempt, now)
+    fn release(&self, claim: &Claim, attempt: Attempt, now_ms: u64) -> Outcome<'_, Result<(), Lost>> {
+        (**self).release(claim, attempt, now_ms)
     }
 
-    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
-        (**self).wait(key, now)
+    fn wait(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Waited> {
+        (**self).wait(key, now_ms)
     }
 
-    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
-        (**self).carry(key, by, now)
+    fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> Outcome<'_, bool> {
+        (**self).carry(key, by, now_ms)
     }
 }
 
@@ -357,6 +363,7 @@ pub enum Refusal {
 /// assert_eq!(memory.release(&claim, Attempt::Failed, 200), Err(Lost));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claim {
     /// The push.
     pub key: DedupKey,
@@ -368,6 +375,22 @@ pub struct Claim {
     pub first_seen: u64,
     /// Milliseconds since the push was first seen, when this claim was made.
     pub age: u64,
+}
+
+impl Claim {
+    /// A claim by a store of your own: of a push that was first seen at `first_seen_ms`, which is `now_ms` in the first
+    /// of its runs.
+    ///
+    /// ```
+    /// # use wechat_events::DedupKey;
+    /// # use wechat_events::store::Claim;
+    /// let second = Claim::new(DedupKey::from_bytes([1; 16]), 7, 2, 100, 5_170);
+    /// assert_eq!((second.owner, second.run, second.first_seen, second.age), (7, 2, 100, 5_070));
+    /// ```
+    #[must_use]
+    pub fn new(key: DedupKey, owner: u128, run: u8, first_seen_ms: u64, now_ms: u64) -> Claim {
+        Claim { key, owner, run, first_seen: first_seen_ms, age: now_ms.saturating_sub(first_seen_ms) }
+    }
 }
 
 /// The claim is over: another delivery took the push, or the claim was finished or released before.
@@ -392,6 +415,7 @@ pub struct Lost;
 /// assert!(matches!(memory.claim(key, 5_070), Claimed::New(claim) if claim.run == 1 && claim.age == 5_070));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Attempt {
     /// The handler failed, panicked or was cancelled: it counts towards [`MAX_RUNS`].
     Failed,
@@ -412,6 +436,7 @@ pub enum Attempt {
 /// assert!(!memory.carry(key, Carrier::Delivery, 15_601)); // too late now
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Carrier {
     /// The response to a delivery of the push.
     Delivery,

@@ -14,7 +14,8 @@
 use std::fmt;
 
 use super::query::{formed, parameters};
-use super::{Endpoint, Push, Report, Response, Token, Which};
+use super::settings::{Token, Which};
+use super::{Endpoint, Push, Report, Response};
 use crate::cipher::{self, EncodingAesKey, OpenError, Opened, SealError};
 use crate::error::{ConfigError, RequestError};
 use crate::fields::{Fields, Nodes, Path, is_json, trim};
@@ -54,7 +55,7 @@ impl Cipher {
         std::iter::once((Which::Current, &self.key)).chain(previous)
     }
 
-    fn key(&self, which: Which) -> &EncodingAesKey {
+    pub(super) fn key(&self, which: Which) -> &EncodingAesKey {
         self.keys().find(|(of, _)| *of == which).map_or(&self.key, |(_, key)| key)
     }
 
@@ -96,7 +97,6 @@ pub(super) struct Sealing {
 impl Endpoint {
     /// Verifies and decrypts, in this order.
     ///
-    /// `signature` in the query is not asked for: it covers nothing that `msg_signature` does not cover.
     /// `encrypt_type` may be absent, since nothing is decided by it; one that says something else than `aes` is a push
     /// of an account that is not set up as this endpoint is.
     pub(super) fn open(
@@ -258,11 +258,9 @@ mod tests {
         let query = format!("timestamp=1&nonce={nonce}&msg_signature={}", str::from_utf8(&signature).unwrap());
         let body = format!("<xml><Encrypt>{encrypt}</Encrypt></xml>");
         match endpoint.receive("POST", &query, body.as_bytes(), 1).unwrap() {
-            Received::Push(push) => Push {
-                endpoint: Cow::Owned(endpoint.clone()),
-                body: Cow::Owned(push.body().to_vec()),
-                sealing: push.sealing,
-            },
+            Received::Push(push) => {
+                Push { endpoint: endpoint.clone(), body: Cow::Owned(push.body().to_vec()), sealing: push.sealing }
+            }
             Received::Answer(_) => panic!(),
         }
     }

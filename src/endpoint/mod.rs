@@ -6,30 +6,32 @@ mod clear;
 mod envelope;
 #[cfg(feature = "http")]
 mod http;
+mod push;
 mod query;
 mod report;
+mod response;
 mod self_check;
+mod settings;
 #[cfg(not(feature = "aes"))]
 mod without_aes;
 
 use std::borrow::Cow;
-use std::fmt;
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{ConfigError, ParseError, RequestError};
-use crate::event::{Event, Takes};
 use crate::failure::guarded;
 use crate::fields::Limits;
-use crate::handler::{AsyncHandler, Handler, HandlerResult};
-use crate::reply::Reply;
+use crate::handler::{AsyncHandler, Handler};
 use crate::{shown, signature};
 #[cfg(feature = "aes")]
-use envelope::{Cipher, Sealing};
+use envelope::Cipher;
+pub use push::Push;
 use query::{formed, parameters, present};
 pub use report::Report;
-pub use self_check::{Doubt, SelfCheck, SelfCheckError};
+pub use response::Response;
+pub use self_check::Doubt;
+use settings::{Settings, Token};
 
 /// What cloud hosting asks, unsigned, before it sends anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
@@ -70,8 +72,7 @@ const ECHOSTR: usize = 64;
 /// In safe and compatible mode. The parts of a signature are joined with nothing between them, so `timestamp` and `nonce`
 /// must be 1 to 32 letters, digits, `-`, `.` and `_` before anything is verified: the front of `Encrypt` moved into one of
 /// them would leave the signature right, and another message behind it. A sealed answer has the form of a push, so answers
-/// are marked when they are sealed, and refused when they come back. A push that was overheard can be sent again, as
-/// WeChat does; [`freshness`](Endpoint::freshness) bounds for how long.
+/// are marked when they are sealed, and refused when they come back.
 ///
 /// # Why nobody can ask it about the key
 /// CBC with padding falls to whoever can send altered ciphertexts and see whether their padding was right. Here
@@ -102,28 +103,10 @@ const ECHOSTR: usize = 64;
 #[derive(Clone)]
 pub struct Endpoint(Arc<Settings>);
 
-type ReportHook = dyn Fn(&Report<'_>) + Send + Sync;
-
-#[derive(Clone)]
-struct Settings {
-    token: Token,
-    previous_token: Option<Token>,
-    /// `None` reads what is in the clear.
-    #[cfg(feature = "aes")]
-    cipher: Option<Cipher>,
-    #[cfg(feature = "aes")]
-    clear_payment_answers: bool,
-    freshness: Option<Duration>,
-    limits: Limits,
-    /// `None` leaves it to `tracing`.
-    report: Option<Arc<ReportHook>>,
-}
-
 impl Endpoint {
     /// An account in plaintext mode (明文模式), by the token that stands in WeChat's console.
     ///
-    /// A signature in this mode covers no body. An account in compatible mode (兼容模式) is served too, by its
-    /// plaintext part.
+    /// An account in compatible mode (兼容模式) is served too, by its plaintext part.
     ///
     /// # Errors
     /// [`ConfigError::EmptyToken`] for `""`: everybody could sign.
@@ -350,34 +333,12 @@ impl Endpoint {
         body: &'b [u8],
         now: i64,
     ) -> Result<Received<'b>, RequestError> {
-        Endpoint::admit(Cow::Owned(self.clone()), method, query, body, now)
-    }
-
-    /// [`receive`](Endpoint::receive), for a push that does not outlive the endpoint: without a count that all threads
-    /// would write to.
-    pub(crate) fn receive_here<'b>(
-        &'b self,
-        method: &str,
-        query: &str,
-        body: &'b [u8],
-        now: i64,
-    ) -> Result<Received<'b>, RequestError> {
-        Endpoint::admit(Cow::Borrowed(self), method, query, body, now)
-    }
-
-    fn admit<'b>(
-        endpoint: Cow<'b, Endpoint>,
-        method: &str,
-        query: &str,
-        body: &'b [u8],
-        now: i64,
-    ) -> Result<Received<'b>, RequestError> {
-        if let Err(ParseError::TooLarge { bytes, limit }) = endpoint.0.body_limits().admit(body) {
+        if let Err(ParseError::TooLarge { bytes, limit }) = self.0.body_limits().admit(body) {
             return Err(RequestError::TooLarge { bytes, limit });
         }
         match method {
             "GET" => {
-                endpoint.verify(query, now)?;
+                self.verify(query, now)?;
                 let [echostr] = parameters(query, ["echostr"]);
                 // It goes back to whoever has captured a signature, and to whatever browser he sends with it.
                 let echostr = formed(echostr, "echostr", ECHOSTR)?;
@@ -386,13 +347,17 @@ impl Endpoint {
             "POST" if PROBES.contains(&body) => Ok(Received::Answer(Response::success())),
             "POST" => {
                 #[cfg(feature = "aes")]
-                if let Some(cipher) = &endpoint.0.cipher {
-                    let (body, sealing) = endpoint.open(cipher, query, body, now)?;
-                    return Ok(Received::Push(Push { endpoint, body: Cow::Owned(body), sealing: Some(sealing) }));
+                if let Some(cipher) = &self.0.cipher {
+                    let (body, sealing) = self.open(cipher, query, body, now)?;
+                    return Ok(Received::Push(Push {
+                        endpoint: self.clone(),
+                        body: Cow::Owned(body),
+                        sealing: Some(sealing),
+                    }));
                 }
-                endpoint.verify(query, now)?;
+                self.verify(query, now)?;
                 Ok(Received::Push(Push {
-                    endpoint,
+                    endpoint: self.clone(),
                     body: Cow::Borrowed(body),
                     #[cfg(feature = "aes")]
                     sealing: None,
@@ -423,8 +388,8 @@ impl Endpoint {
 
     /// The one call: a request in, a response out.
     ///
-    /// Verifies, parses, dispatches to the handler and writes its reply. Retries are the caller's to recognise, with
-    /// [`Dedup`](crate::Dedup) between [`receive`](Endpoint::receive) and [`Push::respond`].
+    /// Verifies, parses, dispatches to the handler and writes its reply; `now` is in seconds since 1970. Retries are the
+    /// caller's to recognise, with [`Dedup`](crate::Dedup) between [`receive`](Endpoint::receive) and [`Push::respond`].
     ///
     /// What the network is not told goes to the [report](Endpoint::on_report):
     ///
@@ -445,7 +410,7 @@ impl Endpoint {
         now: i64,
         handler: &H,
     ) -> Response {
-        let push = match self.receive_here(method, query, body, now) {
+        let push = match self.receive(method, query, body, now) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
             Err(error) => return self.refuse(&error),
@@ -458,8 +423,8 @@ impl Endpoint {
 
     /// [`respond`](Endpoint::respond) for a handler that waits: on serverless platforms, and in any runtime.
     ///
-    /// Its time is the caller's to bound: WeChat hangs up after 5 s. Where the process goes on after its answer,
-    /// `Webhook` carries what takes longer.
+    /// `now` is in seconds since 1970. The handler's time is the caller's to bound: WeChat hangs up after 5 s. Where the
+    /// process goes on after its answer, `Webhook` carries what takes longer.
     ///
     /// ```
     /// use wechat_events::event::Text;
@@ -485,7 +450,7 @@ impl Endpoint {
         now: i64,
         handler: &H,
     ) -> Response {
-        let push = match self.receive_here(method, query, body, now) {
+        let push = match self.receive(method, query, body, now) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer,
             Err(error) => return self.refuse(&error),
@@ -516,235 +481,14 @@ impl Endpoint {
     pub(crate) fn max_bytes(&self) -> u32 {
         self.0.body_limits().bytes
     }
-
-    /// [`Push::event`], for who has kept the push's bytes alone.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
-        self.0.limits.parse_event(body)
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("Endpoint");
-        f.field("token", &self.0.token).field("previous_token", &self.0.previous_token);
-        #[cfg(feature = "aes")]
-        f.field("cipher", &self.0.cipher);
-        f.field("freshness", &self.0.freshness).field("limits", &self.0.limits).finish_non_exhaustive()
-    }
-}
-
-impl Settings {
-    /// Of the body as it comes: what is around `Encrypt` is read before its signature is known.
-    fn body_limits(&self) -> Limits {
-        #[cfg(feature = "aes")]
-        if self.cipher.is_some() {
-            return self.limits.max_bytes(self.limits.bytes.min(self.limits.envelope_bytes));
-        }
-        self.limits
-    }
-
-    fn within_window(&self, name: &'static str, sent: i64, now: i64) -> Result<(), RequestError> {
-        let Some(limit) = self.freshness.map(|window| window.as_secs()) else { return Ok(()) };
-        match now.abs_diff(sent) {
-            seconds if seconds > limit => Err(RequestError::Stale { name, seconds, limit }),
-            _ => Ok(()),
-        }
-    }
-
-    fn tokens(&self) -> impl Iterator<Item = (Which, &Token)> {
-        let previous = self.previous_token.as_ref().map(|token| (Which::Previous, token));
-        iter::once((Which::Current, &self.token)).chain(previous)
-    }
-}
-
-/// Of two secrets while one of them is being changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Current,
-    Previous,
-}
-
-/// A secret shared with WeChat: never shown.
-#[derive(Clone)]
-struct Token(String);
-
-impl Token {
-    fn new(token: impl Into<String>) -> Result<Token, ConfigError> {
-        match token.into() {
-            token if token.is_empty() => Err(ConfigError::EmptyToken),
-            token => Ok(Token(token)),
-        }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// What [`Endpoint::receive`] makes of a request.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Received<'b> {
     /// Not a push, and answered already: the check of the address, or the probe of cloud hosting.
     Answer(Response),
     /// A push, and WeChat sent it.
     Push(Push<'b>),
-}
-
-/// The bytes of a push that WeChat sent: only an [`Endpoint`] makes one.
-///
-/// A function that takes a `Push` needs no check of its own. Of a safe or compatible endpoint it holds what was
-/// decrypted, and nothing that stood beside it.
-///
-/// It cannot be made of bytes, by whatever way:
-/// ```compile_fail,E0451
-/// # use wechat_events::Push;
-/// fn tamper(push: Push<'_>) -> Push<'_> {
-///     Push { body: b"<xml/>".into(), ..push }
-/// }
-/// ```
-/// ```compile_fail,E0423
-/// let push = wechat_events::Push(b"<xml/>");
-/// ```
-/// ```compile_fail,E0599
-/// let push = wechat_events::Push::new(b"<xml/>");
-/// ```
-/// ```compile_fail,E0277
-/// let push: wechat_events::Push<'_> = b"<xml/>".as_slice().into();
-/// ```
-/// ```compile_fail,E0616
-/// # use wechat_events::Push;
-/// fn tamper(push: &mut Push<'_>) {
-///     push.body = b"<xml/>".into();
-/// }
-/// ```
-///
-/// ```
-/// use wechat_events::{Dedup, Endpoint, Received, Reply};
-///
-/// let (endpoint, dedup) = (Endpoint::plain("AAAAA")?, Dedup::new());
-/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
-/// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName>\
-///              <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>";
-/// let now = 1714037060;
-/// let Ok(Received::Push(push)) = endpoint.receive("POST", query, body, now) else { panic!() };
-/// let event = push.event().unwrap();
-/// let reply = if dedup.first(&event.dedup_key(), now) { Reply::text("hello") } else { Reply::Success };
-/// assert_eq!(push.respond(&event, &reply, now).status, 200);
-/// # Ok::<(), wechat_events::ConfigError>(())
-/// ```
-pub struct Push<'b> {
-    endpoint: Cow<'b, Endpoint>,
-    body: Cow<'b, [u8]>,
-    /// `None`: in the clear.
-    #[cfg(feature = "aes")]
-    sealing: Option<Sealing>,
-}
-
-impl Push<'_> {
-    /// What happened.
-    ///
-    /// # Errors
-    /// [`ParseError`] if the body is no push at all. WeChat sent it nevertheless: keep it, and answer `success`.
-    pub fn event(&self) -> Result<Event<'_>, ParseError> {
-        self.endpoint.0.limits.parse_event(&self.body)
-    }
-
-    /// The plaintext bytes: what was decrypted, else the body as it came.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Writes the answer to this push, `now` in seconds since 1970.
-    ///
-    /// A sealed push is answered sealed, with the token and the key it came with, the nonce of its URL, `now` as the
-    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear, and
-    /// so do the answers of mini games.
-    ///
-    /// Never fails: what WeChat would refuse is written as [`Reply::write`] says, and reported to the
-    /// [endpoint's hook](Endpoint::on_report).
-    #[must_use]
-    pub fn respond(&self, event: &Event<'_>, reply: &Reply, now: i64) -> Response {
-        let written = reply.write(event, now);
-        if let Some(refused) = &written.refused {
-            self.endpoint.report(&Report::Refused { event, reply, refused });
-        }
-        self.answer(written.body.into_bytes(), now)
-    }
-
-    /// The response once the handler has done what it could.
-    fn conclude(&self, event: &Event<'_>, result: HandlerResult, now: i64) -> Response {
-        let error = match result {
-            Ok(reply) => return self.respond(event, &reply, now),
-            Err(error) => error,
-        };
-        self.endpoint.report(&Report::Failed { event, error: &*error });
-        match event.takes() {
-            // What went wrong is nobody else's business.
-            Takes::Code => self.respond(event, &Reply::code(-1, "not handled"), now),
-            _ => Response::status(500),
-        }
-    }
-
-    fn unparsable(&self, error: &ParseError) -> Response {
-        self.endpoint.report(&Report::Unparsable { body: &self.body, error });
-        Response::success()
-    }
-
-    /// The response with a reply that was written before, be it for an earlier delivery of this push.
-    pub(crate) fn answer(&self, written: Vec<u8>, now: i64) -> Response {
-        #[cfg(feature = "aes")]
-        if let Some((cipher, sealing)) = self.sealed_with()
-            && !matches!(&*written, b"" | b"success")
-            && !self.is_answered_in_the_clear(&written)
-        {
-            return self.sealed(cipher, sealing, written, now, crate::cipher::seal);
-        }
-        #[cfg(not(feature = "aes"))]
-        let _ = now;
-        Response::written(written)
-    }
-}
-
-impl fmt::Debug for Push<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Push").field("body", &String::from_utf8_lossy(&self.body)).finish_non_exhaustive()
-    }
-}
-
-/// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
-///
-/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes. Whoever writes it by
-/// hand sets `Content-Type`, `Content-Length`, and `X-Content-Type-Options: nosniff`: an `echostr` goes back as it came,
-/// and a browser must not take it for anything else than text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    /// HTTP's status.
-    pub status: u16,
-    /// `text/xml`, `application/json` or `text/plain`.
-    pub content_type: &'static str,
-    /// The bytes.
-    pub body: Vec<u8>,
-}
-
-impl Response {
-    pub(crate) fn success() -> Response {
-        Response { body: b"success".to_vec(), ..Response::status(200) }
-    }
-
-    fn written(body: Vec<u8>) -> Response {
-        let content_type = match body.first() {
-            Some(b'<') => "text/xml",
-            Some(b'{') => "application/json",
-            _ => "text/plain",
-        };
-        Response { status: 200, content_type, body }
-    }
-
-    pub(crate) fn status(status: u16) -> Response {
-        Response { status, content_type: "text/plain", body: Vec::new() }
-    }
 }

@@ -8,7 +8,7 @@ use crate::cipher::SealError;
 use crate::error::{ParseError, RequestError};
 use crate::event::Event;
 use crate::reply::{Refused, Reply};
-use crate::shown::{self, line};
+use crate::shown::{self, chain, line};
 
 /// Something the network is not told, for whoever runs the service.
 ///
@@ -65,11 +65,15 @@ pub enum Report<'r> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = match self {
-            Report::Rejected { error } => line(format_args!("request refused with status {}: {error}", error.status())),
-            Report::Unparsable { body, error } => {
-                line(format_args!("authentic, but no push, {} bytes answered `success`: {error}", body.len()))
+            Report::Rejected { error } => {
+                line(format_args!("request refused with status {}: {}", error.status(), chain(*error)))
             }
-            Report::Failed { event, error } => line(format_args!("handler failed on `{}`: {error}", kind(event))),
+            Report::Unparsable { body, error } => {
+                line(format_args!("authentic, but no push, {} bytes answered `success`: {}", body.len(), chain(*error)))
+            }
+            Report::Failed { event, error } => {
+                line(format_args!("handler failed on `{}`: {}", kind(event), chain(*error)))
+            }
             Report::Refused { event, refused, .. } => {
                 line(format_args!("reply to `{}` not written as asked: {refused}", kind(event)))
             }
@@ -97,23 +101,22 @@ impl Report<'_> {
 
             const TARGET: &str = "wechat_events";
             let of = |event| line(format_args!("{}", kind(event)));
-            let because = |error: &dyn fmt::Display| line(format_args!("{error}"));
             match self {
                 Report::Rejected { error } => {
-                    info!(target: TARGET, status = error.status(), reason = because(error), "request refused");
+                    info!(target: TARGET, status = error.status(), reason = chain(*error), "request refused");
                 }
                 Report::Unparsable { body, error } => {
-                    error!(target: TARGET, bytes = body.len(), reason = because(error), "authentic, but no push");
+                    error!(target: TARGET, bytes = body.len(), reason = chain(*error), "authentic, but no push");
                 }
                 Report::Failed { event, error } => {
-                    error!(target: TARGET, kind = of(event), reason = because(error), "handler failed");
+                    error!(target: TARGET, kind = of(event), reason = chain(*error), "handler failed");
                 }
                 Report::Refused { event, refused, .. } => {
-                    warn!(target: TARGET, kind = of(event), reason = because(refused), "reply not written as asked");
+                    warn!(target: TARGET, kind = of(event), reason = chain(*refused), "reply not written as asked");
                 }
                 #[cfg(feature = "aes")]
                 Report::Unsealed { event, error } => {
-                    error!(target: TARGET, kind = of(event), reason = because(error), "reply not sealed");
+                    error!(target: TARGET, kind = of(event), reason = chain(*error), "reply not sealed");
                 }
                 Report::Late { event, .. } => error!(target: TARGET, kind = of(event), "reply lost: it came too late"),
             }

@@ -8,6 +8,8 @@ mod flat;
 #[cfg(feature = "json")]
 mod json;
 mod mark;
+#[cfg(feature = "testing")]
+pub mod readers;
 mod tree;
 
 use std::borrow::Cow;
@@ -390,7 +392,7 @@ impl<'f, 'a> Element<'f, 'a> {
     }
 
     /// The names of its children, and these.
-    #[cfg(feature = "serde")]
+    #[cfg(any(feature = "serde", feature = "testing"))]
     pub(crate) fn children(self) -> impl Iterator<Item = (&'f str, Element<'f, 'a>)> {
         let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
         let children = below.filter(move |(_, node)| node.depth == self.depth);
@@ -471,50 +473,4 @@ fn place(text: &str, at: usize) -> (u32, u32) {
 
 fn is_white(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
-}
-
-/// What each reader makes of a body, for the tests and fuzz targets that hold them to one another.
-#[doc(hidden)]
-pub mod readers {
-    #![allow(clippy::unwrap_used, reason = "for tests")]
-
-    use super::{Limits, Nodes, flat, tree};
-    use crate::error::ParseError;
-
-    /// Depth, name and value of every element.
-    pub type Elements = Vec<(u32, String, String)>;
-
-    fn elements(text: &str, nodes: &Nodes) -> Elements {
-        let piece = |span: super::Span| text.get(span.range().unwrap()).unwrap().to_owned();
-        nodes.as_slice().iter().map(|node| (node.depth, piece(node.name), piece(node.value))).collect()
-    }
-
-    /// The one-pass reader: `None` where it declines.
-    #[must_use]
-    pub fn flat(text: &str) -> Option<Elements> {
-        let mut nodes = Nodes::new();
-        flat::read(text, &Limits::default(), &mut nodes)?;
-        Some(elements(text, &nodes))
-    }
-
-    /// The complete reader of XML.
-    ///
-    /// # Errors
-    /// What is not XML, has a DTD or passes a limit.
-    pub fn tree(text: &str) -> Result<Elements, ParseError> {
-        let mut nodes = Nodes::new();
-        let text = tree::read(text, &Limits::default(), &mut nodes)?;
-        Ok(elements(&text, &nodes))
-    }
-
-    /// The reader of JSON.
-    ///
-    /// # Errors
-    /// What is not JSON, or passes a limit.
-    #[cfg(feature = "json")]
-    pub fn json(text: &str) -> Result<Elements, ParseError> {
-        let mut nodes = Nodes::new();
-        let pieces = super::json::read(text, &Limits::default(), &mut nodes)?;
-        Ok(elements(&pieces, &nodes))
-    }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{Request, WeChat};
 use crate::event::{KINDS, KindInfo};
-use crate::fields::{is_json, readers};
+use crate::fields::{Element, Fields, Limits, Nodes, is_json};
 
 /// A push that WeChat has not sent yet; made by [`WeChat::push`] and [`WeChat::raw`].
 ///
@@ -241,12 +241,21 @@ const HEADER: [&str; 9] =
 
 /// Takes XML apart; `None` if it is none.
 fn fields(xml: &str) -> Option<Vec<Field>> {
-    let elements = if is_json(xml.as_bytes()) { None } else { readers::tree(xml).ok() }?;
-    let field = |(depth, name, value): (u32, String, String)| {
+    let (mut nodes, mut fields) = (Nodes::new(), Vec::new());
+    if !is_json(xml.as_bytes()) {
+        take_apart(Fields::read(xml.as_bytes(), &Limits::default(), &mut nodes).ok()?.root(), 0, xml, &mut fields);
+        return Some(fields);
+    }
+    None
+}
+
+fn take_apart(parent: Element<'_, '_>, depth: u32, xml: &str, fields: &mut Vec<Field>) {
+    for (name, child) in parent.children() {
+        let value = child.peek().to_owned();
         let bare = is_bare(&value) && xml.contains(&format!("<{name}>{value}</{name}>"));
-        Field { depth, name, value, bare }
-    };
-    Some(elements.into_iter().map(field).collect())
+        fields.push(Field { depth, name: name.to_owned(), value, bare });
+        take_apart(child, depth + 1, xml, fields);
+    }
 }
 
 /// Where the first element at a path stands, with those in it.

@@ -47,6 +47,8 @@ use crate::fields::{Fields, Nodes, Path, is_json};
 use crate::reply::JsonString;
 use crate::signature::{Hex, sign};
 
+#[doc(hidden)]
+pub use crate::fields::readers;
 pub use deliver::{Attempt, Delivery};
 pub use draft::Draft;
 pub use verdict::{Accepted, Answer, Reason, Verdict};

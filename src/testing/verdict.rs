@@ -201,7 +201,7 @@ pub enum Reason {
     #[error("MsgSignature is wrong")]
     MsgSignature,
     /// The envelope's Encrypt does not open.
-    #[error("{0}")]
+    #[error(transparent)]
     Open(#[from] OpenError),
     /// This kind of push takes no reply.
     #[error("`{name}` takes no reply")]

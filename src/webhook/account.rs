@@ -171,7 +171,7 @@ impl Webhook {
     pub async fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         let (endpoint, settings) = (self.0.endpoint(), &self.0.shared().settings);
         let wall = settings.wall();
-        match endpoint.receive_here(method, query, body, wall) {
+        match endpoint.receive(method, query, body, wall) {
             Ok(Received::Push(push)) => {
                 let mut delivery = Delivery::new(&self.0, &push, wall);
                 let span = delivery.span();

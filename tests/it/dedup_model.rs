@@ -149,7 +149,7 @@ impl Model {
             let state = State::Running(vec![]);
             let push = Push { key: id, first_seen: now, until: 0, owner, run: 1, state, since: 0 };
             return match self.insert(push, now) {
-                true => Claimed::New(Claim { key, owner, run: 1, first_seen: now, age: 0 }),
+                true => Claimed::New(Claim::new(key, owner, 1, now, now)),
                 false => Claimed::Refused(Refusal::Full),
             };
         };
@@ -171,7 +171,7 @@ impl Model {
         push.owner = owner;
         let run = push.run;
         self.set(id, State::Running(waiters), now);
-        Claimed::New(Claim { key, owner, run, first_seen, age })
+        Claimed::New(Claim::new(key, owner, run, first_seen, now))
     }
 
     fn end(&mut self, claim: &Claim, run: u8, state: Option<State>, now: u64) -> Result<(), Lost> {
@@ -451,11 +451,13 @@ fn a_vanished_push_comes_back_to_its_owner_and_learns_what_a_shared_store_knows_
     // Evicted, since its lease was over; then the other ends and makes way.
     let Claimed::New(other) = memory.claim(key(2), 1_000 + LEASE) else { panic!() };
     memory.release(&other, Attempt::Failed, 1_000 + LEASE).unwrap();
-    let shared = Claim { owner: 7 << 64 | claim.owner, ..claim };
+    let mut shared = claim;
+    shared.owner |= 7 << 64;
     assert_eq!(memory.renew(&shared, 30_000), Ok(()));
     assert_eq!(memory.renew(&claim, 30_000), Err(Lost), "it has its owner again, who is another");
 
-    let older = Claim { first_seen: 400, run: 2, ..shared };
+    let mut older = shared;
+    (older.first_seen, older.run) = (400, 2);
     assert_eq!(memory.renew(&older, 30_000), Ok(()));
     assert_eq!(memory.renew(&shared, 30_000), Ok(()), "which makes it neither younger nor less often run");
     let Claimed::New(next) = memory.claim(key(1), 30_000 + LEASE) else { panic!() };

@@ -102,7 +102,7 @@ fn the_front_of_encrypt_moved_into_timestamp_or_nonce_forges_no_push() {
             for endpoint in both() {
                 match endpoint.receive("POST", &query, body.as_bytes(), NOW) {
                     Ok(Received::Push(_)) => accepted += 1,
-                    Ok(Received::Answer(answer)) => panic!("{answer:?}"),
+                    Ok(other) => panic!("{other:?}"),
                     Err(RequestError::ParameterForm { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }
@@ -170,7 +170,7 @@ fn no_other_cut_of_what_was_signed_says_anything_else_wherever_the_token_stands(
                             assert_eq!(push.body(), captured.message);
                             repeated += 1;
                         }
-                        Ok(Received::Answer(answer)) => panic!("{answer:?}"),
+                        Ok(other) => panic!("{other:?}"),
                         Err(error) => moved += usize::from(matches!(error, RequestError::Open(_))),
                     }
                 }

@@ -7,7 +7,7 @@
 //!
 //! The bytes are [`Choices`]. A zero is always the plain choice, so that what shrinks towards zeros becomes readable.
 
-use wechat_events::readers;
+use wechat_events::testing::readers;
 
 /// Bytes as decisions; zeros when they have run out.
 pub struct Choices<'b>(&'b [u8]);

@@ -15,7 +15,7 @@ mod with_the_feature {
     use std::fs;
 
     use wechat_events::event::Reason;
-    use wechat_events::{Kind, Limits, ParseError, parse_event, readers};
+    use wechat_events::{Kind, Limits, ParseError, parse_event};
 
     use crate::{expect, files, snake};
 
@@ -68,35 +68,6 @@ mod with_the_feature {
             let names = |extension| files(folder, extension).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
             assert_eq!(names(extension), names("json"), "{folder}");
         }
-    }
-
-    /// Depth, name and value, as the readers yield them.
-    fn elements(expected: &[(u32, &str, &str)]) -> readers::Elements {
-        expected.iter().map(|&(depth, name, value)| (depth, name.to_owned(), value.to_owned())).collect()
-    }
-
-    #[test]
-    fn members_become_the_elements_of_the_same_push_in_xml() {
-        let json = r#"{"Count": 2, "PicList": {"item": [{"Md5": "a"}, {"Md5": "b"}]}, "PicList": [{"item": {}}, "c"]}"#;
-        let xml = "<xml><Count>2</Count><PicList><item><Md5>a</Md5></item><item><Md5>b</Md5></item></PicList>\
-                   <PicList><item/></PicList><PicList>c</PicList></xml>";
-        assert_eq!(readers::json(json), readers::tree(xml));
-    }
-
-    #[test]
-    fn arrays_within_arrays_are_one() {
-        let found = readers::json(r#"{"a": [1, [2, [], [{"b": [[3]]}, null]], 4], "c": [[]]}"#);
-        let items = [(0, "a", "1"), (0, "a", "2"), (0, "a", ""), (1, "b", "3"), (0, "a", "4")];
-        assert_eq!(found, Ok(elements(&items)));
-    }
-
-    #[test]
-    fn numbers_keep_the_text_that_stands_there() {
-        let found = readers::json(r#"{"a": [0.10, 1e3, -0, 18446744073709551616, 1E+400, "1"], "b":7}"#);
-        let texts = ["0.10", "1e3", "-0", "18446744073709551616", "1E+400", "1"];
-        let mut expected: Vec<_> = texts.map(|text| (0, "a", text)).into();
-        expected.push((0, "b", "7"));
-        assert_eq!(found, Ok(elements(&expected)));
     }
 
     #[test]

@@ -11,9 +11,11 @@ mod dedup;
 mod dedup_model;
 mod dedup_policies;
 mod endpoint;
+mod errors;
 mod fields;
 #[cfg(feature = "testing")]
 mod forgery;
+#[cfg(feature = "testing")]
 #[allow(dead_code, reason = "what is for a feature is not used without it")]
 mod generate;
 mod handlers;
@@ -24,9 +26,13 @@ mod json;
 mod minigame;
 #[cfg(all(feature = "http", feature = "tokio"))]
 mod mounting;
+mod own_store;
 mod payments;
+#[cfg(feature = "testing")]
 mod properties;
 mod pushes;
+#[cfg(feature = "testing")]
+mod readers;
 mod readme;
 #[cfg(feature = "redis")]
 mod redis;

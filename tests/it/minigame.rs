@@ -3,6 +3,8 @@
 use wechat_events::event::Reason;
 use wechat_events::{AppKeys, ConfigError, ParseError, PayEventError, parse_event};
 
+use crate::errors::whole;
+
 /// By the Python of WeChat's page: `hmac.new(b"live-app-key", name + b"&" + payload, sha256).hexdigest()`.
 const SIGNED: &str = include_str!("../pushes/minigame_coin_deliver_completed.xml");
 const MOCK: &str = include_str!("../pushes/minigame_h5_goods_deliver_notify.mock.xml");
@@ -86,9 +88,12 @@ fn the_key_is_that_of_the_payloads_env() {
 
 #[test]
 fn what_is_signed_and_no_payload_is_told() {
-    let told = |payload: &str| read(&signed("live-app-key", payload), &live()).unwrap_err().to_string();
-    assert_eq!(told(r#"{"OpenId":"o_1","Env":0}"#), "the payload: missing field OutTradeNo");
-    assert_eq!(told(r#"{"OpenId":"o_1","OutTradeNo":"7","Env":"live"}"#), "the payload: malformed field Env");
+    let told = |payload: &str| whole(&read(&signed("live-app-key", payload), &live()).unwrap_err());
+    assert_eq!(told(r#"{"OpenId":"o_1","Env":0}"#), "the payload cannot be used: missing field OutTradeNo");
+    assert_eq!(
+        told(r#"{"OpenId":"o_1","OutTradeNo":"7","Env":"live"}"#),
+        "the payload cannot be used: malformed field Env"
+    );
     assert!(matches!(read(&signed("live-app-key", "hello"), &live()), Err(PayEventError::Json(_))));
     let missing = PayEventError::Field(Reason::Missing { field: "OpenId" });
     assert_eq!(read(&signed("live-app-key", "{}"), &live()), Err(missing));

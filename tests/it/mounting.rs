@@ -111,7 +111,9 @@ fn answer(mut stream: TcpStream) -> String {
 }
 
 fn refused(status: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n")
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: 0\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n"
+    )
 }
 
 #[test]
@@ -141,7 +143,8 @@ fn a_body_in_chunks_is_a_push_wherever_they_end() {
 #[test]
 fn other_methods_are_answered_as_call_answers_them() {
     let server = Server::start(1 << 20);
-    let confirmed = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n42";
+    let confirmed =
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n\r\n42";
     assert_eq!(answer(server.begin("GET", "", "")), confirmed);
     for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "QUERY"] {
         assert_eq!(answer(server.begin(method, "", "")), refused("405 Method Not Allowed"), "{method}");

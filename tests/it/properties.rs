@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use wechat_events::event::KINDS;
-use wechat_events::{Event, parse_event, readers};
+use wechat_events::testing::readers;
+use wechat_events::{Event, parse_event};
 
 use crate::generate::{Choices, Element, by_path, damage, disguise, flatten, sample, typed, vary, xml};
 use crate::{files, snake};
@@ -155,7 +156,6 @@ fn whatever_a_user_types_is_read_and_the_header_is_wechats() {
     });
 }
 
-#[cfg(feature = "testing")]
 #[test]
 fn a_judge_refuses_as_not_xml_what_a_strict_parser_refuses() {
     use wechat_events::testing::{Answer, Reason, Verdict, WeChat};

@@ -23,6 +23,34 @@ fn tracked() -> Option<Vec<PathBuf>> {
     Some(paths.filter(|path| path.is_file()).collect())
 }
 
+/// A `now` in seconds says so where it is asked for; one in milliseconds is called `now_ms`.
+#[test]
+fn each_time_that_is_asked_for_has_its_unit() {
+    let mut asked = 0;
+    for path in tracked().unwrap_or_default().iter().filter(|path| path.starts_with(root().join("src"))) {
+        let text = fs::read_to_string(path).unwrap();
+        let mut docs = String::new();
+        for item in text.split_inclusive("\n") {
+            match item.trim_start() {
+                line if line.starts_with("///") => docs.push_str(line),
+                line if line.starts_with("#[") => {}
+                line if line.starts_with("pub fn ") || line.starts_with("pub async fn ") => {
+                    let rest = &text[item.as_ptr() as usize - text.as_ptr() as usize..];
+                    let signature = rest.split(['{', ';']).next().unwrap();
+                    assert!(!signature.contains(" now: u64"), "{}: {line}", path.display());
+                    if signature.contains(" now: i64") {
+                        asked += 1;
+                        assert!(docs.contains("in seconds"), "{}: {line}", path.display());
+                    }
+                    docs.clear();
+                }
+                _ => docs.clear(),
+            }
+        }
+    }
+    assert!(asked > 5 || tracked().is_none(), "only {asked} are found");
+}
+
 #[test]
 fn no_file_names_a_registry_or_a_folder_of_a_machine() {
     // Written apart, since this file is one of them.

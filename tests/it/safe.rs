@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use wechat_events::cipher::{EncodingAesKey, OpenError, open, seal, seal_with};
+use wechat_events::cipher::{EncodingAesKey, OpenError, SealError, open, seal, seal_with};
 use wechat_events::event::Text;
 use wechat_events::{
     ConfigError, Doubt, Endpoint, Event, Handler, HandlerResult, Limits, Push, Received, Reply, Report, RequestError,
-    Response, SelfCheckError,
+    Response,
 };
 
+use crate::errors::whole;
 use crate::wire::sign;
 
 const TOKEN: &str = "QDG6eK";
@@ -641,7 +642,7 @@ fn each_refusal_names_its_cause_and_tencent_s_number() {
     for endpoint in both() {
         for (query, body, number, text) in refusals() {
             let error = refused(&endpoint, &query, &body);
-            assert_eq!((error.to_string().as_str(), error.number()), (text, Some(number)));
+            assert_eq!((&*whole(&error), error.number()), (text, Some(number)));
         }
         let (query, body) = sealed(TOKEN, KEY, MESSAGE);
         let error = refused(&endpoint, &query.replace("=aes", "=r%0Aw"), &body);
@@ -679,7 +680,7 @@ fn a_query_without_timestamp_or_nonce_is_named() {
 fn no_secret_and_no_signature_is_shown_anywhere() {
     let (query, body) = sealed(TOKEN, KEY, MESSAGE);
     let (endpoint, reports) = reporting(safe().previous_token(OTHER_TOKEN).unwrap().previous_key(OTHER_KEY).unwrap());
-    let mut shown = vec![format!("{endpoint:?}"), endpoint.self_check().unwrap().to_string()];
+    let mut shown = vec![format!("{endpoint:?}"), format!("{:?}", endpoint.self_check())];
     for (query, body, ..) in refusals() {
         shown.push(format!("{:?}", refused(&safe(), &query, &body)));
         let _ = endpoint.respond("POST", &query, body.as_bytes(), NOW, &Echo);
@@ -729,33 +730,42 @@ fn a_bad_setting_is_told_what_is_wrong() {
 }
 
 #[test]
-fn self_check_tells_what_it_checked_and_what_it_doubts() {
-    let endpoint = safe().previous_token("pamtest\n").unwrap().previous_key(OTHER_KEY).unwrap();
-    let endpoint = endpoint.freshness(Duration::from_secs(60));
-    let check = endpoint.self_check().unwrap();
-    assert_eq!(check.doubts(), [Doubt::PreviousToken]);
-    let opens = "a push for app id `wxb11529c136998cb6` opens, and so does its answer";
+fn self_check_finds_nothing_in_settings_that_work() {
+    let endpoint = safe().previous_token(OTHER_TOKEN).unwrap().previous_key(OTHER_KEY).unwrap();
+    assert_eq!(endpoint.freshness(Duration::from_secs(60)).self_check(), []);
+    assert_eq!(Endpoint::plain("AAAAA").unwrap().self_check(), []);
+}
+
+#[test]
+fn self_check_tells_what_it_doubts() {
+    let doubts = |endpoint: Endpoint| -> Vec<String> { endpoint.self_check().iter().map(Doubt::to_string).collect() };
+    let limited = |limits| doubts(safe().limits(limits));
+    let small = "the limits are too small for a short text message:";
+
     assert_eq!(
-        check.to_string(),
-        format!(
-            "signature: that of the official sample is right, and of another nonce wrong\n\
-             cipher: the official push opens, and its answer is sealed to the official text\n\
-             token, key: {opens}\ntoken, previous key: {opens}\n\
-             previous token, key: {opens}\nprevious token, previous key: {opens}\n\
-             doubt: the previous token is not 3 to 32 letters and digits, as WeChat's console has it"
-        )
+        doubts(Endpoint::safe("ab", "gh_5823bf96d3bd", KEY).unwrap().previous_token("pamtest\n").unwrap()),
+        [
+            "the token is not 3 to 32 letters and digits, as WeChat's console has it: is there white space around it?",
+            "the previous token is not 3 to 32 letters and digits, as WeChat's console has it",
+            "`gh_5823bf96d3bd` does not look like an app id, which is wx and 16 digits or letters from a to f",
+        ]
     );
-    let check = Endpoint::plain("ab").unwrap().self_check().unwrap();
     assert_eq!(
-        check.to_string(),
-        "signature: that of the official sample is right, and of another nonce wrong\n\
-         token: a push in the clear is accepted\n\
-         doubt: the token is not 3 to 32 letters and digits, as WeChat's console has it: \
-         is there white space around it?"
+        limited(Limits::default().max_bytes(100)),
+        [
+            format!("{small} the body is 343 bytes long, the limit is 100"),
+            format!("{small} the body is 512 bytes long, the limit is 100"),
+        ]
     );
-    let SelfCheckError { subject, reason, .. } =
-        safe().limits(Limits::default().max_bytes(100)).self_check().unwrap_err();
-    assert_eq!((&*subject, &*reason), ("token, key", "the body is 542 bytes long, the limit is 100"));
+    assert_eq!(
+        limited(Limits::default().max_envelope_bytes(400)),
+        [format!("{small} the body is 512 bytes long, the limit is 400")]
+    );
+    assert_eq!(limited(Limits::default().max_elements(2)), [format!("{small} the body has more than 2 elements")]);
+    assert_eq!(
+        Doubt::Sealing(SealError::NoRandomBytes { reason: "no entropy".to_owned() }).to_string(),
+        "the operating system gave no random bytes: no entropy"
+    );
 }
 
 #[cfg(feature = "json")]

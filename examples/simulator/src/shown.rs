@@ -114,11 +114,7 @@ impl Shown {
 fn cards(reply: &Event<'_>) -> Vec<Card> {
     let all = |name: &str| -> Vec<String> {
         let in_xml = reply.fields(&format!("Articles/item/{name}")).map(String::from).collect::<Vec<_>>();
-        if in_xml.is_empty() {
-            reply.fields(&format!("Articles/{name}")).map(String::from).collect()
-        } else {
-            in_xml
-        }
+        if in_xml.is_empty() { reply.fields(&format!("Articles/{name}")).map(String::from).collect() } else { in_xml }
     };
     let columns = ["Title", "Description", "PicUrl", "Url"].map(all).map(Vec::into_iter);
     let [titles, descriptions, pictures, addresses] = columns;

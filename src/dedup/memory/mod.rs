@@ -281,8 +281,8 @@ impl Memory {
     /// # use wechat_events::store::{Claimed, Memory};
     /// assert!(matches!(Memory::new().claim(DedupKey::from_bytes([1; 16]), 0), Claimed::New(_)));
     /// ```
-    pub fn claim(&self, key: DedupKey, now: u64) -> Claimed {
-        self.locked(key, |shard| shard.claim(key, now))
+    pub fn claim(&self, key: DedupKey, now_ms: u64) -> Claimed {
+        self.locked(key, |shard| shard.claim(key, now_ms))
     }
 
     /// [`Store::renew`], at once.
@@ -299,8 +299,8 @@ impl Memory {
     /// memory.renew(&claim, 5_000).unwrap();
     /// assert!(matches!(memory.claim(claim.key, 24_999), Claimed::Running { lease_left: 1, .. }));
     /// ```
-    pub fn renew(&self, claim: &Claim, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |shard| shard.renew(claim, now))
+    pub fn renew(&self, claim: &Claim, now_ms: u64) -> Result<(), Lost> {
+        self.locked(claim.key, |shard| shard.renew(claim, now_ms))
     }
 
     /// [`Store::finish`], at once.
@@ -318,9 +318,9 @@ impl Memory {
     /// assert_eq!(memory.finish(&claim, b"stale", None, 20_001), Err(Lost));
     /// assert_eq!(memory.finish(&second, b"fresh", None, 20_002), Ok(()));
     /// ```
-    pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now: u64) -> Result<(), Lost> {
+    pub fn finish(&self, claim: &Claim, answer: &[u8], carrier: Option<Carrier>, now_ms: u64) -> Result<(), Lost> {
         let answer = Arc::from(answer);
-        self.locked(claim.key, |shard| shard.finish(claim, answer, carrier, now))
+        self.locked(claim.key, |shard| shard.finish(claim, answer, carrier, now_ms))
     }
 
     /// [`Store::release`], at once.
@@ -341,8 +341,8 @@ impl Memory {
     /// }
     /// assert_eq!(memory.claim(key, 10_081), Claimed::Exhausted { age: 10_081 });
     /// ```
-    pub fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Result<(), Lost> {
-        self.locked(claim.key, |shard| shard.release(claim, attempt, now))
+    pub fn release(&self, claim: &Claim, attempt: Attempt, now_ms: u64) -> Result<(), Lost> {
+        self.locked(claim.key, |shard| shard.release(claim, attempt, now_ms))
     }
 
     /// [`Store::carry`], at once.
@@ -357,14 +357,14 @@ impl Memory {
     /// assert!(!memory.carry(claim.key, Carrier::Late, 15_600));
     /// assert!(memory.carry(claim.key, Carrier::Delivery, 15_700)); // WeChat may ask for it again
     /// ```
-    pub fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> bool {
-        self.locked(key, |shard| shard.carry(key, by, now))
+    pub fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> bool {
+        self.locked(key, |shard| shard.carry(key, by, now_ms))
     }
 
     /// [`Store::wait`]: looks when first polled, and is woken by whatever ends the run.
     ///
     /// No wake-up is lost between a claim that says running and the first poll, since the poll looks again. The end of
-    /// a lease wakes nobody, for there is no clock here; it is seen only if it was over at `now`.
+    /// a lease wakes nobody, for there is no clock here; it is seen only if it was over at `now_ms`.
     ///
     /// ```
     /// # use std::pin::pin;
@@ -375,8 +375,8 @@ impl Memory {
     /// let wait = pin!(memory.wait(DedupKey::from_bytes([1; 16]), 0));
     /// assert_eq!(wait.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Waited::Lapsed));
     /// ```
-    pub fn wait(&self, key: DedupKey, now: u64) -> Wait<'_> {
-        Wait { memory: self, key, now, id: None }
+    pub fn wait(&self, key: DedupKey, now_ms: u64) -> Wait<'_> {
+        Wait { memory: self, key, now: now_ms, id: None }
     }
 
     fn sum(&self, of: impl Fn(&Shard) -> usize) -> usize {
@@ -403,12 +403,12 @@ impl Store for Memory {
         self.lease
     }
 
-    fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
-        Outcome::Now(self.claim(key, now))
+    fn claim(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Claimed> {
+        Outcome::Now(self.claim(key, now_ms))
     }
 
-    fn renew(&self, claim: &Claim, now: u64) -> Outcome<'_, Result<(), Lost>> {
-        Outcome::Now(self.renew(claim, now))
+    fn renew(&self, claim: &Claim, now_ms: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.renew(claim, now_ms))
     }
 
     fn finish(
@@ -416,21 +416,21 @@ impl Store for Memory {
         claim: &Claim,
         answer: &[u8],
         carrier: Option<Carrier>,
-        now: u64,
+        now_ms: u64,
     ) -> Outcome<'_, Result<(), Lost>> {
-        Outcome::Now(self.finish(claim, answer, carrier, now))
+        Outcome::Now(self.finish(claim, answer, carrier, now_ms))
     }
 
-    fn release(&self, claim: &Claim, attempt: Attempt, now: u64) -> Outcome<'_, Result<(), Lost>> {
-        Outcome::Now(self.release(claim, attempt, now))
+    fn release(&self, claim: &Claim, attempt: Attempt, now_ms: u64) -> Outcome<'_, Result<(), Lost>> {
+        Outcome::Now(self.release(claim, attempt, now_ms))
     }
 
-    fn wait(&self, key: DedupKey, now: u64) -> Outcome<'_, Waited> {
-        Outcome::later(self.wait(key, now))
+    fn wait(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Waited> {
+        Outcome::later(self.wait(key, now_ms))
     }
 
-    fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
-        Outcome::Now(self.carry(key, by, now))
+    fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> Outcome<'_, bool> {
+        Outcome::Now(self.carry(key, by, now_ms))
     }
 }
 

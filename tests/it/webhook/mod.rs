@@ -124,7 +124,7 @@ impl AsyncHandler for Script {
     async fn failed(&self, failure: &Failure) -> Told {
         match &failure.cause {
             Cause::Handler(_) | Cause::Panicked { .. } => self.log.add("failed"),
-            cause => self.log.add(format!("failed: {cause}")),
+            cause => self.log.add(format!("failed: {}", crate::errors::whole(cause))),
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Store for Wrong {
     fn claim(&self, key: DedupKey, now: u64) -> Outcome<'_, Claimed> {
         match self.memory.claim(key, now) {
             Claimed::Running { .. } if self.way == Way::Forgets => {
-                Outcome::Now(Claimed::New(Claim { key, owner: 7, run: 1, first_seen: now, age: 0 }))
+                Outcome::Now(Claimed::New(Claim::new(key, 7, 1, now, now)))
             }
             claimed => Outcome::Now(claimed),
         }

@@ -135,6 +135,7 @@ impl Stand {
         let push = match self.endpoint.receive(&asked.method, &asked.query, &asked.body, 1_700_000_000) {
             Ok(Received::Push(push)) => push,
             Ok(Received::Answer(answer)) => return answer.into(),
+            Ok(other) => panic!("neither a push nor answered: {other:?}"),
             Err(error) => return Answer::new(error.status(), ""),
         };
         let Ok(event) = push.event() else { return Answer::new(200, "success") };

@@ -11,19 +11,18 @@
 //!      ▲ base64, then AES-256-CBC under the key, IV = its first 16 bytes
 //! ```
 //!
-//! Of the 16 bytes in front, [`seal`] draws eight and makes the others of them, by the key: a mark by which
-//! [`Opened::was_sealed_here`] tells an answer of this crate from what WeChat sealed. WeChat looks at none of them.
+//! WeChat looks at none of the 16 bytes in front. [`seal`] draws eight and makes the others of them, by the key: a mark,
+//! for [`Opened::was_sealed_here`].
 //!
 //! The padding is PKCS#7 over **32** bytes, twice the cipher's block: an unpadder made for AES refuses half of all
 //! real pushes. [Official page][page], [technical plan][plan].
 //!
 //! # What this does not do
 //!
-//! CBC hides but does not bind: whoever can change `Encrypt` can change the message. What binds it is `msg_signature`,
-//! which is to be verified **before** `open` is called, so that nobody without the token has anything decrypted here:
-//! [`Endpoint::safe`](crate::Endpoint::safe) does so, and the rest of a request; this module is for those who need the
-//! envelope alone. For the same reason the answer on the network must be one and the same for every [`OpenError`]; its
-//! texts are for the log of the person who sets the account up, and hold no secret.
+//! CBC hides but does not bind: whoever can change `Encrypt` can change the message. `msg_signature` binds it, and is to
+//! be verified **before** `open` is called; and the network is to get one answer to every [`OpenError`].
+//! [`Endpoint::safe`](crate::Endpoint::safe) does both, and [says why](crate::Endpoint#why-nobody-can-ask-it-about-the-key);
+//! this module is for those who need the envelope alone.
 //!
 //! # Example: the official sample
 //!
@@ -43,6 +42,8 @@
 //! [page]: https://developers.weixin.qq.com/doc/service/guide/dev/push/encryption.html
 //! [plan]: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Technical_Plan.html
 
+mod error;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::hint::black_box;
@@ -52,9 +53,9 @@ use aes::Aes256;
 use aes::cipher::{Array, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, Key, KeyInit};
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use base64::{DecodeError, Engine, alphabet};
-use thiserror::Error;
 
 use crate::shown;
+pub use error::{KeyError, OpenError, SealError};
 
 /// Bytes in front, of no meaning to WeChat, which make equal messages look different although the IV is fixed.
 const RANDOM: usize = 16;
@@ -62,7 +63,8 @@ const RANDOM: usize = 16;
 const DRAW: usize = 8;
 /// Beside the drawn bytes in the block that the mark is made of, which so is none that CBC encrypts but by chance.
 const MARK: u128 = 0x7365_616C_6564;
-/// Messages for which a thread draws it at once: a system call for each would cost as much as its AES.
+/// Messages for which a thread draws it at once. With a system call for each, a push in safe mode takes 1.13 times as long
+/// from its bytes to its answer's, of all that it does the dearest thing that can be spared.
 const DRAWN: usize = 16;
 /// Bytes in front of the message: the randomness and the length.
 const HEAD: usize = RANDOM + size_of::<u32>();
@@ -132,11 +134,12 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 
 /// Encrypts a message into the base64 text of `Encrypt`.
 ///
-/// Takes 8 random bytes from the operating system, which a thread asks for those of 16 messages at a time: two
-/// processes by `fork` begin up to 16 messages alike. Allocates twice: the plaintext, encrypted in place, and its text.
+/// Takes 8 random bytes from the operating system, which a thread asks for those of 16 messages at a time. Two processes
+/// by `fork`, and two machines from one snapshot of a running one, so begin up to 16 messages of a thread alike: whoever
+/// reads their traffic sees which of these are equal. Allocates twice: the plaintext, encrypted in place, and its text.
 ///
-/// What it seals is an answer, and is marked as one: an [`Endpoint`](crate::Endpoint) with this key refuses it as a
-/// push. To seal as WeChat does, in a test, take [`seal_with`] or `testing::WeChat`.
+/// What it seals is [marked](Opened::was_sealed_here) as an answer. To seal as WeChat does, in a test, take [`seal_with`]
+/// or `testing::WeChat`.
 ///
 /// # Errors
 ///
@@ -421,192 +424,5 @@ impl FromStr for EncodingAesKey {
 impl fmt::Debug for EncodingAesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EncodingAesKey(..)")
-    }
-}
-
-/// Why 43 characters from WeChat's console were not what was given.
-///
-/// Shows at most one character of the key, and only one that no key has.
-///
-/// # Example
-///
-/// ```
-/// use wechat_events::cipher::{EncodingAesKey, KeyError};
-///
-/// let error = EncodingAesKey::new("abcdefghijklmnop$rstuvwxyz0123456789ABCDEFG").unwrap_err();
-/// assert_eq!(error, KeyError::Character { position: 17, found: '$' });
-/// assert_eq!(error.to_string(), "character 17 ('$') of EncodingAESKey is not of the base64 alphabet");
-/// ```
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// Fewer or more than 43 characters, all of them of the alphabet.
-    #[error("EncodingAESKey is {characters} characters long, WeChat's have 43")]
-    Length {
-        /// How many there are.
-        characters: usize,
-    },
-    /// A character that base64 does not have; white space and `-`, `_` are such.
-    #[error("character {position} ({found:?}) of EncodingAESKey is not of the base64 alphabet")]
-    Character {
-        /// Its place, counted from 1.
-        position: usize,
-        /// The character.
-        found: char,
-    },
-    /// The `=` of padded base64, which WeChat's console does not show.
-    #[error("EncodingAESKey ends in `=`: WeChat's have 43 characters without it")]
-    EqualsSign,
-}
-
-impl KeyError {
-    /// What Tencent's WXBizMsgCrypt returns for it: -40004, a bad AES key.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wechat_events::cipher::EncodingAesKey;
-    ///
-    /// assert_eq!(EncodingAesKey::new("").unwrap_err().number(), -40004);
-    /// ```
-    #[must_use]
-    pub const fn number(&self) -> i32 {
-        -40004
-    }
-}
-
-/// Why an `Encrypt` did not open, for the log of the person who sets the account up.
-///
-/// Never for the network: see [the module](self#what-this-does-not-do).
-///
-/// # Example: the usual one
-///
-/// ```
-/// use wechat_events::cipher::{EncodingAesKey, OpenError, open, seal_with};
-///
-/// let theirs = EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")?;
-/// let ours = EncodingAesKey::new("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C")?;
-/// let error = open(&ours, "wx0", &seal_with(&theirs, "wx0", b"hello", [0; 16])?).unwrap_err();
-/// assert_eq!(error, OpenError::Padding);
-/// assert_eq!(error.to_string(), "padding is not PKCS#7 over 32 bytes: is this the right EncodingAESKey?");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// A character that base64 does not have, also white space or `=` amid the text.
-    #[error("Encrypt is not base64: character {position} is {found:?}")]
-    Base64Character {
-        /// Its place, counted from 1.
-        position: usize,
-        /// The character.
-        found: char,
-    },
-    /// The last group of four characters is incomplete or padded in excess.
-    #[error("Encrypt is not base64: its {characters} characters do not end in a whole group of four: was it cut?")]
-    Base64Cut {
-        /// How many there are, without white space around them.
-        characters: usize,
-    },
-    /// The last character sets bits beyond the last byte, which no encoder does.
-    #[error("Encrypt is not base64: its last character sets bits that belong to no byte")]
-    Base64StrayBits,
-    /// What was decoded is shorter than any envelope or not a whole number of AES blocks.
-    #[error("Encrypt decodes to {bytes} bytes, not to 32 or more in blocks of 16: was it cut?")]
-    BlockLength {
-        /// Length in bytes of what was decoded.
-        bytes: usize,
-    },
-    /// The last bytes that were decrypted are no padding.
-    #[error("padding is not PKCS#7 over 32 bytes: is this the right EncodingAESKey?")]
-    Padding,
-    /// Without its padding there is no room for the 16 random bytes and the length.
-    #[error("decrypted to {bytes} bytes, too few for the 20 in front of a message")]
-    TooShort {
-        /// Length in bytes of what was decrypted, without the padding.
-        bytes: usize,
-    },
-    /// The message's length points beyond the end.
-    #[error("message length {declared} exceeds the {available} bytes that were decrypted")]
-    MessageLength {
-        /// The message's length in bytes, as the envelope says.
-        declared: u32,
-        /// Bytes behind the length, without the padding.
-        available: usize,
-    },
-    /// Sealed for another account than the one configured.
-    #[error("decrypted for app id `{}`, configured is `{configured}`", found.escape_debug())]
-    AppId {
-        /// The id in the envelope: its first 64 characters, `U+FFFD` for what is not UTF-8.
-        found: String,
-        /// The id it was compared with.
-        configured: String,
-    },
-}
-
-impl OpenError {
-    /// What Tencent's WXBizMsgCrypt returns for it.
-    ///
-    /// -40010 for base64, -40007 for AES and its padding, -40008 for a plaintext of the wrong shape, -40005 for the
-    /// app id.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wechat_events::cipher::OpenError;
-    ///
-    /// assert_eq!(OpenError::Padding.number(), -40007);
-    /// ```
-    #[must_use]
-    pub const fn number(&self) -> i32 {
-        match self {
-            OpenError::AppId { .. } => -40005,
-            OpenError::BlockLength { .. } | OpenError::Padding => -40007,
-            OpenError::TooShort { .. } | OpenError::MessageLength { .. } => -40008,
-            OpenError::Base64Character { .. } | OpenError::Base64Cut { .. } | OpenError::Base64StrayBits => -40010,
-        }
-    }
-}
-
-/// Why a message could not be sealed.
-///
-/// # Example
-///
-/// ```
-/// use wechat_events::cipher::SealError;
-///
-/// let error = SealError::TooLong { bytes: 1 << 32 };
-/// assert_eq!(error.to_string(), "message of 4294967296 bytes: its length must fit in 4 bytes");
-/// ```
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SealError {
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes: {reason}")]
-    NoRandomBytes {
-        /// What it said.
-        reason: String,
-    },
-    /// The message's length does not fit in the envelope's 4 bytes.
-    #[error("message of {bytes} bytes: its length must fit in 4 bytes")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
-}
-
-impl SealError {
-    /// What Tencent's WXBizMsgCrypt returns for it: -40006, encryption failed.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wechat_events::cipher::SealError;
-    ///
-    /// assert_eq!(SealError::TooLong { bytes: 1 << 32 }.number(), -40006);
-    /// ```
-    #[must_use]
-    pub const fn number(&self) -> i32 {
-        -40006
     }
 }
