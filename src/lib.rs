@@ -20,6 +20,9 @@
 //! WeChat's five-second rule: retries join, and a slow handler's reply still arrives. `testing` (feature of that name) is
 //! WeChat's side of the wire, for your own tests.
 //!
+//! The module `guide`, which the documentation of all features has, begins with the first program to paste, and goes on
+//! with recipes, what is guaranteed, and why it is as it is.
+//!
 //! ```standalone_crate
 //! use wechat_events::event::{Subscribe, Text};
 //! use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
@@ -57,6 +60,17 @@ mod error;
 pub mod event;
 mod failure;
 mod fields;
+// Its programs are compiled where everything that they use is there.
+#[cfg(all(
+    any(doc, doctest),
+    feature = "http",
+    feature = "redis",
+    feature = "serde",
+    feature = "json",
+    feature = "testing",
+    feature = "tokio"
+))]
+pub mod guide;
 mod handler;
 #[cfg(feature = "minigame")]
 mod pay_event;

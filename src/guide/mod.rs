@@ -1,0 +1,42 @@
+//! The guide: what to do, and why it is as it is. [中文](zh).
+//!
+//! | page | |
+//! |---|---|
+//! | [`start`] | from `cargo add` to an account that answers |
+//! | [`recipes`] | keywords, menus, scenes, slow answers, many accounts, queues, tests |
+//! | [`retries`] | what is guaranteed when WeChat delivers again |
+//! | [`security`] | what each mode protects, and what it does not |
+//! | [`machines`] | retries that reach another process |
+//! | [`coming`] | from WxJava, EasyWeChat, wechatpy, silenceper/wechat |
+//! | [`design`] | why isn't … |
+//! | [`limits`] | what does not work |
+//!
+//! The reference is the pages of the items: [`Webhook`](crate::Webhook), [`Endpoint`](crate::Endpoint), and of each kind
+//! of push in [`event`](crate::event).
+
+macro_rules! pages {
+    ($language:literal $($page:ident)*) => {$(
+        pub mod $page {
+            // Within, so that links begin here.
+            #![doc = include_str!(concat!($language, "/", stringify!($page), ".md"))]
+        }
+    )*};
+}
+
+pages!("en" start recipes retries security machines coming design limits);
+
+/// 指南：怎么做，以及为什么是这样。[English](crate::guide)。
+///
+/// | 页 | |
+/// |---|---|
+/// | [`start`](zh::start) | 从 `cargo add` 到公众号能回复 |
+/// | [`recipes`](zh::recipes) | 食谱：关键词、菜单、场景值、慢的回复、多个账号、队列、测试 |
+/// | [`retries`](zh::retries) | 微信重试时能保证什么 |
+/// | [`security`](zh::security) | 每种模式保护什么，不保护什么 |
+/// | [`machines`](zh::machines) | 多台机器 |
+/// | [`coming`](zh::coming) | 从 WxJava、EasyWeChat、wechatpy、silenceper/wechat 过来 |
+/// | [`design`](zh::design) | 为什么不…… |
+/// | [`limits`](zh::limits) | 做不到的事 |
+pub mod zh {
+    pages!("zh" start recipes retries security machines coming design limits);
+}
