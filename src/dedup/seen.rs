@@ -14,6 +14,9 @@ use super::DedupKey;
 /// For those who want nothing else: a retry that is recognised here is answered `success`, so the reply to a first
 /// delivery that WeChat gave up on is lost.
 ///
+/// **Not for payments** (`xpay_…`, `minigame_…`): `success` tells WeChat that the goods are delivered. Answer each of their
+/// deliveries by what the account's books say of its [`business_key`](crate::Event::business_key).
+///
 /// # When to forget
 /// [`first`](Dedup::first) marks before the push is handled. If handling then fails, [`forget`](Dedup::forget) the
 /// key, or WeChat's retries, which are a second chance, are taken for done. Forget it on every way out that is not

@@ -49,6 +49,7 @@ use crate::reply::Reply;
 /// let now = 1714037060;
 /// let Ok(Received::Push(push)) = endpoint.receive("POST", query, body, now) else { panic!() };
 /// let event = push.event().unwrap();
+/// // Not for payments: see `Dedup`.
 /// let reply = if dedup.first(&event.dedup_key(), now) { Reply::text("hello") } else { Reply::Success };
 /// assert_eq!(push.respond(&event, &reply, now).status, 200);
 /// # Ok::<(), wechat_events::ConfigError>(())

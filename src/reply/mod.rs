@@ -77,6 +77,12 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Whether it is a code by which WeChat pushes a payment again.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn asks_again(&self) -> bool {
+        matches!(self, Reply::Code(code) if code.err_code != 0)
+    }
+
     /// A text.
     ///
     /// One of more than 2047 bytes is cut when it is written, as [`split_text`] would, and ends in `…`;

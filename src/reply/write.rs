@@ -128,7 +128,7 @@ impl Reply {
     #[must_use]
     pub fn write(&self, event: &Event<'_>, now: i64) -> Written {
         let success = |refused| Written { body: "success".to_owned(), refused };
-        let name = || event.name().to_owned();
+        let name = || shown::word(event.name());
         match (self, event.takes()) {
             (Reply::Raw(raw), _) => return Written { body: raw.body.clone(), refused: None },
             (Reply::Code(code), Takes::Code) => {

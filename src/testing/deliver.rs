@@ -36,7 +36,8 @@ impl Draft<'_> {
     /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
     /// [how long](Answer::after) it took, or `None` for none at all. After [`PATIENCE`](super::PATIENCE) WeChat has
     /// hung up, and an answer is lost. In plaintext mode all deliveries have one signature, timestamp and nonce; in the
-    /// other modes each has its own, and its own ciphertext.
+    /// other modes each has its own, and its own ciphertext. A payment is delivered once: that WeChat pushes it again is
+    /// its [verdict](Verdict::PushedAgain).
     ///
     /// # Example: slow once
     /// ```

@@ -67,6 +67,7 @@ use crate::store::Memory;
 /// | no delivery after the first, not ready when it ended | 1 | none; the reply goes to `late` 15.6 s after the push was first seen |
 /// | the handler fails, panics, or takes longer than [`max_run`](crate::WebhooksBuilder::max_run) | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to the handler's [`failed`](AsyncHandler::failed) |
 /// | a handler is done, but another run has taken its push over | +1 | the other's reply; this one goes to `failed`, as [`Cause::Superseded`](crate::Cause::Superseded) |
+/// | a payment (`xpay_…`, `minigame_…`), not ready in 2.5 s, or failed | 1 for each delivery that finds none | a code by which WeChat pushes it again: at 2.5 s, or at once. The next delivery joins, or runs it; its answer waits for the next delivery, and never goes to `late` |
 /// | authentic, but no push | 0 | `success`; it goes to `failed` |
 /// | the process dies | +1 | with a shared store a delivery that waits or comes runs it again; where the last one was acknowledged, whoever did that does so, and the reply goes to its `late` |
 /// | the process dies after the last delivery | 1 | the reply is lost |
@@ -87,14 +88,14 @@ use crate::store::Memory;
 /// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is no push |
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
 /// | `account` | ToUserName, `gh_…`; absent where there is none |
-/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3 |
+/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3; of a payment up to 15 |
 /// | `outcome` | what became of it, below |
 /// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
 ///
 /// | outcome | |
 /// |---|---|
 /// | `answered` | with what the handler said |
-/// | `acknowledged` | with `success` or the interim reply, for there was no reply yet |
+/// | `acknowledged` | with `success`, the interim reply, or a payment's «not yet», for there was no reply yet |
 /// | `late` | with `success`, for the reply is one for `late` |
 /// | `held` | 503, when WeChat had hung up, so that it asks again |
 /// | `hung up` | 503: there was a reply, but WeChat had hung up |

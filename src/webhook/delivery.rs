@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::memchr_iter;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -15,7 +15,7 @@ use super::task::Account;
 use super::watch::{Found, Watch, tell_not_run};
 use crate::dedup::DedupKey;
 use crate::endpoint::{Push, Report, Response};
-use crate::event::Event;
+use crate::event::{Event, Takes};
 use crate::failure::Cause;
 use crate::reply::Reply;
 use crate::store::Carrier;
@@ -85,8 +85,9 @@ impl<'w> Delivery<'w> {
         let may_hold = settings.policy == Policy::Hold && schedule.hold && !self.is_last();
         let after = schedule.acknowledge_after(settings.acknowledge_after.map(millis));
         let acknowledge_at = self.came.saturating_add(match settings.policy {
-            Policy::Hold => after,
-            Policy::Acknowledge => after.saturating_sub(self.age()),
+            // Each delivery of a payment has its own time.
+            Policy::Acknowledge if schedule.owed => after.saturating_sub(self.age()),
+            Policy::Hold | Policy::Acknowledge => after,
         });
         loop {
             // A place may have become free since it began to wait.
@@ -120,7 +121,7 @@ impl<'w> Delivery<'w> {
         let response = match self.facts().schedule.meanwhile {
             Meanwhile::Success => None,
             Meanwhile::Interim => self.interim(),
-            Meanwhile::Code => self.written(|_| Some(Reply::code(-1, "not yet"))),
+            Meanwhile::Code => Some(self.push_again("not yet")),
         };
         self.end(End::Acknowledged, response.unwrap_or_else(Response::success))
     }
@@ -129,6 +130,12 @@ impl<'w> Delivery<'w> {
         let settings = &self.shared.settings;
         settings.interim.as_ref()?;
         self.written(|event| settings.interim(event))
+    }
+
+    /// What makes WeChat push a payment again. Of an opinion for Apple every answer that it reads is one.
+    fn push_again(&self, why: &str) -> Response {
+        let code = |event: &Event<'_>| (event.takes() == Takes::Code).then(|| Reply::code(-1, why));
+        self.written(code).unwrap_or_else(|| Response::status(500))
     }
 
     /// The answer with a reply that is not the handler's.
@@ -176,8 +183,8 @@ impl<'w> Delivery<'w> {
         }
         // WeChat is told, whatever the settings: silence would cost the buyer three seconds.
         if self.facts().schedule.meanwhile == Meanwhile::Code {
-            let response = self.written(|_| Some(Reply::code(-1, "not handled")));
-            return self.end(End::Failed, response.unwrap_or_else(Response::success));
+            let response = self.push_again("not handled");
+            return self.end(End::Failed, response);
         }
         let is_last = self.is_last();
         match self.shared.settings.on_error {
@@ -262,7 +269,12 @@ impl<'w> Delivery<'w> {
 /// That of its bytes, but for payments, which count their deliveries within: only a push that may be one is read for it.
 fn key_of(push: &Push<'_>) -> DedupKey {
     let body = push.body();
-    let may_be_payment = ["xpay_", "minigame_"].iter().any(|name| memmem::find(body, name.as_bytes()).is_some());
+    let ends_in = |before: &[u8], name: &str| {
+        let end = before.len().checked_sub(name.len()).and_then(|start| before.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let mut names = memchr_iter(b'_', body).filter_map(|at| body.get(..at));
+    let may_be_payment = names.any(|before| ["xpay", "minigame"].iter().any(|name| ends_in(before, name)));
     let event = if may_be_payment { push.event().ok() } else { None };
     event.map_or_else(|| DedupKey::of_body(body), |event| event.dedup_key())
 }

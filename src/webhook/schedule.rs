@@ -1,6 +1,7 @@
 //! When WeChat delivers a push, and how long it waits for an answer: a row for each way it does so.
 
 use crate::event::{Event, Takes};
+use crate::store::Attempt;
 
 /// How WeChat delivers a push, and what can be done about it. Times in milliseconds.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Schedule {
     /// Whether a reply that no delivery has carried is owed: to the user, who has to get it another way. An answer to
     /// WeChat itself waits for the next delivery.
     pub(super) owed: bool,
+    /// Whether a run that failed counts towards the runs of a push: they are as many as its deliveries, or few of them.
+    pub(super) failed: Attempt,
 }
 
 /// What stands in for a reply that is not ready.
@@ -40,6 +43,7 @@ const WITH_REPLY: Schedule = Schedule {
     hold: true,
     meanwhile: Meanwhile::Interim,
     owed: true,
+    failed: Attempt::Failed,
 };
 
 /// The same; but the follower sees nothing of the answer, so that there is nothing to hold it for.
@@ -54,6 +58,7 @@ const WITH_CODE: Schedule = Schedule {
     hold: false,
     meanwhile: Meanwhile::Code,
     owed: false,
+    failed: Attempt::NotMade,
 };
 
 impl Schedule {

@@ -32,7 +32,8 @@ pub enum Policy {
 pub enum OnError {
     /// Keeps silent, since only silence is documented to make WeChat ask again; the last is answered `success`.
     ///
-    /// Whatever the push, also one that takes no reply, and whatever the [`Policy`].
+    /// Whatever the push, also one that takes no reply, and whatever the [`Policy`]; but a payment is answered with a code
+    /// at once, whatever is set here.
     #[default]
     Hold,
     /// Status 500 without a body, at once. WeChat may ask again, and may show its fault line.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::run::Run;
 use super::settings::{Settings, millis};
 use crate::dedup::DedupKey;
-use crate::store::Store;
+use crate::store::{Attempt, Claim, Outcome, Store};
 
 /// After a shutdown's grace, to write down what became of the runs: some operations of a store.
 const WIND_UP: Duration = Duration::from_secs(1);
@@ -146,6 +146,17 @@ impl Shared {
         count.fetch_sub(1, Ordering::SeqCst);
         if self.is_closing() {
             self.fewer.notify_waiters();
+        }
+    }
+
+    /// Gives a push back, whether or not its delivery is there for as long as the store takes for it.
+    pub(super) fn give_back(self: &Arc<Self>, claim: Claim, attempt: Attempt) {
+        if let Outcome::Later(_) = self.store.release(&claim, attempt, self.now()) {
+            let shared = Arc::clone(self);
+            self.spawn(async move {
+                // A store that fails here keeps the push until the lease is over.
+                let _ = shared.store.release(&claim, attempt, shared.now()).await;
+            });
         }
     }
 

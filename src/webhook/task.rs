@@ -70,11 +70,14 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
     }
 
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
+        // Made before the task, which is never polled where its runtime has ended.
+        let mut untold = Untold { account: self, failure: Some(failure) };
         Box::pin(async move {
-            let mut untold = Untold { endpoint: &self.endpoint, shared: &self.shared, failure: Some(&failure) };
-            let event = self.endpoint.parse_event(&failure.body).ok();
-            self.tell_failed(&failure, event.as_ref()).await;
-            untold.failure = None;
+            if let Untold { account, failure: Some(failure) } = &untold {
+                let event = account.endpoint.parse_event(&failure.body).ok();
+                account.tell_failed(failure, event.as_ref()).await;
+            }
+            drop(untold.failure.take());
         })
     }
 }
@@ -110,7 +113,7 @@ impl<H: AsyncHandler> Typed<H> {
             Ok(reply) => reply,
             Err(cause) => {
                 // That it failed is as true when another run has taken the push over.
-                let released = shared.store.release(&run.claim, Attempt::Failed, shared.now()).await;
+                let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
                 owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
                 return self.fail(&mut owner, Some(&event), cause).await;
             }
@@ -121,6 +124,11 @@ impl<H: AsyncHandler> Typed<H> {
             endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
         }
         let answer = written.body.into_bytes();
+        if !schedule.owed && reply.asks_again() {
+            // The next delivery is to find a run, and not this answer.
+            let _ = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
+            return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
+        }
         // The user does not see `success`, nor what payments are answered.
         let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
         let now = shared.now();
@@ -256,18 +264,17 @@ pub(super) fn report_failure(endpoint: &Endpoint, failure: &Failure, event: Opti
 }
 
 /// A push that was not run, until its handler has been told of it: dropped before, it is reported.
-struct Untold<'a> {
-    endpoint: &'a Endpoint,
-    shared: &'a Shared,
-    failure: Option<&'a Failure>,
+struct Untold<H> {
+    account: Arc<Typed<H>>,
+    failure: Option<Failure>,
 }
 
-impl Drop for Untold<'_> {
+impl<H> Drop for Untold<H> {
     fn drop(&mut self) {
-        if let Some(failure) = self.failure {
-            report_failure(self.endpoint, failure, None);
+        if let Some(failure) = &self.failure {
+            report_failure(&self.account.endpoint, failure, None);
         }
-        self.shared.task_ended();
+        self.account.shared.task_ended();
     }
 }
 
@@ -346,14 +353,7 @@ impl Drop for Owner<'_> {
             Duty::TellLate(reply) => late(reply),
             Duty::TellFailed(failure) => failed(failure),
             Duty::Run => {
-                let claim = run.claim;
-                if let Outcome::Later(_) = shared.store.release(&claim, Attempt::Failed, shared.now()) {
-                    let owned = Arc::clone(shared);
-                    shared.spawn(async move {
-                        // A store that fails here keeps the push until the lease is over.
-                        let _ = owned.store.release(&claim, Attempt::Failed, owned.now()).await;
-                    });
-                }
+                shared.give_back(run.claim, Attempt::Failed);
                 failed(self.failure(Cause::Cancelled));
             }
             // Where the store cannot be asked any more who has carried it, it is for whoever sees to failures.

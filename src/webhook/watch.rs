@@ -157,8 +157,7 @@ impl Watch {
             }
             Err(not_now) => not_now,
         };
-        // A store that fails here keeps the push until the lease is over.
-        let _ = shared.store.release(&claim, Attempt::NotMade, shared.now()).await;
+        self.account.shared().give_back(claim, Attempt::NotMade);
         match not_now {
             NotNow::Closing => self.found = Found::Closing,
             NotNow::Busy => self.found = Found::NotRun(Cause::Busy { limit: shared.settings.max_running }),

@@ -15,7 +15,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 use std::{env, thread};
 
-use wechat_events::event::{Click, Location, Scan, Subscribe, Unsubscribe, View};
+use wechat_events::event::{Click, Location, Scan, Subscribe, Takes, Unsubscribe, View};
 use wechat_events::{
     Dedup, Endpoint, Event, Handler, HandlerResult, Kind, Limits, Reply, Report, RequestError, parse_event,
 };
@@ -72,6 +72,10 @@ struct Once<H> {
 impl<H: Handler> Handler for Once<H> {
     fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
         let key = event.dedup_key();
+        // Of a payment every delivery is answered by what the books say: `success` would deliver the goods.
+        if matches!(event.takes(), Takes::Code | Takes::IosRefund) {
+            return event.dispatch(&self.handler);
+        }
         if !self.seen.first(&key, now()) {
             self.notes.add("seen before: not handled again");
             return Ok(Reply::Success);

@@ -175,7 +175,7 @@ impl Redis {
     /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// ```
     ///
-    /// Where that was forgotten, connecting panics: [`Status::Down`] says so, and it is tried again every 10 s.
+    /// Where that was forgotten, connecting panics: [`Status::Down`] says so, and it is tried again every 5 s.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! What stands in Redis, letter by letter.
 
-use wechat_events::store::{Attempt, Carrier, Claimed, Redis, Store, Waited};
+use wechat_events::store::{Attempt, Carrier, Claimed, Lost, Redis, Store, Waited};
 
 use super::{PREFIX, answer, ask, key, name, new, node, record};
 use crate::redis_server::Server;
@@ -109,14 +109,22 @@ async fn what_a_process_left_behind_itself_needs_no_lease_to_end() {
     assert_eq!(new(a.claim(key(2), 0).await).run, 2, "one has failed, as is known here");
 }
 
-/// Its first attempt was understood, and another machine has given the answer out since.
+/// Its first attempt was understood, and this process has given the answer out since.
 #[tokio::test]
 async fn an_end_that_is_told_again_is_no_loss_when_the_answer_went_late() {
     let Some(server) = Server::start() else { return };
     let a = node(&server.url()).await;
     let claim = new(a.claim(key(1), 0).await);
-    let value = format!("1 l 1 60000 0 {}\nreply", "f".repeat(32));
-    let _: () = ask(&server, &[b"SET", &name(key(1)), value.as_bytes(), b"PX", b"60000"]).await;
+    let late = async |n, by: String| {
+        let value = format!("1 l 1 60000 0 {by}\nreply");
+        let _: () = ask(&server, &[b"SET", &name(key(n)), value.as_bytes(), b"PX", b"60000"]).await;
+    };
+    late(1, format!("{}{}", &format!("{:032x}", claim.owner)[..16], "f".repeat(16))).await;
     assert_eq!(a.finish(&claim, &answer("reply"), None, 0).await, Ok(()));
     assert!(!a.carry(key(1), Carrier::Late, 0).await);
+
+    // Of another machine, which had taken the push over.
+    let claim = new(a.claim(key(2), 0).await);
+    late(2, "f".repeat(32)).await;
+    assert_eq!(a.finish(&claim, &answer("reply"), Some(Carrier::Late), 0).await, Err(Lost));
 }

@@ -57,3 +57,56 @@ async fn a_failure_is_said_at_once_and_the_next_delivery_is_a_second_chance() {
     assert_eq!(answers, [(100, failed.clone()), (2_100, failed), (6_100, DONE.to_owned())]);
     assert_eq!(log.matches("run").count(), 3, "{log}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_tried_at_every_delivery_however_often_it_has_failed() {
+    let (answers, log) =
+        answers(&[Fails(0), Fails(0), Fails(0), Fails(0), Succeeds(0)], &[0, 2_000, 6_000, 14_000, 30_000]).await;
+    assert_eq!(answers.last(), Some(&(30_000, DONE.to_owned())));
+    assert!(answers[..4].iter().all(|(_, answer)| *answer == not("not handled")), "{answers:?}");
+    assert_eq!(log.matches("run").count(), 5, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_acknowledgement_each_delivery_of_a_payment_has_its_own_time() {
+    let webhooks = Webhooks::builder().wall_clock(|| EPOCH).policy(Policy::Acknowledge).build();
+    let script = Script { does: &[Fails(0), Succeeds(2_000)], runs: AtomicUsize::new(0), log: Log::new() };
+    let webhook = webhooks.account(Endpoint::plain("token").unwrap(), script);
+    let query = query("token", &EPOCH.to_string(), "1");
+    for (retries, expected) in [(0, not("not handled")), (1, DONE.to_owned())] {
+        let response = webhook.call("POST", &query, goods(retries).as_bytes()).await;
+        assert_eq!(String::from_utf8(response.body).unwrap(), expected);
+        sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Says by itself that it is to be pushed again, once.
+struct NoStock(AtomicUsize);
+
+impl AsyncHandler for NoStock {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        Ok(match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::code(-1, "no stock"),
+            _ => Reply::Success,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_of_the_handlers_that_asks_again_is_not_what_the_next_delivery_gets() {
+    let webhook = Webhook::new(Endpoint::plain("token").unwrap(), NoStock(AtomicUsize::new(0)));
+    let query = query("token", &EPOCH.to_string(), "1");
+    for (retries, expected) in [(0, not("no stock")), (1, DONE.to_owned()), (2, DONE.to_owned())] {
+        let response = webhook.call("POST", &query, goods(retries).as_bytes()).await;
+        assert_eq!(String::from_utf8(response.body).unwrap(), expected, "{retries}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_opinion_is_no_opinion_for_apple() {
+    let script = Script { does: &[Fails(0)], runs: AtomicUsize::new(0), log: Log::new() };
+    let webhook = Webhook::new(Endpoint::plain("token").unwrap(), script);
+    let body = goods(0).replace("xpay_goods_deliver_notify", "xpay_subscribe_ios_refund_query_notify");
+    let response = webhook.call("POST", &query("token", &EPOCH.to_string(), "1"), body.as_bytes()).await;
+    assert_eq!((response.status, &*response.body), (500, &b""[..]), "WeChat asks again");
+}
