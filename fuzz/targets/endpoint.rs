@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wechat_events::testing::{Verdict, WeChat};
+use wechat_events::testing::{Reason, Verdict, WeChat};
 use wechat_events::{Endpoint, Event, Handler, HandlerResult, Received, Reply, Report};
 
 const NOW: i64 = 1_714_037_059;
@@ -38,7 +38,10 @@ fuzz_target!(|input: &[u8]| {
         }
         let response = endpoint.respond("POST", &request.query, &request.body, NOW, &Echo);
         let verdict = wechat.judge(&request, &response);
-        assert!(matches!(verdict, Verdict::Accepted(_) | Verdict::Silent), "{verdict}");
+        // Whether Apple should pay back is not this handler's to say.
+        let no_opinion = matches!(&verdict, Verdict::PushedAgain(Reason::TakesCode { name, .. })
+            if name == "xpay_subscribe_ios_refund_query_notify");
+        assert!(no_opinion || matches!(verdict, Verdict::Accepted(_) | Verdict::Silent), "{verdict}");
     }
 
     // The input as a body, under the query of a sealed push: signed with the right token, and yet not sealed.

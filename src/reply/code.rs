@@ -15,8 +15,8 @@ pub struct Code {
 
 /// What Apple is told about a refund that a user asks for.
 ///
-/// In answer to `xpay_subscribe_ios_refund_query_notify` alone, whose default answer is none: with
-/// [`Reply::Success`] WeChat has no opinion to pass on, and Apple decides by itself.
+/// In answer to `xpay_subscribe_ios_refund_query_notify` alone. [`Reply::Success`] is no opinion: WeChat asks again, as it
+/// is taken to do here, and in the end Apple decides by itself.
 ///
 /// ```
 /// use wechat_events::reply::IosRefund;
