@@ -1,7 +1,7 @@
 //! `list`: every kind of push.
 
 use serde::Serialize;
-use wechat_events::event::{Group, KINDS, KindInfo};
+use wechat_events::event::{Group, KINDS, KindInfo, Takes};
 use wechat_events::parse_event;
 
 use crate::screen::{BOLD, DIM, indented, say};
@@ -83,6 +83,11 @@ fn heading(group: Group) -> String {
         Group::Store => "stores, Wi-Fi, shake-around, product scan",
         Group::Verification => "accreditation of the account",
         Group::Platform => "what a third-party platform is told",
+        Group::Review => "what was found of a platform's mini programs",
+        Group::MiniProgram => "mini programs: content, live rooms, parcels, quotas",
+        Group::Trade => "mini programs that sell: deliveries, settlements, complaints",
+        Group::Payment => "virtual payment, answered with a code",
+        Group::MiniGame => "mini games, answered with a code in the clear",
         _ => return format!("{group:?}"),
     };
     format!("{group:?}: {about}")
@@ -100,7 +105,12 @@ fn table() -> String {
             let gap = if table.is_empty() { "" } else { "\n" };
             table.push_str(&format!("{gap}{BOLD}{}{BOLD:#}\n", heading(kind.group())));
         }
-        let answer = if kind.takes_reply() { "a reply is shown" } else { "success alone" };
+        let answer = match kind.takes() {
+            Takes::Reply => "a reply is shown",
+            Takes::Code => "a code",
+            Takes::IosRefund => "an opinion for Apple",
+            _ => "success alone",
+        };
         let (names, variant) = (names(kind), kind.variant());
         table.push_str(&format!("  {names:width$}  {DIM}{variant:variants$}{DIM:#}  {answer}\n"));
     }
@@ -113,7 +123,12 @@ fn table() -> String {
 
 /// One kind: what it is, its fields with the sample's values, and the sample.
 fn page(kind: &KindInfo) -> String {
-    let answer = if kind.takes_reply() { "a reply to it is shown" } else { "it takes `success` alone" };
+    let answer = match kind.takes() {
+        Takes::Reply => "a reply to it is shown",
+        Takes::Code => "it takes a code",
+        Takes::IosRefund => "it takes an opinion for Apple",
+        _ => "it takes `success` alone",
+    };
     let mut page = format!(
         "{BOLD}{}{BOLD:#}: {} in {}, {} of the group {:?}; {answer}\n\n",
         names(kind).join(", "),
