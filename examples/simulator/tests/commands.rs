@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
-use wechat_events::event::KINDS;
+use wechat_events::event::{KINDS, Takes};
 use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply, parse_event};
 
 const TOKEN: &str = "AAAAA";
@@ -685,13 +685,18 @@ fn the_list_has_every_kind() {
     let kinds: Vec<_> = lines.iter().filter(|line| line.starts_with("  ")).collect();
     assert_eq!(kinds.len(), KINDS.len());
     for (line, kind) in kinds.into_iter().zip(KINDS) {
-        let answer = if kind.takes_reply() { "a reply is shown" } else { "success alone" };
+        let answer = match kind.takes() {
+            Takes::Reply => "a reply is shown",
+            Takes::Code => "a code",
+            Takes::IosRefund => "an opinion for Apple",
+            _ => "success alone",
+        };
         let words: Vec<_> = line.split("  ").filter(|word| !word.is_empty()).map(str::trim).collect();
         let [names, variant, shown] = &*words else { panic!("{line}") };
         assert_eq!((names.split(", ").next(), *variant, *shown), (Some(kind.name()), kind.variant(), answer));
     }
     assert_eq!(lines[0], "Message: what a follower sends");
-    assert_eq!(lines.iter().filter(|line| line.contains(": ")).count(), 9);
+    assert_eq!(lines.iter().filter(|line| line.contains(": ")).count(), 14);
     assert_eq!(run.code, 0);
 }
 
