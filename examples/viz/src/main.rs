@@ -59,10 +59,11 @@ impl AsyncHandler for Shop {
 /// With a key in safe mode, which serves compatible mode too; else in plaintext mode.
 fn endpoint() -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
     let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
-    Ok(match variable("WECHAT_AES_KEY") {
+    let endpoint = match variable("WECHAT_AES_KEY") {
         Ok(key) => Endpoint::safe(variable("WECHAT_TOKEN")?, variable("WECHAT_APP_ID")?, key)?,
         Err(_) => Endpoint::plain(variable("WECHAT_TOKEN")?)?,
-    })
+    };
+    Ok(endpoint.on_report(|report| eprintln!("{report}")))
 }
 
 /// Where to listen: the first argument, or port 8080 of this machine alone.
