@@ -58,7 +58,7 @@ impl<'w> Delivery<'w> {
     }
 
     pub(super) async fn respond(&mut self) -> Response {
-        self.watch.claim(self.shared).await;
+        self.watch.claim(self.shared, self.came).await;
         // Boxed: most deliveries never wait, and a server carries no room for it around with every request.
         if self.watch.has_to_wait()
             && let Some(response) = Box::pin(self.wait()).await

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hashlink::DefaultHashBuilder;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -28,7 +29,7 @@ pub(super) struct Shared {
     /// [`START`], which is [`ZERO`].
     start: Instant,
     /// The runs of which somebody may still learn something. One push has one at most.
-    runs: Mutex<HashMap<DedupKey, Arc<Run>>>,
+    runs: Mutex<HashMap<DedupKey, Arc<Run>, DefaultHashBuilder>>,
     /// How many handlers run.
     handlers: AtomicUsize,
     /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
@@ -90,7 +91,7 @@ impl Shared {
         moment.checked_sub(before).unwrap_or(moment)
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<DedupKey, Arc<Run>>> {
+    fn runs(&self) -> MutexGuard<'_, HashMap<DedupKey, Arc<Run>, DefaultHashBuilder>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -86,18 +86,15 @@ impl<H: AsyncHandler> Typed<H> {
     async fn drive(&self, run: &Arc<Run>, begun: Begun) {
         let Typed { endpoint, shared, handler } = self;
         let mut owner = Owner { endpoint, shared, run, handles: true, listed: true, duty: Duty::Run };
-        let event = match endpoint.parse_event(&run.body) {
-            Ok(event) => event,
-            Err(error) => {
-                let cause = Cause::Unparsable(error);
-                owner.handled();
-                if shared.store.finish(&run.claim, b"success", Some(Carrier::Delivery), shared.now()).await.is_ok() {
-                    owner.end(Ended::Done { answer: b"success".to_vec(), carrier: Some(Carrier::Delivery) });
-                } else {
-                    owner.end(Ended::Superseded);
-                }
-                return self.fail(&mut owner, None, cause).await;
-            }
+        // By `let else`, for what a `match` takes apart keeps its room in the task.
+        let mut cause = Cause::Cancelled;
+        let Ok(event) = endpoint.parse_event(&run.body).map_err(|error| cause = Cause::Unparsable(error)) else {
+            owner.handled();
+            let carrier = Some(Carrier::Delivery);
+            let finished = shared.store.finish(&run.claim, b"success", carrier, shared.now()).await;
+            let done = Ended::Done { answer: b"success".to_vec(), carrier };
+            owner.end(finished.map_or(Ended::Superseded, |()| done));
+            return self.fail(&mut owner, None, cause).await;
         };
         let schedule = Schedule::of(Some(&event));
         let has_waited = AtomicBool::new(false);
@@ -109,14 +106,12 @@ impl<H: AsyncHandler> Typed<H> {
         let handled = guarded_until(event.dispatch_async(handler), end).await;
         let has_waited = has_waited.into_inner();
         owner.handled();
-        let reply = match handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into()))) {
-            Ok(reply) => reply,
-            Err(cause) => {
-                // That it failed is as true when another run has taken the push over.
-                let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
-                owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
-                return self.fail(&mut owner, Some(&event), cause).await;
-            }
+        let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
+        let Ok(reply) = handled.map_err(|failed| cause = failed) else {
+            // That it failed is as true when another run has taken the push over.
+            let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
+            owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
+            return self.fail(&mut owner, Some(&event), cause).await;
         };
 
         let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
@@ -204,11 +199,19 @@ impl<H: AsyncHandler> Typed<H> {
         }
     }
 
-    async fn fail(&self, owner: &mut Owner<'_>, event: Option<&Event<'_>>, cause: Cause) {
+    /// Boxed, so that a run which succeeds has no room for it.
+    fn fail<'f>(
+        &'f self,
+        owner: &'f mut Owner<'_>,
+        event: Option<&'f Event<'_>>,
+        cause: Cause,
+    ) -> Pin<Box<impl Future<Output = ()>>> {
         let failure = owner.failure(cause);
         owner.duty = Duty::TellFailed(failure.clone());
-        Box::pin(self.tell_failed(&failure, event)).await;
-        owner.duty = Duty::Nothing;
+        Box::pin(async move {
+            self.tell_failed(&failure, event).await;
+            owner.duty = Duty::Nothing;
+        })
     }
 
     async fn tell_failed(&self, failure: &Failure, event: Option<&Event<'_>>) {

@@ -104,11 +104,10 @@ impl Watch {
     }
 
     /// Asks who has the push, and runs it if nobody has.
-    pub(super) async fn claim(&mut self, shared: &Shared) {
+    pub(super) async fn claim(&mut self, shared: &Shared, now: u64) {
         if let Some(run) = shared.run_of(self.key) {
             return self.join(run, shared);
         }
-        let now = shared.now();
         let claimed = shared.store.claim(self.key, now).await;
         if let (Claimed::Running { .. }, Some(run)) = (&claimed, shared.run_of(self.key)) {
             // It has begun here meanwhile.
@@ -201,7 +200,7 @@ impl Watch {
                 }
                 _ => return,
             }
-            self.claim(shared).await;
+            self.claim(shared, shared.now()).await;
         }
     }
 
@@ -235,7 +234,7 @@ impl Watch {
                 return;
             }
             sleep(ASK_AGAIN).await;
-            self.claim(shared).await;
+            self.claim(shared, shared.now()).await;
         }
     }
 }
