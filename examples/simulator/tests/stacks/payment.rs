@@ -100,7 +100,7 @@ fn together(all: Range<u32>, is_so: impl Fn(u32) -> bool + Sync) -> bool {
                 })
             })
             .collect();
-        asked.into_iter().map(|one| one.join().unwrap()).fold(true, |all, one| all && one)
+        asked.into_iter().all(|one| one.join().unwrap())
     })
 }
 
