@@ -3,7 +3,8 @@
 //! | page | |
 //! |---|---|
 //! | [`start`] | from `cargo add` to an account that answers |
-//! | [`recipes`] | keywords, menus, scenes, slow answers, many accounts, queues, tests |
+//! | [`recipes`] | keywords, menus, scenes, slow answers, many accounts, queues, tests, platforms |
+//! | [`payments`] | what mini programs and mini games sell, delivered once |
 //! | [`retries`] | what is guaranteed when WeChat delivers again |
 //! | [`security`] | what each mode protects, and what it does not |
 //! | [`machines`] | retries that reach another process |
@@ -23,14 +24,15 @@ macro_rules! pages {
     )*};
 }
 
-pages!("en" start recipes retries security machines coming design limits);
+pages!("en" start recipes payments retries security machines coming design limits);
 
 /// 指南：怎么做，以及为什么是这样。[English](crate::guide)。
 ///
 /// | 页 | |
 /// |---|---|
 /// | [`start`](zh::start) | 从 `cargo add` 到公众号能回复 |
-/// | [`recipes`](zh::recipes) | 食谱：关键词、菜单、场景值、慢的回复、多个账号、队列、测试 |
+/// | [`recipes`](zh::recipes) | 食谱：关键词、菜单、场景值、慢的回复、多个账号、队列、测试、第三方平台 |
+/// | [`payments`](zh::payments) | 支付：小程序和小游戏卖出的东西，只发一次货 |
 /// | [`retries`](zh::retries) | 微信重试时能保证什么 |
 /// | [`security`](zh::security) | 每种模式保护什么，不保护什么 |
 /// | [`machines`](zh::machines) | 多台机器 |
@@ -38,5 +40,5 @@ pages!("en" start recipes retries security machines coming design limits);
 /// | [`design`](zh::design) | 为什么不…… |
 /// | [`limits`](zh::limits) | 做不到的事 |
 pub mod zh {
-    pages!("zh" start recipes retries security machines coming design limits);
+    pages!("zh" start recipes payments retries security machines coming design limits);
 }

@@ -15,7 +15,11 @@ pub struct Exchange(TcpStream);
 impl Exchange {
     /// Sends all that the server takes of it. Without a body there is no `Content-Length`, as in WeChat's GET.
     pub fn begin(address: &str, method: &str, query: &str, body: &[u8]) -> Exchange {
-        let mut stream = connect(address);
+        Exchange::over(connect(address), address, method, query, body)
+    }
+
+    /// [`begin`](Exchange::begin) over a connection that is there.
+    pub fn over(mut stream: TcpStream, address: &str, method: &str, query: &str, body: &[u8]) -> Exchange {
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head =
             format!("{method} /wechat?{query} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/xml\r\n{length}");

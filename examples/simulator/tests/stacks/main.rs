@@ -5,6 +5,7 @@ mod accounts;
 mod copied;
 mod http;
 mod lambda;
+mod payment;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ const NOT_ON_LAMBDA: &[&str] =
 /// What needs `echo TEXT`, which the examples' handlers do not know.
 const NOT_SEEN: &[&str] = &["hostile-dtd", "retry-same-id"];
 
-/// What stands under `examples/` and is no stack with one account at `/wechat`.
-const OTHERS: [&str; 3] = ["accounts", "quickstart", "simulator"];
+/// What stands under `examples/` and is no stack with one Official Account at `/wechat`.
+const OTHERS: [&str; 4] = ["accounts", "payment", "quickstart", "simulator"];
 
 /// Every folder under `examples/` that has a package, but for the others.
 fn stacks() -> &'static [Stack] {

@@ -71,6 +71,14 @@ impl Server {
         }
     }
 
+    /// As when the machine dies: nothing of it ends in order.
+    pub fn kill(&mut self) {
+        for process in &mut self.processes {
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+
     /// How it ended, if it does in time.
     pub fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
@@ -86,10 +94,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for process in &mut self.processes {
-            drop(process.kill());
-            drop(process.wait());
-        }
+        self.kill();
     }
 }
 
