@@ -90,6 +90,20 @@ fn kind(event: &Event<'_>) -> String {
     shown::word(event.name())
 }
 
+#[cfg(feature = "tracing")]
+impl Event<'_> {
+    /// Its name on one line, as events of `tracing` have it.
+    pub(crate) fn shown_name(&self) -> String {
+        line(format_args!("{}", kind(self)))
+    }
+}
+
+/// The name of the variant: one of some twenty words, where the whole error says more than a label should.
+#[cfg(feature = "tracing")]
+fn variant(error: &RequestError) -> String {
+    format!("{error:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
 impl Report<'_> {
     /// Where no hook takes it: an event of `tracing`, on one line in each of its fields.
     ///
@@ -100,25 +114,33 @@ impl Report<'_> {
             use tracing::{error, info, warn};
 
             const TARGET: &str = "wechat_events";
-            let of = |event| line(format_args!("{}", kind(event)));
+            // Each field within its macro: where nobody listens none is made.
             match self {
-                Report::Rejected { error } => {
-                    info!(target: TARGET, status = error.status(), reason = chain(*error), "request refused");
-                }
-                Report::Unparsable { body, error } => {
-                    error!(target: TARGET, bytes = body.len(), reason = chain(*error), "authentic, but no push");
-                }
-                Report::Failed { event, error } => {
-                    error!(target: TARGET, kind = of(event), reason = chain(*error), "handler failed");
-                }
-                Report::Refused { event, refused, .. } => {
-                    warn!(target: TARGET, kind = of(event), reason = chain(*refused), "reply not written as asked");
-                }
+                Report::Rejected { error } => info!(
+                    name: "wechat_refused", target: TARGET,
+                    error = variant(error), status = error.status(), reason = chain(*error), "request refused"
+                ),
+                Report::Unparsable { body, error } => error!(
+                    name: "wechat_unparsable", target: TARGET,
+                    bytes = body.len(), reason = chain(*error), "authentic, but no push"
+                ),
+                Report::Failed { event, error } => error!(
+                    name: "wechat_failed", target: TARGET,
+                    kind = event.shown_name(), reason = chain(*error), "handler failed"
+                ),
+                Report::Refused { event, refused, .. } => warn!(
+                    name: "wechat_unwritten", target: TARGET,
+                    kind = event.shown_name(), reason = chain(*refused), "reply not written as asked"
+                ),
                 #[cfg(feature = "aes")]
-                Report::Unsealed { event, error } => {
-                    error!(target: TARGET, kind = of(event), reason = chain(*error), "reply not sealed");
-                }
-                Report::Late { event, .. } => error!(target: TARGET, kind = of(event), "reply lost: it came too late"),
+                Report::Unsealed { event, error } => error!(
+                    name: "wechat_unsealed", target: TARGET,
+                    kind = event.shown_name(), reason = chain(*error), "reply not sealed"
+                ),
+                Report::Late { event, .. } => error!(
+                    name: "wechat_lost", target: TARGET,
+                    kind = event.shown_name(), "reply lost: it came too late"
+                ),
             }
         }
     }

@@ -89,6 +89,7 @@ use crate::store::Memory;
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
 /// | `account` | ToUserName, `gh_…`; absent where there is none |
 /// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3; of a payment up to 15 |
+/// | `joined` | `true` if another delivery has begun the run that it waited for, or had the answer already; else absent |
 /// | `outcome` | what became of it, below |
 /// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
 ///
@@ -102,6 +103,22 @@ use crate::store::Memory;
 /// | `failed` | as [`OnError`](crate::OnError) has it |
 /// | `busy`, `refused`, `too many joiners`, `closing` | 503, at once |
 /// | `gone` | not at all: the future was dropped |
+///
+/// # Events
+/// With the feature `tracing`, and the target `wechat_events`. Those of `DEBUG` are for counters: see the
+/// [recipe](crate::guide::recipes#logs-and-metrics). The others are [reports](crate::Report), and no events where a
+/// [hook](Endpoint::on_report) takes them.
+///
+/// | name | level | fields | |
+/// |---|---|---|---|
+/// | `wechat_refused` | `INFO` | `error`, `status`, `reason` | a request was refused; `error` is the name of the [`RequestError`](crate::RequestError)'s variant |
+/// | `wechat_run` | `DEBUG` | `kind`, `run`, `result`, `seconds` | a handler has ended: `replied`, `failed`, `panicked`, `too long` or `cancelled` |
+/// | `wechat_late` | `DEBUG` | `kind` | a reply is too late for any delivery, and goes to `late` |
+/// | `wechat_unwritten` | `WARN` | `kind`, `reason` | a reply was not written as asked |
+/// | `wechat_failed` | `ERROR` | `kind`, `reason` | a handler failed, and `failed` did not take it |
+/// | `wechat_lost` | `ERROR` | `kind` | a reply was too late, and `late` did not take it |
+/// | `wechat_unparsable` | `ERROR` | `bytes`, `reason` | authentic, but no push, and `failed` did not take it |
+/// | `wechat_unsealed` | `ERROR` | `kind`, `reason` | a reply could not be sealed |
 ///
 /// # What it does not do
 /// - **Serverless platforms** freeze a process once it has answered: nothing goes on, neither a run nor a late reply.

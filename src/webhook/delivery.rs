@@ -186,16 +186,18 @@ impl<'w> Delivery<'w> {
             let response = self.push_again("not handled");
             return self.end(End::Failed, response);
         }
-        let is_last = self.is_last();
-        match self.shared.settings.on_error {
+        let on_error = self.shared.settings.on_error;
+        match on_error {
             OnError::Status500 => return self.end(End::Failed, Response::status(500)),
-            OnError::Hold if !is_last => {
+            OnError::Acknowledge => self.held = None,
+            OnError::Hold if self.is_last() => self.held = None,
+            OnError::Hold | OnError::HoldAlways => {
                 self.held = self.held.take().or_else(|| self.shared.held.try_acquire().ok());
             }
-            OnError::Hold | OnError::Acknowledge => self.held = None,
         }
         if self.held.is_none() {
-            return self.end(End::Failed, Response::success());
+            let response = if on_error == OnError::HoldAlways { Response::status(503) } else { Response::success() };
+            return self.end(End::Failed, response);
         }
         let give_up_at = self.shared.instant(self.give_up_at());
         Box::pin(sleep_until(give_up_at)).await;
@@ -260,7 +262,7 @@ impl<'w> Delivery<'w> {
         let deadline = self.facts().schedule.deadline;
         let left = i64::try_from(deadline).unwrap_or_default() - i64::try_from(taken).unwrap_or_default();
         let number = self.number();
-        self.span.close(number, end, left);
+        self.span.close(number, self.watch.joined, end, left);
     }
 }
 

@@ -36,6 +36,12 @@ pub enum OnError {
     /// at once, whatever is set here.
     #[default]
     Hold,
+    /// Keeps silent on the last delivery too, so that `success` never stands for a push that was not handled.
+    ///
+    /// For a handler that hands pushes on, to a queue: see the [recipe](crate::guide::recipes#a-queue). After the last
+    /// delivery WeChat gives the push up, and shows a user who waits its fault line. A delivery for which no place is free
+    /// ([`max_held`](crate::WebhooksBuilder::max_held)) is answered 503 at once.
+    HoldAlways,
     /// Status 500 without a body, at once. WeChat may ask again, and may show its fault line.
     Status500,
     /// `success`, at once: WeChat does not ask again.

@@ -1,9 +1,13 @@
-//! The span of a delivery: feature `tracing`. Without it a span takes no room and does nothing.
+//! The span of a delivery, and the events of a run: feature `tracing`. Without it they take no room and do nothing.
 
 use std::future::Future;
 
+#[cfg(feature = "tracing")]
+use tokio::time::Instant;
+
 use crate::dedup::DedupKey;
 use crate::event::Event;
+use crate::failure::Cause;
 
 /// What became of a delivery.
 #[derive(Clone, Copy)]
@@ -42,6 +46,7 @@ impl Span {
             push = Empty,
             account = Empty,
             delivery = Empty,
+            joined = Empty,
             outcome = Empty,
             left_ms = Empty
         );
@@ -64,7 +69,7 @@ impl Span {
     }
 
     /// Tells what became of the delivery.
-    pub(super) fn close(&mut self, delivery: u8, end: End, left: i64) {
+    pub(super) fn close(&mut self, delivery: u8, joined: bool, end: End, left: i64) {
         let outcome = match end {
             End::Answered => "answered",
             End::Late => "late",
@@ -79,7 +84,11 @@ impl Span {
             End::Gone => "gone",
         };
         let span = std::mem::replace(&mut self.span, tracing::Span::none());
-        span.record("delivery", delivery).record("outcome", outcome).record("left_ms", left);
+        span.record("delivery", delivery);
+        if joined {
+            span.record("joined", true);
+        }
+        span.record("outcome", outcome).record("left_ms", left);
     }
 
     pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -106,7 +115,7 @@ impl Span {
         true
     }
 
-    pub(super) fn close(&mut self, _: u8, _: End, _: i64) {}
+    pub(super) fn close(&mut self, _: u8, _: bool, _: End, _: i64) {}
 
     pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         work()
@@ -119,4 +128,52 @@ impl Span {
     pub(super) fn current() -> Span {
         Span {}
     }
+}
+
+/// How long a handler takes. No clock is asked where nobody listens.
+pub(super) struct Stopwatch {
+    #[cfg(feature = "tracing")]
+    begun: Option<Instant>,
+}
+
+#[cfg(feature = "tracing")]
+impl Stopwatch {
+    pub(super) fn start() -> Stopwatch {
+        use tracing::level_filters::LevelFilter;
+        Stopwatch { begun: (LevelFilter::current() >= LevelFilter::DEBUG).then(Instant::now) }
+    }
+
+    /// Tells that the handler has ended, and why without a reply.
+    pub(super) fn stop(&self, event: Option<&Event<'_>>, run: u8, cause: Option<&Cause>) {
+        let Some(begun) = self.begun else { return };
+        let result = match cause {
+            None => "replied",
+            Some(Cause::Handler(_)) => "failed",
+            Some(Cause::Panicked { .. }) => "panicked",
+            Some(Cause::TooLong { .. }) => "too long",
+            Some(_) => "cancelled",
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        let kind = event.map(Event::shown_name);
+        tracing::debug!(name: "wechat_run", target: "wechat_events", kind, run, result, seconds, "handler ended");
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+impl Stopwatch {
+    pub(super) fn start() -> Stopwatch {
+        Stopwatch {}
+    }
+
+    pub(super) fn stop(&self, _: Option<&Event<'_>>, _: u8, _: Option<&Cause>) {}
+}
+
+/// Tells that a reply is one for the handler's method `late`.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nobody is told"))]
+pub(super) fn tell_late(event: &Event<'_>) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(
+        name: "wechat_late", target: "wechat_events",
+        kind = event.shown_name(), "reply too late for a delivery"
+    );
 }

@@ -15,6 +15,7 @@ use super::guard::guarded_until;
 use super::run::{Ended, Run};
 use super::schedule::Schedule;
 use super::shared::Shared;
+use super::span::{Stopwatch, tell_late};
 use crate::endpoint::{Endpoint, Report};
 use crate::event::Event;
 use crate::failure::{Cause, Failure};
@@ -85,7 +86,8 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 impl<H: AsyncHandler> Typed<H> {
     async fn drive(&self, run: &Arc<Run>, begun: Begun) {
         let Typed { endpoint, shared, handler } = self;
-        let mut owner = Owner { endpoint, shared, run, handles: true, listed: true, duty: Duty::Run };
+        let stopwatch = Stopwatch::start();
+        let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
         // By `let else`, for what a `match` takes apart keeps its room in the task.
         let mut cause = Cause::Cancelled;
         let Ok(event) = endpoint.parse_event(&run.body).map_err(|error| cause = Cause::Unparsable(error)) else {
@@ -107,6 +109,7 @@ impl<H: AsyncHandler> Typed<H> {
         let has_waited = has_waited.into_inner();
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
+        owner.stopwatch.stop(Some(&event), run.claim.run, handled.as_ref().err());
         let Ok(reply) = handled.map_err(|failed| cause = failed) else {
             // That it failed is as true when another run has taken the push over.
             let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
@@ -223,6 +226,7 @@ impl<H: AsyncHandler> Typed<H> {
     }
 
     async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: Reply) {
+        tell_late(event);
         owner.duty = Duty::TellLate(reply.clone());
         let telling = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long());
         let told = Box::pin(telling).await;
@@ -296,6 +300,7 @@ struct Owner<'a> {
     endpoint: &'a Endpoint,
     shared: &'a Arc<Shared>,
     run: &'a Arc<Run>,
+    stopwatch: Stopwatch,
     /// The handler has not ended.
     handles: bool,
     /// Other deliveries find the run.
@@ -343,8 +348,11 @@ impl Owner<'_> {
 impl Drop for Owner<'_> {
     fn drop(&mut self) {
         let (shared, run) = (self.shared, self.run);
-        let late = |reply: Reply| {
+        let late = |reply: Reply, was_told: bool| {
             if let Ok(event) = self.endpoint.parse_event(&run.body) {
+                if !was_told {
+                    tell_late(&event);
+                }
                 self.endpoint.report(&Report::Late { event: &event, reply: &reply });
             }
         };
@@ -353,15 +361,19 @@ impl Drop for Owner<'_> {
         let has_ended = !matches!(duty, Duty::Run);
         match duty {
             Duty::Nothing => {}
-            Duty::TellLate(reply) => late(reply),
+            Duty::TellLate(reply) => late(reply, true),
             Duty::TellFailed(failure) => failed(failure),
             Duty::Run => {
+                if self.handles {
+                    let event = self.endpoint.parse_event(&run.body).ok();
+                    self.stopwatch.stop(event.as_ref(), run.claim.run, Some(&Cause::Cancelled));
+                }
                 shared.give_back(run.claim, Attempt::Failed);
                 failed(self.failure(Cause::Cancelled));
             }
             // Where the store cannot be asked any more who has carried it, it is for whoever sees to failures.
             Duty::Carry(reply) => match shared.store.carry(run.claim.key, Carrier::Late, shared.now()) {
-                Outcome::Now(true) => late(reply),
+                Outcome::Now(true) => late(reply, false),
                 Outcome::Now(false) => {}
                 Outcome::Later(_) => failed(self.failure(Cause::Cancelled)),
             },

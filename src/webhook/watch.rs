@@ -42,6 +42,8 @@ pub(super) struct Watch {
     pub(super) found: Found,
     /// Of the run in this process, if it has one or had.
     pub(super) listener: Option<Listener>,
+    /// Another delivery has begun the run that it waits for, or takes the answer of.
+    pub(super) joined: bool,
     has_waited: bool,
 }
 
@@ -82,6 +84,7 @@ impl Watch {
             first_seen: None,
             found,
             listener,
+            joined: false,
             has_waited: false,
         }
     }
@@ -128,12 +131,14 @@ impl Watch {
             }
         };
         self.first_seen.get_or_insert(now.saturating_sub(age));
+        self.joined |= matches!(found, Found::RunsElsewhere { .. } | Found::Done { .. });
         self.found = found;
     }
 
     fn join(&mut self, run: Arc<Run>, shared: &Shared) {
         self.first_seen.get_or_insert(run.first_seen);
         self.listener = Listener::joining(run, shared.settings.max_joiners);
+        self.joined |= self.listener.is_some();
         self.found = if self.listener.is_some() { Found::RunsHere { own: false } } else { Found::Crowded };
     }
 

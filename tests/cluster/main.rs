@@ -1,6 +1,6 @@
 //! Machines behind a balancer and a Redis that they share, all that may happen to them, and what becomes of pushes.
 //!
-//! The machines are processes of `examples/cluster.rs`: this test starts itself again in their place. WeChat delivers
+//! The machines are processes of `examples/cluster`: this test starts itself again in their place. WeChat delivers
 //! each push at 0, 5.07 and 10.08 s until it is answered, and hangs up after 5 s; a connection that breaks is silence to
 //! it. The balancer takes the machines in turn and passes over one that does not listen. `CLUSTER_PUSHES` is how many
 //! pushes each scenario gets, 60 by default; `CLUSTER_ONLY` is the name of one.
@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 use wechat_events::store::WhenDown;
 
-#[path = "../../examples/cluster.rs"]
+#[path = "../../examples/cluster/src/main.rs"]
 mod example;
 mod judge;
 mod machines;

@@ -238,7 +238,8 @@ mod traced {
         fn record_follows_from(&self, _: &Id, _: &Id) {}
 
         fn event(&self, event: &tracing::Event<'_>) {
-            let mut fields = Fields(format!("{} {}", event.metadata().level(), event.metadata().target()));
+            let metadata = event.metadata();
+            let mut fields = Fields(format!("{} {} {}", metadata.level(), metadata.target(), metadata.name()));
             event.record(&mut fields);
             self.0.lock().unwrap().push(fields.0);
         }
@@ -268,11 +269,11 @@ mod traced {
             respond(&signed(), "<xml><Encrypt>abc=</Encrypt></xml>");
         });
         let expected = [
-            r#"INFO wechat_events request refused: status=400 reason="the query has no `signature`""#,
-            r#"ERROR wechat_events authentic, but no push: bytes=6 reason="not XML: unknown token at line 1, column 1""#,
-            r#"ERROR wechat_events handler failed: kind="text" reason="no\\nstock""#,
-            r#"WARN wechat_events reply not written as asked: kind="VIEW" reason="WeChat takes no reply to `VIEW`""#,
-            r#"ERROR wechat_events authentic, but no push: bytes=34 reason="the push is encrypted, it has Encrypt and no MsgType: use Endpoint::safe with app id and EncodingAESKey""#,
+            r#"INFO wechat_events wechat_refused request refused: error="MissingParameter" status=400 reason="the query has no `signature`""#,
+            r#"ERROR wechat_events wechat_unparsable authentic, but no push: bytes=6 reason="not XML: unknown token at line 1, column 1""#,
+            r#"ERROR wechat_events wechat_failed handler failed: kind="text" reason="no\\nstock""#,
+            r#"WARN wechat_events wechat_unwritten reply not written as asked: kind="VIEW" reason="WeChat takes no reply to `VIEW`""#,
+            r#"ERROR wechat_events wechat_unparsable authentic, but no push: bytes=34 reason="the push is encrypted, it has Encrypt and no MsgType: use Endpoint::safe with app id and EncodingAESKey""#,
         ];
         assert_eq!(found, expected);
     }

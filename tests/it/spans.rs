@@ -1,4 +1,4 @@
-//! A collector of spans: what was told of each, and where each is entered.
+//! A collector of spans and events: what was told of each, and where each span is entered.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -20,6 +20,8 @@ struct Seen {
     spans: Vec<Span>,
     /// The numbers of the spans that a thread is within.
     within: HashMap<ThreadId, Vec<u64>>,
+    /// Each with its name and its fields.
+    events: Vec<String>,
 }
 
 struct Span {
@@ -58,6 +60,11 @@ impl Spans {
         }
     }
 
+    /// All events so far.
+    pub fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().events.clone()
+    }
+
     /// The numbers of the spans that this thread is within.
     pub fn within(&self) -> Vec<u64> {
         self.0.lock().unwrap().within.get(&thread::current().id()).cloned().unwrap_or_default()
@@ -88,7 +95,12 @@ impl Subscriber for Spans {
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn event(&self, _: &Event<'_>) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let name = event.metadata().name();
+        self.0.lock().unwrap().events.push(format!("{name}{}", fields.0));
+    }
 
     fn enter(&self, id: &Id) {
         self.0.lock().unwrap().within.entry(thread::current().id()).or_default().push(id.into_u64());

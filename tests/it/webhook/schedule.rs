@@ -98,6 +98,23 @@ fn a_failure_is_a_second_chance_for_the_next_delivery() {
             ),
         ],
     );
+    check(
+        "text",
+        |builder| builder.on_error(OnError::HoldAlways),
+        &[
+            (
+                &[Fails(0)],
+                USUAL,
+                "0 failed, 0 run, 5000 #1 gone, 5070 failed, 5070 run, 10070 #2 gone, 10080 failed, 10080 run, 15080 #3 gone",
+            ),
+            (&[Fails(0), Succeeds(0)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run"),
+        ],
+    );
+    check(
+        "text",
+        |builder| builder.on_error(OnError::HoldAlways).max_held(0),
+        &[(&[Fails(0), Succeeds(0)], USUAL, "0 #1 503, 0 failed, 0 run, 5070 #2 success, 5070 run")],
+    );
     // A failure is held whatever the push: silence is what makes WeChat ask again.
     check(
         "VIEW",

@@ -19,7 +19,7 @@ fn a_span_for_each_delivery_says_what_became_of_it_and_no_secret() {
         [
             r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="failed" left_ms=5000"#,
             r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="gone" left_ms=0"#,
-            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=3 outcome="answered" left_ms=4010"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=3 joined=true outcome="answered" left_ms=4010"#,
         ]
     );
 }
@@ -70,7 +70,7 @@ fn every_way_out_of_a_delivery_has_its_word() {
         });
     });
     let lines = spans.lines();
-    assert!(lines[1].ends_with(r#"delivery=2 outcome="late" left_ms=5000"#), "{lines:?}");
+    assert!(lines[1].ends_with(r#"delivery=2 joined=true outcome="late" left_ms=5000"#), "{lines:?}");
     let no_push = DedupKey::of_body(b"hello").to_string();
     let closing = format!(r#"wechat_push push="{}" delivery=1 outcome="closing" left_ms=5000"#, &no_push[..8]);
     assert_eq!(lines[2], closing);
@@ -81,8 +81,8 @@ fn what_is_seen_for_2_5_s_is_at_its_second_delivery() {
     const EARLY: Schedule = &[(0, 100), (2_499, 7_000)];
     const LATE: Schedule = &[(0, 100), (2_500, 7_000)];
     for (schedule, second) in [
-        (EARLY, r#"delivery=1 outcome="answered" left_ms=4499"#),
-        (LATE, r#"delivery=2 outcome="answered" left_ms=4500"#),
+        (EARLY, r#"delivery=1 joined=true outcome="answered" left_ms=4499"#),
+        (LATE, r#"delivery=2 joined=true outcome="answered" left_ms=4500"#),
     ] {
         let spans = Spans::default();
         spans.of(|| {
@@ -134,7 +134,59 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
         spans.lines(),
         [
             r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=1 outcome="hung up" left_ms=-500"#,
-            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 outcome="answered" left_ms=4570"#,
+            r#"wechat_push kind="text" push="afb7de6b" account="gh_1" delivery=2 joined=true outcome="answered" left_ms=4570"#,
         ]
     );
+}
+
+/// What is told of the runs of one push, on WeChat's schedule.
+fn runs(settings: Settings, does: &'static [Does]) -> Vec<String> {
+    let spans = Spans::default();
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            deliver(webhook(settings(builder(&log)), &log, does), log, push("text"), USUAL).await;
+        });
+    });
+    spans.events()
+}
+
+#[test]
+fn each_run_and_each_late_reply_is_an_event() {
+    quiet_panics();
+    assert_eq!(
+        runs(|builder| builder, &[Fails(1_000), Panics(500), Answers(20_000)]),
+        [
+            r#"wechat_run message=handler ended kind="text" run=1 result="failed" seconds=1.0"#,
+            r#"wechat_run message=handler ended kind="text" run=2 result="panicked" seconds=0.5"#,
+            r#"wechat_run message=handler ended kind="text" run=3 result="replied" seconds=20.0"#,
+            r#"wechat_late message=reply too late for a delivery kind="text""#,
+        ]
+    );
+    let limited: Settings = |builder| builder.max_run(Duration::from_secs(2)).on_error(OnError::Acknowledge);
+    let too_long = r#"wechat_run message=handler ended kind="text" run=1 result="too long" seconds=2.0"#;
+    assert_eq!(runs(limited, &[Answers(60_000)]), [too_long]);
+}
+
+#[test]
+fn a_run_that_is_cancelled_is_told_once_also_where_its_runtime_ends() {
+    let begin = |shutdown: bool| {
+        let spans = Spans::default();
+        spans.of(|| {
+            paused(async {
+                let log = Log::new();
+                let webhook = webhook(builder(&log), &log, &[Answers(60_000)]);
+                let _ = timeout(Duration::from_secs(1), call(&webhook, &push("text"))).await;
+                if shutdown {
+                    webhook.shutdown(Duration::ZERO).await;
+                }
+            });
+        });
+        spans.events()
+    };
+    assert_eq!(begin(true), [r#"wechat_run message=handler ended kind="text" run=1 result="cancelled" seconds=1.0"#]);
+    let [dropped] = &*begin(false) else { panic!("{:?}", begin(false)) };
+    // Its clock has ended too.
+    let cancelled = r#"wechat_run message=handler ended kind="text" run=1 result="cancelled" seconds="#;
+    assert!(dropped.starts_with(cancelled), "{dropped}");
 }

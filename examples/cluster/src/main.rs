@@ -1,8 +1,8 @@
 //! One of several machines that answer for one account, behind a balancer, with a Redis that they share.
 //!
 //! ```text
-//! cargo run --example cluster --features redis,tokio -- 127.0.0.1:8081 redis://127.0.0.1:6379/ TOKEN
-//! cargo run --example cluster --features redis,tokio -- 127.0.0.1:8082 redis://127.0.0.1:6379/ TOKEN
+//! cargo run -p wechat-events-cluster -- 127.0.0.1:8081 redis://127.0.0.1:6379/ TOKEN
+//! cargo run -p wechat-events-cluster -- 127.0.0.1:8082 redis://127.0.0.1:6379/ TOKEN
 //! ```
 //!
 //! A text message «3500 hello» is answered after 3,500 milliseconds, whichever machines its deliveries reach and
