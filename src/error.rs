@@ -9,7 +9,7 @@ use thiserror::Error;
 #[cfg(feature = "aes")]
 use crate::cipher::{KeyError, OpenError};
 
-/// A body is no push at all.
+/// A body is not a valid push.
 ///
 /// A push that is merely odd (a new event, a field missing or malformed) is no error but a
 /// [`Kind::Unknown`](crate::Kind::Unknown) with all its fields.
@@ -124,7 +124,7 @@ pub enum RequestError {
     },
     /// A timestamp, nonce or echostr that WeChat does not send, and that [could carry more] than what was signed.
     ///
-    /// [could carry more]: crate::Endpoint#why-overheard-traffic-makes-no-push
+    /// [could carry more]: crate::Endpoint#why-captured-traffic-forges-no-push
     #[error("the query's `{name}` is not 1 to {limit} letters, digits, `-`, `.` and `_`: WeChat's is a number")]
     ParameterForm {
         /// Its name.

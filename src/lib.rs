@@ -1,50 +1,85 @@
 //! Receives WeChat Official Account (公众号) pushes: verified, typed, handled once, answered as WeChat accepts.
 //!
-//! ```text
-//!  GET/POST  query + body
-//!     │
-//!     ▼  signature   is it WeChat?              token, timestamp, nonce → yes/no, in constant time
-//!     ▼  cipher      what did it say?           Encrypt ⇄ plaintext              (feature `aes`)
-//!     ▼  fields      which fields?              bytes → names and values, nothing lost
-//!     ▼  event       what happened?             fields → Event { header, kind }
-//!     ▼  dedup       have we seen it?           new, or a retry
-//!     ▼  handler     what do we say?            Event → Reply            ← your code
-//!     ▼  reply       how is it written?         Reply → XML
-//!     ▲  cipher      sealed again if need be
-//!     │
-//!  200 text|xml + body
-//! ```
-//!
-//! [`Endpoint`] is those stations tied together, without IO: bytes and the time go in, a [`Response`] comes out, and
-//! any HTTP stack carries both. `Webhook` (feature `tokio`) is the endpoint with a clock, a handler and a [`store`], under
-//! WeChat's five-second rule: retries join, and a slow handler's reply still arrives. `testing` (feature of that name) is
-//! WeChat's side of the wire, for your own tests.
-//!
-//! The module `guide`, which the documentation of all features has, begins with the first program to paste, and goes on
-//! with recipes, what is guaranteed, and why it is as it is.
-//!
-//! ```standalone_crate
-//! use wechat_events::event::{Subscribe, Text};
-//! use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
+#![cfg_attr(all(feature = "aes", feature = "http", feature = "tokio"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "aes", feature = "http", feature = "tokio")), doc = "```ignore")]
+//! use wechat_events::event::{Click, Text};
+//! use wechat_events::{AsyncHandler, Endpoint, Event, HandlerResult, Reply, Webhook};
 //!
 //! struct Shop;
 //!
-//! impl Handler for Shop {
-//!     fn subscribe(&self, _: &Event<'_>, subscribe: &Subscribe<'_>) -> HandlerResult {
-//!         Ok(Reply::text(format!("欢迎！ {}", subscribe.scene().unwrap_or_default())))
-//!     }
-//!     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+//! impl AsyncHandler for Shop {
+//!     async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
 //!         Ok(Reply::text(format!("You said: {}", text.content)))
+//!     }
+//!     async fn click(&self, _: &Event<'_>, click: &Click<'_>) -> HandlerResult {
+//!         Ok(match click.event_key.as_str() {
+//!             "DISHES" => "Noodles and dumplings".into(),
+//!             _ => Reply::Success, // no reply
+//!         })
+//!     }
+//!     // Every push without a method above, for one a scanned QR code that has a scene.
+//!     async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
+//!         Ok(match event.scene() {
+//!             Some(table) => Reply::text(format!("Welcome to table {table}!")),
+//!             None => Reply::Success,
+//!         })
 //!     }
 //! }
 //!
-//! let endpoint = Endpoint::plain("AAAAA")?;
-//! // From the HTTP stack: method, query, body, and the time in seconds since 1970.
-//! let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
-//! let response = endpoint.respond("POST", query, include_bytes!("../tests/pushes/text.xml"), 1714037060, &Shop);
-//! assert_eq!((response.status, response.content_type), (200, "text/xml"));
-//! # Ok::<(), wechat_events::ConfigError>(())
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let var = std::env::var;
+//!     let endpoint = Endpoint::safe(var("WECHAT_TOKEN")?, var("WECHAT_APP_ID")?, var("WECHAT_AES_KEY")?)?;
+//!     let webhook = Webhook::new(endpoint.on_report(|report| eprintln!("{report}")), Shop);
+//!     let app = axum::Router::new().route_service("/wechat", webhook.service());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
 //! ```
+//!
+//! With the features `http` and `tokio`, and beside it the crates axum and tokio. The [`guide`] goes on from here: how to
+//! try it without an account, what to enter in WeChat's console, and what services do most. 中文：[`guide::zh`]。
+//!
+//! | For | See |
+//! |---|---|
+//! | one account, several, or threads in place of tokio | [`Webhook`], [`Webhooks`], [`ThreadedWebhook`] |
+//! | where requests are verified; serverless platforms | [`Endpoint`] |
+//! | your code | [`AsyncHandler`], [`Handler`], [`HandlerResult`] |
+//! | what was pushed, and every kind of push | [`Event`], [`Kind`], [`event`] |
+//! | what is answered | [`Reply`], [`reply`] |
+//! | retries on several machines, or de-duplication alone | [`store`], [`Dedup`] |
+//! | tests of your handler | [`testing`] |
+//! | the parts by themselves | [`parse_event`], [`verify_signature`], [`cipher`] |
+//!
+//! # Features
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `aes`, by default | safe and compatible mode: `Endpoint::safe`, and `cipher` by itself |
+//! | `http` | with `tokio`, `Webhook::service` for a router and `Webhook::handle` for one request; without it `http::Response` from a `Response` |
+//! | `json` | pushes in JSON, as mini programs and cloud hosting get them: the same events, fields and replies |
+//! | `minigame` | `Event::mini_game_payload`: the signature of a mini game's payment, and what was paid |
+//! | `redis` | `store::Redis`, which machines share |
+//! | `serde` | `Event`, `DedupKey` and `Reply` for queues and logs; `Event::to` for structs of your own |
+//! | `testing` | `testing::WeChat` for your tests: pushes, retries, and a judge of answers |
+//! | `threads` | `ThreadedWebhook`, for servers with a thread for each request |
+//! | `tokio` | `Webhook`: retries join, and a slow handler's reply still arrives |
+//! | `tracing`, by default | reports as events, and a span for each delivery; printing is up to your subscriber |
+// Where these are not there, a link to them leads to the feature that they need.
+#![cfg_attr(
+    not(all(
+        feature = "aes",
+        feature = "http",
+        feature = "json",
+        feature = "redis",
+        feature = "serde",
+        feature = "testing",
+        feature = "threads",
+        feature = "tokio"
+    )),
+    doc = "\n[`guide`]: #features\n[`guide::zh`]: #features\n[`Webhook`]: #features\n[`Webhooks`]: #features\n\
+           [`ThreadedWebhook`]: #features\n[`testing`]: #features\n[`cipher`]: #features"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, clippy::missing_errors_doc)]
 // Input is hostile: whatever could panic on it is written another way.
@@ -106,6 +141,7 @@ pub use webhook::{ResponseBody, WebhookService};
 #[cfg(feature = "threads")]
 pub use webhook::{ThreadedWebhook, ThreadedWebhooks};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "aes", feature = "http", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../README.zh-CN.md")]
 struct Readme;

@@ -55,6 +55,7 @@ pub(crate) type Hex = [u8; 40];
 /// assert!(verify_signature("AAAAA", "1714037059", "486452656", signature));
 /// assert!(!verify_signature("AAAAB", "1714037059", "486452656", signature));
 /// ```
+#[doc(alias("验签", "checkSignature"))]
 #[must_use]
 pub fn verify_signature(token: &str, timestamp: &str, nonce: &str, signature: &str) -> bool {
     !token.is_empty()

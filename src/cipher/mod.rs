@@ -104,6 +104,7 @@ const PADDING_BLOCK: u8 = 32;
 /// assert_eq!(error.number(), -40005);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("消息解密"))]
 pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened, OpenError> {
     let text = encrypt.trim_ascii();
     let mut buffer = envelope_base64().decode(text).map_err(|error| base64_fault(encrypt, text, &error))?;
@@ -157,6 +158,7 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 /// assert_eq!(open(&key, "wx0", &one)?.message(), open(&key, "wx0", &two)?.message());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("消息加密"))]
 pub fn seal(key: &EncodingAesKey, app_id: &str, message: &[u8]) -> Result<String, SealError> {
     let random = random().map_err(|error| SealError::NoRandomBytes { reason: error.to_string() })?;
     seal_with(key, app_id, message, key.marked(random))
@@ -368,6 +370,7 @@ impl fmt::Debug for Opened {
 /// assert_eq!(error.to_string(), "EncodingAESKey is 42 characters long, WeChat's have 43");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("消息加解密密钥"))]
 #[derive(Clone)]
 pub struct EncodingAesKey {
     aes: Aes256,

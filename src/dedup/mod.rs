@@ -35,6 +35,7 @@ pub use seen::Dedup;
 ///
 /// assert_eq!(DedupKey::of_body(b"<xml/>").to_string(), "d715ddea725819418a335b54829c1beb");
 /// ```
+#[doc(alias("排重", "去重"))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
 

@@ -1,4 +1,4 @@
-//! A memory of keys, for those who want nothing else.
+//! A memory of keys, if de-duplication is all that is needed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -11,7 +11,7 @@ use super::DedupKey;
 
 /// Remembers which pushes were seen, in this process, for a time and up to a bound.
 ///
-/// For those who want nothing else: a retry that is recognised here is answered `success`, so the reply to a first
+/// If de-duplication is all you need: a retry that is recognised here is answered `success`, so the reply to a first
 /// delivery that WeChat gave up on is lost.
 ///
 /// **Not for payments** (`xpay_…`, `minigame_…`): `success` tells WeChat that the goods are delivered. Answer each of their
@@ -40,6 +40,7 @@ use super::DedupKey;
 /// dedup.forget(&key);
 /// assert!(dedup.first(&key, 1469067060), "it had failed");
 /// ```
+#[doc(alias("排重", "去重"))]
 pub struct Dedup {
     /// A power of two of them, with the last one apart, which makes it certain that there is one.
     shards: Box<[Shard]>,

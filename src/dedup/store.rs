@@ -50,7 +50,7 @@ pub const MAX_RUNS: u8 = 3;
 ///   push is lost. **In doubt a store says «new»**.
 ///
 /// To have another's push taken for seen, an attacker would need its exact bytes beforehand. Who can make up pushes (in
-/// plaintext mode, with one overheard signature) can fill a bounded store and so have others' retries taken for new.
+/// plaintext mode, with one captured signature) can fill a bounded store and so have others' retries taken for new.
 ///
 /// # Time
 ///

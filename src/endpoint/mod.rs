@@ -52,9 +52,9 @@ const ECHOSTR: usize = 64;
 /// | compatible mode (兼容模式) | fields, and beside them `Encrypt` | yes, by the fields | yes, by `Encrypt` |
 /// | safe mode (安全模式) | `Encrypt` | no: kept for the report, which says so, and answered `success` | yes |
 ///
-/// In plaintext mode the signature covers no body: who has overheard one request can send any body with its query, at
-/// any time, [`freshness`](Endpoint::freshness) or not. In the others he can send again what WeChat sent, and that within
-/// `freshness` alone.
+/// In plaintext mode the signature does not cover the body: anyone who captures a request can send any body with its
+/// query, at any time, whatever [`freshness`](Endpoint::freshness) says. In the others they can only replay what WeChat
+/// sent, and only within `freshness`.
 ///
 /// So go by way of compatible mode, in which each endpoint works: set the console from plaintext to compatible mode,
 /// replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process runs any more, set the console to safe
@@ -68,7 +68,7 @@ const ECHOSTR: usize = 64;
 /// body without `Encrypt`, padding, length and app id that are wrong. The reason goes to the
 /// [report](Endpoint::on_report).
 ///
-/// # Why overheard traffic makes no push
+/// # Why captured traffic forges no push
 /// In safe and compatible mode. The parts of a signature are joined with nothing between them, so `timestamp` and `nonce`
 /// must be 1 to 32 letters, digits, `-`, `.` and `_` before anything is verified: the front of `Encrypt` moved into one of
 /// them would leave the signature right, and another message behind it. A sealed answer has the form of a push, so answers
@@ -100,6 +100,7 @@ const ECHOSTR: usize = 64;
 /// assert_eq!((response.status, response.content_type), (200, "text/xml"));
 /// # Ok::<(), wechat_events::ConfigError>(())
 /// ```
+#[doc(alias("服务器配置", "消息推送"))]
 #[derive(Clone)]
 pub struct Endpoint(Arc<Settings>);
 
@@ -110,6 +111,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ConfigError::EmptyToken`] for `""`: everybody could sign.
+    #[doc(alias("明文模式"))]
     pub fn plain(token: impl Into<String>) -> Result<Endpoint, ConfigError> {
         Ok(Endpoint(Arc::new(Settings {
             token: Token::new(token)?,
@@ -126,7 +128,7 @@ impl Endpoint {
 
     /// An account in safe mode (安全模式): token, app id and `EncodingAESKey` stand in WeChat's console.
     ///
-    /// Only what was sealed is believed: a push needs `msg_signature` and `Encrypt`, and fields beside `Encrypt` are
+    /// Only the encrypted payload is trusted: a push needs `msg_signature` and `Encrypt`, and fields beside `Encrypt` are
     /// not looked at. Replies are sealed, always; `success` and the empty answer stay in the clear, as WeChat wants
     /// them. Serves an account in compatible mode as well.
     ///
@@ -154,6 +156,7 @@ impl Endpoint {
     /// assert_eq!(error.to_string(), "EncodingAESKey is 42 characters long, WeChat's have 43");
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
+    #[doc(alias("安全模式", "EncodingAESKey", "消息加解密"))]
     #[cfg(feature = "aes")]
     pub fn safe(
         token: impl Into<String>,
@@ -166,7 +169,7 @@ impl Endpoint {
 
     /// An account in compatible mode (兼容模式), in which fields stand in the clear beside `Encrypt`.
     ///
-    /// The same as [`safe`](Endpoint::safe) in what it refuses and in what it believes: the fields in the clear are
+    /// The same as [`safe`](Endpoint::safe) in what it refuses and in what it trusts: the fields in the clear are
     /// not looked at. Replies are sealed too, so that the console can be set to safe mode at any time; but where one
     /// cannot be sealed it is sent in the clear, which this mode allows, while `safe` sends `success` instead.
     ///
@@ -179,6 +182,7 @@ impl Endpoint {
     /// let endpoint = Endpoint::compatible("QDG6eK", "wx5823bf96d3bd56c7", key)?;
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
+    #[doc(alias("兼容模式"))]
     #[cfg(feature = "aes")]
     pub fn compatible(
         token: impl Into<String>,
@@ -228,7 +232,7 @@ impl Endpoint {
 
     /// Refuses requests whose time is further from now than this, in whole seconds. Off by default.
     ///
-    /// In safe and compatible mode it bounds for how long a push that somebody has overheard can be sent again. Compared
+    /// In safe and compatible mode it bounds for how long a captured push can be replayed. Compared
     /// are the query's `timestamp`, and the `CreateTime` that was sealed; a push without one, and one that WeChat says
     /// to be a retry by a `RetryTimes` over 0, is judged by `timestamp` alone. WeChat's own retries come for 10 seconds,
     /// and clocks differ: 300 seconds are safe, less than 60 are not. A push that a tool makes with an old `CreateTime`
@@ -326,6 +330,7 @@ impl Endpoint {
     /// assert_eq!(endpoint.receive("GET", &forged, b"", 1714037060).unwrap_err(), RequestError::Signature);
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
+    #[doc(alias("signature", "验签"))]
     pub fn receive<'b>(
         &self,
         method: &str,
@@ -488,6 +493,7 @@ impl Endpoint {
 #[non_exhaustive]
 pub enum Received<'b> {
     /// Not a push, and answered already: the check of the address, or the probe of cloud hosting.
+    #[doc(alias("echostr", "验证服务器地址"))]
     Answer(Response),
     /// A push, and WeChat sent it.
     Push(Push<'b>),

@@ -6,6 +6,7 @@ use super::record::record;
 
 record! {
     /// A user follows the account, perhaps by scanning a QR code of it.
+    #[doc(alias("关注", "follow"))]
     pub struct Subscribe<'a> = "subscribe" in events => Reply {
         /// What led the user here; [`scene`](Subscribe::scene) is the QR code's part of it.
         ///
@@ -57,6 +58,7 @@ record! {
     /// A follower left the account.
     ///
     /// Nobody is left to read a reply.
+    #[doc(alias("取消关注", "取关", "unfollow"))]
     pub struct Unsubscribe<'a> = "unsubscribe" in events => Success {}
 }
 
@@ -64,6 +66,7 @@ record! {
     /// A follower scanned a QR code of the account.
     ///
     /// A user who does not follow yet comes as [`Subscribe`], with the same scene.
+    #[doc(alias("扫码", "带参数二维码"))]
     pub struct Scan<'a> = "scan" in events => Reply {
         /// The scene; [`scene`](Scan::scene) is the same without a prefix that does not belong there.
         pub event_key: Str<'a> = "EventKey",
@@ -118,6 +121,7 @@ record! {
     ///
     /// Comes when the chat is opened, or every 5 seconds while it is open, once the follower has agreed. A place that
     /// the user sends is [`LocationMessage`](super::LocationMessage).
+    #[doc(alias("上报地理位置"))]
     pub struct Location<'a> = "location" in events => Success {
         /// Degrees north.
         pub latitude: f64 = "Latitude",
@@ -130,6 +134,7 @@ record! {
 
 record! {
     /// A follower pressed a `click` button of the menu.
+    #[doc(alias("菜单", "点击菜单"))]
     pub struct Click<'a> = "click" in events => Reply {
         /// The button's key, as given when the menu was made.
         pub event_key: Str<'a> = "EventKey",
@@ -138,6 +143,7 @@ record! {
 
 record! {
     /// A follower pressed a `view` button of the menu.
+    #[doc(alias("菜单", "菜单跳转"))]
     pub struct View<'a> = "view" in events => Success {
         /// The address the button leads to.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -148,11 +154,13 @@ record! {
 
 record! {
     /// A follower opened the chat.
+    #[doc(alias("进入会话"))]
     pub struct Enter<'a> = "enter" in none => Success {}
 }
 
 record! {
     /// A user opened the customer-service chat of a mini program.
+    #[doc(alias("进入客服会话"))]
     pub struct UserEnterTempsession<'a> = "user_enter_tempsession" in mini_program_chat => Success {
         /// What the button that opens the chat was given as `session-from`.
         pub session_from: Option<Str<'a>> = "SessionFrom",

@@ -8,6 +8,7 @@ record! {
     /// A card template passed review.
     ///
     /// WeChat's reviewers approve a card that the account created.
+    #[doc(alias("卡券", "审核通过"))]
     pub struct CardPassCheck<'a> = "card_pass_check" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -18,6 +19,7 @@ record! {
     /// A card template failed review.
     ///
     /// WeChat's reviewers reject a card that the account created.
+    #[doc(alias("卡券", "审核未通过"))]
     pub struct CardNotPassCheck<'a> = "card_not_pass_check" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -30,6 +32,7 @@ record! {
     /// A user received a card.
     ///
     /// A user takes a card, accepts one from a friend, or restores a deleted membership card.
+    #[doc(alias("卡券", "领取卡券"))]
     pub struct UserGetCard<'a> = "user_get_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -50,6 +53,7 @@ record! {
         /// Whether a friend recommended it.
         pub is_recommend_by_friend: Option<bool> = "IsRecommendByFriend",
         /// The user's UnionID, where the account has one.
+        #[doc(alias = "unionid")]
         pub union_id: Option<Str<'a>> = "UnionId",
         /// Where the user got it, as `SOURCE_SCENE_…`.
         pub source_scene: Option<Str<'a>> = "SourceScene",
@@ -60,6 +64,7 @@ record! {
     /// A user passed a card on.
     ///
     /// A user gives a card to a friend or a group, or it comes back because nobody took it.
+    #[doc(alias("卡券", "转赠卡券"))]
     pub struct UserGiftingCard<'a> = "user_gifting_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -78,6 +83,7 @@ record! {
     /// A user deleted a card.
     ///
     /// It is gone from the user's wallet.
+    #[doc(alias("卡券", "删除卡券"))]
     pub struct UserDelCard<'a> = "user_del_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -90,6 +96,7 @@ record! {
     /// A card was redeemed.
     ///
     /// That is done through the API, in the console, by the merchant's helper or by the user alone.
+    #[doc(alias("卡券", "核销卡券"))]
     pub struct UserConsumeCard<'a> = "user_consume_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -130,6 +137,7 @@ record! {
     /// A user paid a bill with a card.
     ///
     /// A user pays through the payment entry of a card, which redeems it.
+    #[doc(alias("卡券", "买单"))]
     pub struct UserPayFromPayCell<'a> = "user_pay_from_pay_cell" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -152,6 +160,7 @@ record! {
     /// A user opened a membership card.
     ///
     /// A user opens a membership card in the wallet; pushed only if the card asks for it.
+    #[doc(alias("会员卡", "进入会员卡"))]
     pub struct UserViewCard<'a> = "user_view_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -168,6 +177,7 @@ record! {
     /// A user came from a card to the account.
     ///
     /// A user taps the account's name in a card and enters the conversation.
+    #[doc(alias("卡券", "从卡券进入公众号"))]
     pub struct UserEnterSessionFromCard<'a> = "user_enter_session_from_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -180,6 +190,7 @@ record! {
     /// A membership card's points or balance changed.
     ///
     /// The account changed them.
+    #[doc(alias("会员卡", "会员卡内容更新"))]
     pub struct UpdateMemberCard<'a> = "update_member_card" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -196,6 +207,7 @@ record! {
     /// A card's stock is low.
     ///
     /// A user asks for a card whose stock began above 200 and is now at most 100; at most every 12 hours.
+    #[doc(alias("卡券", "库存报警"))]
     pub struct CardSkuRemind<'a> = "card_sku_remind" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -208,6 +220,7 @@ record! {
     /// The account's card-point balance changed.
     ///
     /// Points for friend-sharing coupons are bought, spent or refunded.
+    #[doc(alias("卡券", "券点流水"))]
     pub struct CardPayOrder<'a> = "card_pay_order" in cards => Success {
         /// The order's id.
         pub order_id: Option<Str<'a>> = "OrderId",
@@ -278,6 +291,7 @@ record! {
     /// A user activated a membership card.
     ///
     /// A user fills in and submits the one-tap activation form, or changes what was submitted.
+    #[doc(alias("会员卡", "会员卡激活"))]
     pub struct SubmitMembercardUserInfo<'a> = "submit_membercard_user_info" in cards => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -290,6 +304,7 @@ record! {
     /// A sub-merchant passed or failed review.
     ///
     /// WeChat reviews a sub-merchant for whom the account issues cards.
+    #[doc(alias("卡券", "子商户审核"))]
     pub struct CardMerchantCheckResult<'a> = "card_merchant_check_result" in sub_merchants => Success {
         /// The sub-merchant's id.
         pub merchant_id: Option<Str<'a>> = "MerchantId",
@@ -306,6 +321,7 @@ record! {
     /// A user paid for a gift card.
     ///
     /// They come from the account's shelf.
+    #[doc(alias("礼品卡"))]
     pub struct GiftcardPayDone<'a> = "giftcard_pay_done" in gift_cards => Success {
         /// The gift-card shelf's id.
         pub page_id: Option<Str<'a>> = "PageId",
@@ -318,6 +334,7 @@ record! {
     /// A user sent a gift card to a friend.
     ///
     /// A user who bought a gift card sends it on, or it comes back unclaimed after 24 hours.
+    #[doc(alias("礼品卡"))]
     pub struct GiftcardSendToFriend<'a> = "giftcard_send_to_friend" in gift_cards => Success {
         /// The gift-card shelf's id.
         pub page_id: Option<Str<'a>> = "PageId",
@@ -334,6 +351,7 @@ record! {
     /// A user accepted a gift card.
     ///
     /// A friend takes the gift card that was sent.
+    #[doc(alias("礼品卡"))]
     pub struct GiftcardUserAccept<'a> = "giftcard_user_accept" in gift_cards => Success {
         /// The gift-card shelf's id.
         pub page_id: Option<Str<'a>> = "PageId",
@@ -348,6 +366,7 @@ record! {
     /// A user allowed or refused an invoice.
     ///
     /// A user confirms on the authorization page that an invoice may be issued for an order.
+    #[doc(alias("发票"))]
     pub struct UserAuthorizeInvoice<'a> = "user_authorize_invoice" in invoices => Success {
         /// The order that was authorized; else empty or absent.
         pub succ_order_id: Option<Str<'a>> = "SuccOrderId",
@@ -380,6 +399,7 @@ record! {
     /// Issuing an invoice succeeded or failed.
     ///
     /// WeChat's unified invoicing has finished a request of the account.
+    #[doc(alias("发票"))]
     pub struct CloudInvoiceInvoiceresultEvent<'a> = "cloud_invoice_invoiceresult_event" in invoices => Success {
         /// The outcome; its codes are not documented.
         pub status: Option<i64> = "status",
@@ -394,6 +414,7 @@ record! {
     /// An invoice in a user's wallet changed state.
     ///
     /// An invoice is locked, redeemed for reimbursement, released or cancelled.
+    #[doc(alias("发票"))]
     pub struct UpdateInvoiceStatus<'a> = "update_invoice_status" in invoice_states => Success {
         /// The card template's id.
         pub card_id: Option<Str<'a>> = "CardId",
@@ -422,6 +443,7 @@ record! {
     /// A user submitted an invoice title.
     ///
     /// A user scans the merchant's code or opens its link and submits a saved invoice title.
+    #[doc(alias("发票", "发票抬头"))]
     pub struct SubmitInvoiceTitle<'a> = "submit_invoice_title" in invoice_titles => Success {
         /// The name that the invoice is made out to.
         pub title: Option<Str<'a>> = "title",
@@ -458,6 +480,7 @@ record! {
     /// An order of the WeChat shop was paid.
     ///
     /// A buyer pays an order of the account's old WeChat shop.
+    #[doc(alias("微信小店", "订单付款"))]
     pub struct MerchantOrder<'a> = "merchant_order" in none => Success {
         /// The order's id.
         pub order_id: Option<Str<'a>> = "OrderId",

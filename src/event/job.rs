@@ -8,6 +8,7 @@ record! {
     /// A template message was delivered or failed.
     ///
     /// WeChat has finished sending one template message; [`from_user`](crate::Event::from_user) is its receiver.
+    #[doc(alias("模板消息"))]
     pub struct TemplateSendJobFinish<'a> = "template_send_job_finish" in templates => Success {
         /// The template message's id, as returned when it was sent.
         pub msg_id: Option<Str<'a>> = "MsgID",
@@ -35,6 +36,7 @@ record! {
     ///
     /// WeChat has finished a mass-send job, begun through the API or by hand in the console. It comes from a sender of
     /// WeChat's own, `mphelper`.
+    #[doc(alias("群发"))]
     pub struct MassSendJobFinish<'a> = "mass_send_job_finish" in mass_messages => Success {
         /// The mass message's id.
         pub msg_id: Option<Str<'a>> = "MsgID",
@@ -138,6 +140,7 @@ record! {
     /// A publishing job succeeded or failed.
     ///
     /// WeChat has finished publishing a draft that was submitted through the API.
+    #[doc(alias("发布"))]
     pub struct PublishJobFinish<'a> = "publish_job_finish" in publishing => Success {
         /// The publishing job's id.
         pub publish_id: Option<Str<'a>> = "PublishEventInfo/publish_id",
@@ -173,6 +176,7 @@ record! {
     ///
     /// The pop-up in which a page or an article asks for leave to send subscription notifications was answered. In
     /// JSON, `List` stands at the top.
+    #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgPopupEvent<'a> = "subscribe_msg_popup_event" in subscriptions => Success {
         /// One entry for each template.
         pub list: Vec<SubscribeMsgPopup<'a>> = "SubscribeMsgPopupEvent/List|List",
@@ -206,6 +210,7 @@ record! {
     ///
     /// The user manages subscriptions on the service-notification page; only refusals are pushed. Older pushes name the
     /// outer element `SubscribeMsgPopupEvent`; in JSON, `List` stands at the top.
+    #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgChangeEvent<'a> = "subscribe_msg_change_event" in subscriptions => Success {
         /// One entry for each template.
         pub list: Vec<SubscribeMsgChange<'a>> = "SubscribeMsgChangeEvent/List|SubscribeMsgPopupEvent/List|List",
@@ -227,6 +232,7 @@ record! {
     ///
     /// WeChat has finished sending a subscription notification; [`from_user`](crate::Event::from_user) is its
     /// receiver. In JSON, `List` stands at the top.
+    #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgSentEvent<'a> = "subscribe_msg_sent_event" in subscriptions => Success {
         /// One entry for each template.
         pub list: Vec<SubscribeMsgSent<'a>> = "SubscribeMsgSentEvent/List|List",

@@ -6,6 +6,7 @@ use super::record::record;
 
 record! {
     /// A follower scanned something by a `scancode_push` button, and WeChat shows the result.
+    #[doc(alias("菜单", "扫码推事件"))]
     pub struct ScancodePush<'a> = "scancode_push" in menu => Success {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -18,6 +19,7 @@ record! {
 
 record! {
     /// A follower scanned something by a `scancode_waitmsg` button, and waits for the account's answer.
+    #[doc(alias("菜单", "扫码带提示"))]
     pub struct ScancodeWaitmsg<'a> = "scancode_waitmsg" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -30,6 +32,7 @@ record! {
 
 record! {
     /// A follower took pictures by a `pic_sysphoto` button; they follow as messages.
+    #[doc(alias("菜单", "系统拍照发图"))]
     pub struct PicSysphoto<'a> = "pic_sysphoto" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -42,6 +45,7 @@ record! {
 
 record! {
     /// A follower took or chose pictures by a `pic_photo_or_album` button; they follow as messages.
+    #[doc(alias("菜单", "拍照或者相册发图"))]
     pub struct PicPhotoOrAlbum<'a> = "pic_photo_or_album" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -54,6 +58,7 @@ record! {
 
 record! {
     /// A follower chose pictures of the WeChat album by a `pic_weixin` button; they follow as messages.
+    #[doc(alias("菜单", "微信相册发图"))]
     pub struct PicWeixin<'a> = "pic_weixin" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -66,6 +71,7 @@ record! {
 
 record! {
     /// A follower chose a place by a `location_select` button; it follows as a message.
+    #[doc(alias("菜单", "发送位置"))]
     pub struct LocationSelect<'a> = "location_select" in menu => Reply {
         /// The button's key.
         pub event_key: Option<Str<'a>> = "EventKey",
@@ -84,6 +90,7 @@ record! {
 
 record! {
     /// A follower pressed a `miniprogram` button of the menu.
+    #[doc(alias("菜单", "跳转小程序"))]
     pub struct ViewMiniprogram<'a> = "view_miniprogram" in menu => Success {
         /// The page of the mini program the button leads to.
         pub event_key: Option<Str<'a>> = "EventKey",

@@ -8,6 +8,7 @@ record! {
     /// A user wrote a text.
     ///
     /// A sticker that WeChat cannot forward comes as the text `【收到不支持的消息类型，暂无法显示】`.
+    #[doc(alias("文本消息"))]
     pub struct Text<'a> = "text" in messages => Reply {
         /// What the user wrote, control characters included.
         pub content: Str<'a> = "Content",
@@ -26,6 +27,7 @@ record! {
 
 record! {
     /// A user sent a picture.
+    #[doc(alias("图片消息"))]
     pub struct Image<'a> = "image" in messages => Reply {
         /// Where to fetch the picture, for a limited time.
         pub pic_url: Option<Str<'a>> = "PicUrl",
@@ -44,6 +46,7 @@ record! {
 
 record! {
     /// A user spoke.
+    #[doc(alias("语音消息", "语音识别"))]
     pub struct Voice<'a> = "voice" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Str<'a>> = "MediaId",
@@ -66,6 +69,7 @@ record! {
 
 record! {
     /// A user sent a video.
+    #[doc(alias("视频消息"))]
     pub struct Video<'a> = "video" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Str<'a>> = "MediaId",
@@ -84,6 +88,7 @@ record! {
 
 record! {
     /// A user recorded a short video in the chat.
+    #[doc(alias("小视频消息"))]
     pub struct ShortVideo<'a> = "short_video" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Str<'a>> = "MediaId",
@@ -104,6 +109,7 @@ record! {
     /// A user sent a place, chosen on the map.
     ///
     /// MsgType `location`; the event `LOCATION`, which a follower's phone reports, is [`Location`](super::Location).
+    #[doc(alias("地理位置消息"))]
     pub struct LocationMessage<'a> = "location_message" in messages => Reply {
         /// Latitude in degrees.
         pub location_x: Option<f64> = "Location_X",
@@ -126,6 +132,7 @@ record! {
 
 record! {
     /// A user shared a page.
+    #[doc(alias("链接消息"))]
     pub struct Link<'a> = "link" in messages => Reply {
         /// The page's title.
         pub title: Option<Str<'a>> = "Title",
@@ -146,6 +153,7 @@ record! {
 
 record! {
     /// A user sent a file.
+    #[doc(alias("文件消息"))]
     pub struct File<'a> = "file" in none => Reply {
         /// The file's name.
         pub title: Option<Str<'a>> = "Title",
@@ -168,6 +176,7 @@ record! {
 
 record! {
     /// A user shared a page of a mini program.
+    #[doc(alias("小程序卡片"))]
     pub struct MiniprogramPage<'a> = "miniprogram_page" in mini_program_chat => Reply {
         /// The card's title.
         pub title: Option<Str<'a>> = "Title",
@@ -192,6 +201,7 @@ record! {
     /// A device that is bound to a follower sent data, through WeChat's hardware platform.
     ///
     /// The platform's own answer, of the same MsgType, has no type here.
+    #[doc(alias("硬件设备"))]
     pub struct DeviceText<'a> = "device_text" in none => Reply {
         /// The original id (`gh_…`) of the account that owns the device.
         pub device_type: Option<Str<'a>> = "DeviceType",
@@ -217,6 +227,7 @@ record! {
     ///
     /// The last is to open or leave the page that shows a Wi-Fi device's state. The device asks for nothing, so unlike
     /// other messages it takes no reply.
+    #[doc(alias("硬件设备"))]
     pub struct DeviceEvent<'a> = "device_event" in none => Success {
         /// What the follower did.
         pub event: Option<DeviceChange<'a>> = "Event",
@@ -262,6 +273,7 @@ record! {
     ///
     /// The hardware platform noticed that a bound device connected or disconnected. Nobody asks for anything, so unlike
     /// other messages it takes no reply.
+    #[doc(alias("硬件设备"))]
     pub struct DeviceStatus<'a> = "device_status" in none => Success {
         /// The original id (`gh_…`) of the account that owns the device.
         pub device_type: Option<Str<'a>> = "DeviceType",

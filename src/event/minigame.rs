@@ -15,6 +15,7 @@ record! {
     /// A player paid for goods in the shop: deliver them.
     ///
     /// The shop is the one outside of the game (道具直购, 商城).
+    #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameH5GoodsDeliverNotify<'a> = "minigame_h5_goods_deliver_notify" in mini_game_goods
         => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
     {
@@ -31,6 +32,7 @@ record! {
     /// A player paid for goods in the shop, by another name.
     ///
     /// WeChat's sample of the signature has this name where its table has `minigame_h5_goods_deliver_notify`.
+    #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameDeliverH5PayProducts<'a> = "minigame_deliver_h5_pay_products" in mini_game_events
         => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
     {
@@ -47,6 +49,7 @@ record! {
     /// A player paid for goods in the game: deliver them.
     ///
     /// The game itself sold them (道具直购, 游戏内).
+    #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameGamePayGoodsDeliverNotify<'a> = "minigame_game_pay_goods_deliver_notify" in mini_game_goods
         => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
     {
@@ -64,6 +67,7 @@ record! {
     ///
     /// Not paid for, and in what was seen on the wire without payload and signature; the three are read where they come.
     /// WeChat pushes again after 2, 4, 8 minutes and so on, and stops giving the gift where too much of it fails.
+    #[doc(alias("小游戏", "礼包"))]
     pub struct MinigameDeliverGoods<'a> = "minigame_deliver_goods" in mini_game_gifts => Code("MiniGame/OrderId") {
         /// The delivery's number: one gift to one player.
         pub order_id: Option<Str<'a>> = "MiniGame/OrderId",
@@ -104,6 +108,7 @@ record! {
     /// A player's coins were credited.
     ///
     /// WeChat keeps the balance. Its sample has neither `ToUserName` nor `FromUserName`.
+    #[doc(alias("小游戏", "代币"))]
     pub struct MinigameCoinDeliverCompleted<'a> = "minigame_coin_deliver_completed" in mini_game_events
         => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
     {
@@ -120,6 +125,7 @@ record! {
     /// A player got the money back.
     ///
     /// What was delivered for it may be taken back.
+    #[doc(alias("小游戏", "退款"))]
     pub struct MinigamePayRefundSuccNotify<'a> = "minigame_pay_refund_succ_notify" in mini_game_events
         => Code("MiniGame/Payload/RefundId")
     {
@@ -136,6 +142,7 @@ record! {
     /// A player's coins from the recharge centre were credited.
     ///
     /// The player bought them outside of the game.
+    #[doc(alias("小游戏", "充值中心"))]
     pub struct MinigameRechargeCenterCoinDeliverCompleted<'a> = "minigame_recharge_center_coin_deliver_completed" in mini_game_events
         => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
     {

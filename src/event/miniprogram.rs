@@ -8,6 +8,7 @@ record! {
     /// The mini program is warned or punished.
     ///
     /// It broke a rule of WeChat's.
+    #[doc(alias("处罚", "违规"))]
     pub struct WxaPunishEvent<'a> = "wxa_punish_event" in punishments => Success {
         /// What happens to it.
         ///
@@ -39,6 +40,7 @@ record! {
     /// A picture or a sound was checked.
     ///
     /// The mini program had sent it to `mediaCheckAsync`, whose answer holds the same `trace_id`.
+    #[doc(alias("内容安全"))]
     pub struct WxaMediaCheck<'a> = "wxa_media_check" in media_checks => Success {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -96,6 +98,7 @@ record! {
     /// A user gave the mini program a bad mark.
     ///
     /// The mini program may write to the user, once its quota is reset.
+    #[doc(alias("差评"))]
     pub struct WxaCommentBadScore<'a> = "wxa_comment_bad_score" in bad_scores => Success {
         /// The comment's id.
         pub comment_id: Option<Str<'a>> = "result/comment_id",
@@ -106,6 +109,7 @@ record! {
     /// A paid service runs out.
     ///
     /// Of what the mini program bought, most is used up or the time is nearly over.
+    #[doc(alias("资源包"))]
     pub struct ChargeServiceQuotaNotify<'a> = "charge_service_quota_notify" in none => Success {
         /// What runs out: `3` the number; `4` the time.
         pub event_type: Option<i64> = "event_type",
@@ -128,6 +132,7 @@ record! {
     /// A user follows the live rooms, or no longer.
     ///
     /// WeChat's table shows the fields at the top, its sample in `FollowNotify`: both are read.
+    #[doc(alias("直播"))]
     pub struct WxaliveFollowNotify<'a> = "wxalive_follow_notify" in live_followers => Success {
         /// The live room.
         pub room_id: Option<Str<'a>> = "FollowNotify/room_id|room_id",
@@ -157,6 +162,7 @@ record! {
     ///
     /// The mini program had sent it to its followers through the API. WeChat's table shows the fields at the top, its
     /// sample in `PushMessageApiNotify`: both are read.
+    #[doc(alias("直播"))]
     pub struct WxalivePushMessageNotify<'a> = "wxalive_push_message_notify" in none => Success {
         /// The sending's id, as the API gave it.
         pub message_id: Option<Str<'a>> = "PushMessageApiNotify/message_id|message_id",
@@ -182,6 +188,7 @@ record! {
     ///
     /// The mini program had claimed the postage (无忧退货). WeChat's sample has the fields in `upload_event`, its table at
     /// the top: both are read.
+    #[doc(alias("无忧退货", "运费险"))]
     pub struct WxainsuranceClaimResult<'a> = "wxainsurance_claim_result" in claims => Success {
         /// The payment's number.
         pub order_no: Option<Str<'a>> = "OrderNo|upload_event/OrderNo",
@@ -198,6 +205,7 @@ record! {
     /// A parcel moved on.
     ///
     /// The mini program sends its parcels through WeChat (物流助手).
+    #[doc(alias("物流轨迹", "运单"))]
     pub struct AddExpressPath<'a> = "add_express_path" in parcels => Success {
         /// The carrier's id, such as `SF`.
         pub delivery_id: Option<Str<'a>> = "DeliveryID",
@@ -233,6 +241,7 @@ record! {
     /// A carrier's account was bound, or was not.
     ///
     /// The carrier has decided on the account that the mini program asked to bind.
+    #[doc(alias("物流"))]
     pub struct UpdateBusinessBindResult<'a> = "update_business_bind_result" in none => Success {
         /// The carrier's id.
         pub delivery_id: Option<Str<'a>> = "delivery_id",
@@ -245,6 +254,7 @@ record! {
     /// A video of a short drama was uploaded, or was not.
     ///
     /// WeChat had fetched it from an address.
+    #[doc(alias("短剧"))]
     pub struct SecvodUploadEvent<'a> = "secvod_upload_event" in drama_uploads => Success {
         /// The video's id.
         pub media_id: Option<Str<'a>> = "upload_event/media_id",
@@ -261,6 +271,7 @@ record! {
     /// A short drama was reviewed.
     ///
     /// What was found of each episode is to be had from the API.
+    #[doc(alias("短剧"))]
     pub struct SecvodAuditEvent<'a> = "secvod_audit_event" in drama_reviews => Success {
         /// The drama's id.
         pub drama_id: Option<Str<'a>> = "audit_event/drama_id",
@@ -279,6 +290,7 @@ record! {
     /// A novel was reviewed.
     ///
     /// The mini program shows novels and had handed one in.
+    #[doc(alias("小说"))]
     pub struct SecbookAuditEvent<'a> = "secbook_audit_event" in none => Success {
         /// The novel's id.
         pub book_id: Option<Str<'a>> = "audit_event/book_id",

@@ -1,15 +1,18 @@
 //! What happened? Fields become an [`Event`] with a typed [`Kind`].
 //!
-//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]. Its page shows a sample push, what triggers it, what may be answered, and where WeChat describes it.
+#![doc = include_str!("kinds.md")]
+//!
+//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]. Its page shows what triggers it, what may
+//! be answered, where WeChat describes it, a sample push, and the event that this becomes. The search above knows them by
+//! their Chinese names too.
 //!
 //! Nearly every field is optional, since real pushes lack what the official pages promise. Ids are texts; a number
 //! that does not read as one is `None`, and its text is still there through [`Event::field`]. Texts of which WeChat
 //! documents the values are enums with `Other`.
 //!
-//! What mini programs, mini games and third-party platforms get arrives in the same way. Shops (微信小店), express and
-//! delivery firms and WeCom are not typed: [`Event::field`] reads theirs.
-//!
-#![doc = include_str!("kinds.md")]
+//! # What is not typed
+//! Pushes of shops (微信小店), delivery firms (即时配送) and whatever is new arrive as [`Kind::Unknown`]: match them by
+//! [`Event::name`], and read them by [`Event::field`] or `Event::to`.
 
 mod account;
 mod card;
@@ -210,10 +213,12 @@ pub struct Event<'a> {
     /// `ToUserName`: the account the push is for, as `gh_…`.
     ///
     /// Empty where absent, as in a third-party platform's pushes.
+    #[doc(alias = "原始ID")]
     pub to_user: Str<'a>,
-    /// `FromUserName`: the follower's OpenID, or WeChat's own sender.
+    /// `FromUserName`: the user's OpenID, or WeChat's own sender.
     ///
     /// Empty where absent, as in a third-party platform's pushes.
+    #[doc(alias = "openid")]
     pub from_user: Str<'a>,
     /// `CreateTime` in seconds since 1970, also where it was written in milliseconds or as a float.
     ///
@@ -307,6 +312,7 @@ impl<'a> Event<'a> {
     /// assert_eq!((parse_event(new)?.scene(), parse_event(known)?.scene()), (Some("7"), Some("7")));
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
+    #[doc(alias("场景值", "带参数二维码"))]
     #[must_use]
     pub fn scene(&self) -> Option<&str> {
         match &self.kind {

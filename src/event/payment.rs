@@ -11,6 +11,7 @@ record! {
     /// A user paid for goods: deliver them.
     ///
     /// The order is WeChat's as paid only when the answer is code 0.
+    #[doc(alias("虚拟支付", "道具发货"))]
     pub struct XpayGoodsDeliverNotify<'a> = "xpay_goods_deliver_notify" in virtual_payment
         => Code("OpenId", "OutTradeNo")
     {
@@ -77,6 +78,7 @@ record! {
     /// A user paid for coins: WeChat has credited them.
     ///
     /// The balance is WeChat's; a mini program that keeps its own adds to it here.
+    #[doc(alias("虚拟支付", "代币"))]
     pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment => Code("OpenId", "OutTradeNo") {
         /// Who gets the coins.
         pub open_id: Str<'a> = "OpenId",
@@ -113,6 +115,7 @@ record! {
     /// A user got the money back, or did not.
     ///
     /// Refunds of the mini program's own and those that Apple grants.
+    #[doc(alias("虚拟支付", "退款"))]
     pub struct XpayRefundNotify<'a> = "xpay_refund_notify" in virtual_payment => Code("WxRefundId", "RetCode") {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenId",
@@ -151,6 +154,7 @@ record! {
     /// A user complains about an order.
     ///
     /// It has to be answered in WeChat's console or through the API.
+    #[doc(alias("虚拟支付", "投诉"))]
     pub struct XpayComplaintNotify<'a> = "xpay_complaint_notify" in virtual_payment => Code("ComplaintId") {
         /// Who complains.
         pub open_id: Option<Str<'a>> = "OpenId",
@@ -177,6 +181,7 @@ record! {
     /// WeChat Pay wants something of the merchant.
     ///
     /// It asks for papers, or it punishes.
+    #[doc(alias("虚拟支付"))]
     pub struct XpayWxpayCallbackNotify<'a> = "xpay_wxpay_callback_notify" in virtual_payment
         => Code("AppId", "MerchantCode", "EventType", "BusinessCode", "BusinessState", "BusinessTime")
     {
@@ -217,6 +222,7 @@ record! {
     /// A user subscribed to regular payments, or did not.
     ///
     /// Each payment then comes as [`XpayGoodsDeliverNotify`].
+    #[doc(alias("虚拟支付", "签约"))]
     pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in virtual_payment
         => Code("OpenId", "OutTradeNo", "ContractResult")
     {
@@ -244,6 +250,7 @@ record! {
     ///
     /// Apple asks up to three times and decides for itself; it takes what is answered into account, and decides without
     /// it where no answer comes in time. `xpay_refund_notify` says what it decided.
+    #[doc(alias("虚拟支付", "退款"))]
     pub struct XpaySubscribeIosRefundQueryNotify<'a> = "xpay_subscribe_ios_refund_query_notify" in ios_refunds
         => IosRefund("pay_order_id")
     {

@@ -11,6 +11,7 @@ record! {
     /// The platform's verification ticket.
     ///
     /// Comes every ten minutes from the platform's approval on; the newest is needed for the platform's token.
+    #[doc(alias("第三方平台", "验证票据"))]
     pub struct ComponentVerifyTicket<'a> = "component_verify_ticket" in tickets => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -23,6 +24,7 @@ record! {
     /// An account authorized the platform.
     ///
     /// The administrator of an account or mini program grants the platform permissions.
+    #[doc(alias("第三方平台", "授权成功"))]
     pub struct Authorized<'a> = "authorized" in grants => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -41,6 +43,7 @@ record! {
     /// An account withdrew its authorization.
     ///
     /// The administrator takes the authorization back.
+    #[doc(alias("第三方平台", "取消授权"))]
     pub struct Unauthorized<'a> = "unauthorized" in grants => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -53,6 +56,7 @@ record! {
     /// An account changed its authorization.
     ///
     /// The administrator authorizes again with other permissions; nothing is pushed when they stay the same.
+    #[doc(alias("第三方平台", "更新授权"))]
     pub struct UpdateAuthorized<'a> = "update_authorized" in grants => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -71,6 +75,7 @@ record! {
     /// Registering a mini program succeeded or failed.
     ///
     /// The platform asked to register it, for a company or for a person.
+    #[doc(alias("快速注册小程序"))]
     pub struct NotifyThirdFasteregister<'a> = "notify_third_fasteregister" in registration => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -117,6 +122,7 @@ record! {
     /// Creating a trial mini program succeeded or failed.
     ///
     /// A user confirms the trial mini program that the platform asked for.
+    #[doc(alias("试用小程序"))]
     pub struct NotifyThirdFastregisterbetaapp<'a> = "notify_third_fastregisterbetaapp" in trial_registration => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -137,6 +143,7 @@ record! {
     /// Verifying a trial mini program succeeded or failed.
     ///
     /// The legal representative answers the request to turn a trial mini program into a full one.
+    #[doc(alias("试用小程序转正"))]
     pub struct NotifyThirdFastverifybetaapp<'a> = "notify_third_fastverifybetaapp" in trial_verification => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -167,6 +174,7 @@ record! {
     /// A mini program's verification moved on.
     ///
     /// A verification that the platform began for a mini program reaches another step.
+    #[doc(alias("小程序认证"))]
     pub struct Notify3rdWxaAuth<'a> = "notify_3rd_wxa_auth" in verification => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -201,6 +209,7 @@ record! {
     /// A mini program's verification is about to end.
     ///
     /// Comes sixty days before, thirty days before and on the day it ends.
+    #[doc(alias("小程序认证"))]
     pub struct Notify3rdWxaWxverify<'a> = "notify_3rd_wxa_wxverify" in verification => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -217,6 +226,7 @@ record! {
     /// A combined verification and filing moved on.
     ///
     /// The platform began both for a mini program in one procedure (认证及备案).
+    #[doc(alias("小程序认证", "备案"))]
     pub struct Notify3rdWxaAuthAndIcp<'a> = "notify_3rd_wxa_auth_and_icp" in verification_and_filing => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -237,6 +247,7 @@ record! {
     /// The administrator's face check was finished.
     ///
     /// The administrator of a mini program finishes the face check that the platform asked for.
+    #[doc(alias("备案"))]
     pub struct NotifyIcpfilingVerifyResult<'a> = "notify_icpfiling_verify_result" in face_check => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -255,6 +266,7 @@ record! {
     /// An ICP filing was approved or rejected.
     ///
     /// WeChat or the authority has decided on a mini program's ICP filing.
+    #[doc(alias("备案"))]
     pub struct NotifyApplyIcpfilingResult<'a> = "notify_apply_icpfiling_result" in filing => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -272,6 +284,7 @@ record! {
     /// Order pages were handed in for review.
     ///
     /// A batch of order-page paths that the platform set for mini programs has been submitted.
+    #[doc(alias("订单页path"))]
     pub struct OrderPathApplyResultNotify<'a> = "order_path_apply_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -294,6 +307,7 @@ record! {
     /// An order page was approved or rejected.
     ///
     /// WeChat has reviewed the order-page path of a mini program.
+    #[doc(alias("订单页path"))]
     pub struct OrderPathAuditResultNotify<'a> = "order_path_audit_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
@@ -325,6 +339,7 @@ record! {
     ///
     /// The platform had set it. WeChat's page shows an event, libraries read an `InfoType`: both are read here, and the
     /// event has no `AppId`.
+    #[doc(alias("名称审核"))]
     pub struct WxaNicknameAudit<'a> = "wxa_nickname_audit" in nicknames => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",

@@ -248,17 +248,19 @@ macro_rules! record {
             $(#[doc = concat!("- [Key](crate::Event::business_key):", $(" `", $key, "`",)+)])?
             #[doc = concat!("- Source: ", $crate::event::page::page!($page))]
             ///
-            /// # Example: its sample push
+            /// # Example: its sample push, and the event that it becomes
             /// ```xml
             #[doc = include_str!(concat!("../../tests/pushes/", $sample, ".xml"))]
+            /// ```
+            /// ```text
+            #[doc = include_str!(concat!("../../tests/pushes/", $sample, ".event"))]
             /// ```
             /// ```
             /// use wechat_events::{Kind, parse_event};
             ///
             #[doc = concat!("# let body = include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/tests/pushes/", $sample, ".xml\"));")]
             /// let event = parse_event(body)?;
-            #[doc = concat!("let Kind::", stringify!($name), "(it) = &event.kind else { panic!(\"{:?}\", event.kind) };")]
-            /// println!("{it:?}");
+            #[doc = concat!("assert!(matches!(event.kind, Kind::", stringify!($name), "(_)));")]
             /// # Ok::<(), wechat_events::ParseError>(())
             /// ```
             pub struct $name<$a> { $($fields)* }

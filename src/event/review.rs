@@ -11,6 +11,7 @@ record! {
     /// A trial mini program was authorized, or was not.
     ///
     /// A user has decided whether the trial mini program is created and authorizes the platform.
+    #[doc(alias("试用小程序"))]
     pub struct BetaappAuthorizationApplyEvent<'a> = "betaapp_authorization_apply_event" in none => Success {
         /// The user's or platform's AppID, as the push has it.
         pub appid: Option<Str<'a>> = "ApplyAuthorizationInfoNoitfy/appid",
@@ -31,6 +32,7 @@ record! {
     /// Turning a trial mini program into a full one was asked for.
     ///
     /// The request for verification has been handed in.
+    #[doc(alias("试用小程序转正"))]
     pub struct BetaappVerifyApplyEvent<'a> = "betaapp_verify_apply_event" in none => Success {
         /// The user's or platform's AppID, as the push has it.
         pub appid: Option<Str<'a>> = "ApplyAuthorizationInfoNoitfy/appid",
@@ -49,6 +51,7 @@ record! {
     /// Turning a trial mini program into a full one succeeded or failed.
     ///
     /// The verification is over.
+    #[doc(alias("试用小程序转正"))]
     pub struct BetaappVerifyEvent<'a> = "betaapp_verify_event" in none => Success {
         /// The user's or platform's AppID, as the push has it.
         pub appid: Option<Str<'a>> = "ApplyAuthorizationInfoNoitfy/appid",
@@ -67,6 +70,7 @@ record! {
     /// A version of a mini program passed review.
     ///
     /// It can be released now.
+    #[doc(alias("代码审核", "审核通过"))]
     pub struct WeappAuditSuccess<'a> = "weapp_audit_success" in code_reviews => Success {
         /// When it passed, in seconds since 1970.
         pub succ_time: Option<i64> = "SuccTime",
@@ -77,6 +81,7 @@ record! {
     /// A version of a mini program failed review.
     ///
     /// It has to be changed and handed in again.
+    #[doc(alias("代码审核", "审核不通过"))]
     pub struct WeappAuditFail<'a> = "weapp_audit_fail" in code_reviews => Success {
         /// When it failed, in seconds since 1970.
         pub fail_time: Option<i64> = "FailTime",
@@ -91,6 +96,7 @@ record! {
     /// The review of a version of a mini program takes longer.
     ///
     /// Nothing has to be done.
+    #[doc(alias("代码审核", "审核延后"))]
     pub struct WeappAuditDelay<'a> = "weapp_audit_delay" in code_reviews => Success {
         /// When that was decided, in seconds since 1970.
         pub delay_time: Option<i64> = "DelayTime",
@@ -103,6 +109,7 @@ record! {
     /// A category of a mini program was approved or rejected.
     ///
     /// The platform had added it.
+    #[doc(alias("类目审核"))]
     pub struct WxaCategoryAudit<'a> = "wxa_category_audit" in categories => Success {
         /// The category's id.
         pub first: Option<i64> = "first",
@@ -119,6 +126,7 @@ record! {
     /// A mini program broke a rule.
     ///
     /// The same record is to be had from the API, by its id.
+    #[doc(alias("违规记录"))]
     pub struct WxaIllegalRecord<'a> = "wxa_illegal_record" in none => Success {
         /// The record's id.
         pub illegal_record_id: Option<Str<'a>> = "illegal_record_id",
@@ -141,6 +149,7 @@ record! {
     /// An appeal against a punishment was made or decided.
     ///
     /// Comes when the mini program appeals, and at each step of its review.
+    #[doc(alias("申诉"))]
     pub struct WxaAppealRecord<'a> = "wxa_appeal_record" in appeals => Success {
         /// The appeal's id.
         pub appeal_record_id: Option<Str<'a>> = "appeal_record_id",
@@ -183,6 +192,7 @@ record! {
     /// The use of a private interface was granted or refused.
     ///
     /// The platform had applied for it, as for `wx.chooseAddress`. A rejected review gives a reason.
+    #[doc(alias("隐私接口"))]
     pub struct WxaPrivacyApply<'a> = "wxa_privacy_apply" in privacy => Success {
         /// The interface's name, such as `wx.chooseAddress`.
         pub api_name: Option<Str<'a>> = "result_info/api_name",

@@ -8,6 +8,7 @@ record! {
     /// A customer-service session began.
     ///
     /// An agent takes a follower's conversation, or the account assigns it through the API.
+    #[doc(alias("客服", "接入会话"))]
     pub struct KfCreateSession<'a> = "kf_create_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
         pub kf_account: Option<Str<'a>> = "KfAccount",
@@ -18,6 +19,7 @@ record! {
     /// A customer-service session ended.
     ///
     /// The agent, the API or a time-out ends the session.
+    #[doc(alias("客服", "关闭会话"))]
     pub struct KfCloseSession<'a> = "kf_close_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
         pub kf_account: Option<Str<'a>> = "KfAccount",
@@ -30,6 +32,7 @@ record! {
     /// A customer-service session moved to another agent.
     ///
     /// An agent hands the conversation over to a colleague.
+    #[doc(alias("客服", "转接会话"))]
     pub struct KfSwitchSession<'a> = "kf_switch_session" in none => Success {
         /// The agent who handed over, as `name@account`.
         pub from_kf_account: Option<Str<'a>> = "FromKfAccount",
@@ -42,6 +45,7 @@ record! {
     /// A user scanned a shopping guide's QR code.
     ///
     /// The code belongs to one of the account's guides. WeChat has taken the feature offline.
+    #[doc(alias("导购"))]
     pub struct GuideQrcodeScanEvent<'a> = "guide_qrcode_scan_event" in guide_codes => Success {
         /// The guide's WeChat id.
         pub qrcode_guide_account: Option<Str<'a>> = "GuideScanEvent/qrcode_guide_account",
@@ -63,6 +67,7 @@ record! {
     /// A shopping guide answered an invitation.
     ///
     /// The account had asked somebody to be its guide. WeChat has taken the feature offline.
+    #[doc(alias("导购"))]
     pub struct GuideInviteResultEvent<'a> = "guide_invite_result_event" in guide_accounts => Success {
         /// The guide's WeChat id, where invited by it.
         pub guide_account: Option<Str<'a>> = "GuideInviteEvent/guide_account",
@@ -78,12 +83,14 @@ record! {
     ///
     /// WeChat cleared a profile that was at risk. Accounts that the user authorized in the last 30 days are told, and
     /// ought to fetch or delete nickname and picture.
+    #[doc(alias("用户资料变更"))]
     pub struct UserInfoModified<'a> = "user_info_modified" in authorizations => Success {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenID|openid",
         /// The AppID the authorization was for.
         pub app_id: Option<Str<'a>> = "AppID|appid",
         /// The user's UnionID, where the account has one.
+        #[doc(alias = "unionid")]
         pub union_id: Option<Str<'a>> = "UnionID",
         /// What it was about, as a code; codes as [`UserAuthorizationRevoke::revoke_info`].
         pub revoke_info: Option<Str<'a>> = "RevokeInfo",
@@ -98,6 +105,7 @@ record! {
     /// A user took back an authorization.
     ///
     /// Data granted to the account's pages is withdrawn, and to be deleted.
+    #[doc(alias("撤回授权"))]
     pub struct UserAuthorizationRevoke<'a> = "user_authorization_revoke" in authorizations => Success {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenID",
@@ -116,6 +124,7 @@ record! {
         /// The user's id with the plugin, where it was one.
         pub open_pid: Option<Str<'a>> = "OpenPID",
         /// The user's UnionID, where the account has one.
+        #[doc(alias = "unionid")]
         pub union_id: Option<Str<'a>> = "UnionID",
     }
 }
@@ -125,6 +134,7 @@ record! {
     ///
     /// A user who had authorized the account deletes the own WeChat account; the law says what is to become of the
     /// data.
+    #[doc(alias("注销"))]
     pub struct UserAuthorizationCancellation<'a> = "user_authorization_cancellation" in authorizations => Success {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenID",
@@ -143,6 +153,7 @@ record! {
         /// The user's id with the plugin, where it was one.
         pub open_pid: Option<Str<'a>> = "OpenPID",
         /// The user's UnionID, where the account has one.
+        #[doc(alias = "unionid")]
         pub union_id: Option<Str<'a>> = "UnionID",
     }
 }

@@ -8,6 +8,7 @@ record! {
     /// A store passed or failed review.
     ///
     /// WeChat has reviewed a store that the account created.
+    #[doc(alias("门店审核"))]
     pub struct PoiCheckNotify<'a> = "poi_check_notify" in stores => Success {
         /// The merchant's own id of the store.
         pub uniq_id: Option<Str<'a>> = "UniqId",
@@ -34,6 +35,7 @@ record! {
     /// The store mini program passed or failed review.
     ///
     /// WeChat has reviewed the account's application for a store mini program.
+    #[doc(alias("门店小程序"))]
     pub struct ApplyMerchantAuditInfo<'a> = "apply_merchant_audit_info" in store_mini_programs => Success {
         /// The review's id.
         pub audit_id: Option<i64> = "audit_id",
@@ -50,6 +52,7 @@ record! {
     /// A new place on Tencent Maps was reviewed.
     ///
     /// Tencent Maps has reviewed a place that the account asked to add.
+    #[doc(alias("门店小程序"))]
     pub struct CreateMapPoiAuditInfo<'a> = "create_map_poi_audit_info" in store_mini_programs => Success {
         /// The review's id.
         pub audit_id: Option<i64> = "audit_id",
@@ -74,6 +77,7 @@ record! {
     /// A store of the mini program was reviewed.
     ///
     /// WeChat has reviewed a store that was added to the store mini program.
+    #[doc(alias("门店小程序"))]
     pub struct AddStoreAuditInfo<'a> = "add_store_audit_info" in store_mini_programs => Success {
         /// The review's id.
         pub audit_id: Option<i64> = "audit_id",
@@ -92,6 +96,7 @@ record! {
     /// A store's changed pictures were reviewed.
     ///
     /// WeChat has reviewed a change of a store in the store mini program.
+    #[doc(alias("门店小程序"))]
     pub struct ModifyStoreAuditInfo<'a> = "modify_store_audit_info" in store_mini_programs => Success {
         /// The review's id.
         pub audit_id: Option<i64> = "audit_id",
@@ -106,6 +111,7 @@ record! {
     /// Categories of a nearby mini program were reviewed.
     ///
     /// WeChat has reviewed the category submitted for showing a mini program nearby.
+    #[doc(alias("附近的小程序"))]
     pub struct NearbyCategoryAuditInfo<'a> = "nearby_category_audit_info" in none => Success {
         /// The review's id.
         pub audit_id: Option<Str<'a>> = "audit_id",
@@ -120,6 +126,7 @@ record! {
     /// A place of a nearby mini program was reviewed.
     ///
     /// WeChat has reviewed a place submitted for showing a mini program nearby.
+    #[doc(alias("附近的小程序"))]
     pub struct AddNearbyPoiAuditInfo<'a> = "add_nearby_poi_audit_info" in none => Success {
         /// The review's id.
         pub audit_id: Option<Str<'a>> = "audit_id",
@@ -136,6 +143,7 @@ record! {
     /// A user connected to a store's Wi-Fi.
     ///
     /// A user joins the Wi-Fi of a store by way of WeChat.
+    #[doc(alias("微信连Wi-Fi"))]
     pub struct WifiConnected<'a> = "wifi_connected" in wifi => Success {
         /// When the user connected, in seconds since 1970.
         pub connect_time: Option<i64> = "ConnectTime",
@@ -154,6 +162,7 @@ record! {
     /// A user shook the phone near a beacon.
     ///
     /// The shake was under Nearby (周边), and a page of the account is shown.
+    #[doc(alias("摇一摇"))]
     pub struct ShakearoundUserShake<'a> = "shakearound_user_shake" in beacons => Success {
         /// The beacon whose page is shown.
         pub chosen_beacon: Option<Beacon<'a>> = "ChosenBeacon",
@@ -180,6 +189,7 @@ record! {
     /// A user opened a product's page.
     ///
     /// A user opens the product page by scanning its code, or from a chat, the favourites or Moments.
+    #[doc(alias("扫一扫", "商品"))]
     pub struct UserScanProduct<'a> = "user_scan_product" in products => Success {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
@@ -216,6 +226,7 @@ record! {
     /// A user came from a product's page.
     ///
     /// A user enters the account's conversation from a product page.
+    #[doc(alias("扫一扫", "商品"))]
     pub struct UserScanProductEnterSession<'a> = "user_scan_product_enter_session" in products => Success {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
@@ -230,6 +241,7 @@ record! {
     /// WeChat has worked out where the user of a product's page is.
     ///
     /// Follows [`UserScanProduct`](super::UserScanProduct).
+    #[doc(alias("扫一扫", "商品"))]
     pub struct UserScanProductAsync<'a> = "user_scan_product_async" in products => Success {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",
@@ -246,6 +258,7 @@ record! {
     /// A product passed or failed review.
     ///
     /// WeChat has reviewed a product that the account submitted.
+    #[doc(alias("扫一扫", "商品"))]
     pub struct UserScanProductVerifyAction<'a> = "user_scan_product_verify_action" in products => Success {
         /// The product code's standard.
         pub key_standard: Option<KeyStandard<'a>> = "KeyStandard",

@@ -8,6 +8,7 @@ record! {
     /// The mini program has to manage its deliveries with WeChat.
     ///
     /// Its orders are not settled otherwise.
+    #[doc(alias("发货信息管理"))]
     pub struct TradeManageRemindAccessApi<'a> = "trade_manage_remind_access_api" in deliveries => Success {
         /// What to do, in words.
         pub msg: Option<Str<'a>> = "msg",
@@ -18,6 +19,7 @@ record! {
     /// An order has not been sent.
     ///
     /// It was paid some time ago, and WeChat does not know of its delivery.
+    #[doc(alias("发货信息管理"))]
     pub struct TradeManageRemindShipping<'a> = "trade_manage_remind_shipping" in deliveries => Success {
         /// WeChat Pay's number of the order.
         pub transaction_id: Option<Str<'a>> = "transaction_id",
@@ -38,6 +40,7 @@ record! {
     /// An order is about to be settled, or has been.
     ///
     /// Comes when it is sent or received.
+    #[doc(alias("订单结算"))]
     pub struct TradeManageOrderSettlement<'a> = "trade_manage_order_settlement" in deliveries => Success {
         /// WeChat Pay's number of the order.
         pub transaction_id: Option<Str<'a>> = "transaction_id",
@@ -68,6 +71,7 @@ record! {
     /// A firm paid an order.
     ///
     /// Payment between firms (B2b 门店助手).
+    #[doc(alias("B2b支付"))]
     pub struct RetailPayNotify<'a> = "retail_pay_notify" in b2b => Success {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -102,6 +106,7 @@ record! {
     /// A firm got its money back, or did not.
     ///
     /// Payment between firms (B2b 门店助手). WeChat pushes again after 10 s, 30 s, 60 s, and so on up to 12 h.
+    #[doc(alias("B2b退款"))]
     pub struct RetailRefundNotify<'a> = "retail_refund_notify" in b2b => Success {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -144,6 +149,7 @@ record! {
     /// A user complains about an order.
     ///
     /// Comes at each step of the complaint.
+    #[doc(alias("投诉"))]
     pub struct ComplaintCallback<'a> = "complaint_callback" in complaints => Success {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "BussiCallBackInfo/appid",

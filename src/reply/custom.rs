@@ -32,6 +32,7 @@ impl Reply {
     /// assert_eq!(Reply::text("长".repeat(1000)).to_custom_messages("o_1").len(), 2);
     /// assert!(Reply::Success.to_custom_messages("o_1").is_empty());
     /// ```
+    #[doc(alias("客服消息"))]
     #[must_use]
     pub fn to_custom_messages(&self, open_id: &str) -> Vec<String> {
         let message = |kind: Tag, inside: &dyn Fn(&mut Writer)| {

@@ -42,6 +42,7 @@ const ARTICLES: usize = 8;
 /// ```
 ///
 /// With the feature `serde` it is `"success"`, `"empty"`, or its kind and fields, as `{"text": {"content": "hi"}}`.
+#[doc(alias("被动回复"))]
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -94,6 +95,7 @@ impl Reply {
     /// let Reply::Text(text) = Reply::text("长".repeat(1000)) else { panic!() };
     /// assert_eq!(text.content, "长".repeat(1000));
     /// ```
+    #[doc(alias("回复文本消息"))]
     #[must_use]
     pub fn text(content: impl Into<String>) -> Reply {
         Reply::Text(Text { content: content.into() })
@@ -106,6 +108,7 @@ impl Reply {
     /// let Reply::Image(image) = Reply::image("media id") else { panic!() };
     /// assert_eq!(image.media_id, "media id");
     /// ```
+    #[doc(alias("回复图片消息"))]
     #[must_use]
     pub fn image(media_id: impl Into<String>) -> Reply {
         Reply::Image(Image { media_id: media_id.into() })
@@ -135,6 +138,7 @@ impl Reply {
     /// let Reply::News(news) = Reply::news([Article::new("Title", "", "", "https://e.com/a")]) else { panic!() };
     /// assert_eq!(news.articles.len(), 1);
     /// ```
+    #[doc(alias("回复图文消息"))]
     #[must_use]
     pub fn news(articles: impl IntoIterator<Item = Article>) -> Reply {
         Reply::News(News { articles: articles.into_iter().collect() })
@@ -149,6 +153,7 @@ impl Reply {
     /// # use wechat_events::reply::TransferCustomerService;
     /// assert_eq!(Reply::transfer_customer_service(), TransferCustomerService::default().into());
     /// ```
+    #[doc(alias("转客服"))]
     #[must_use]
     pub fn transfer_customer_service() -> Reply {
         Reply::TransferCustomerService(TransferCustomerService::default())

@@ -68,7 +68,7 @@ use crate::store::Memory;
 /// | the handler fails, panics, or takes longer than [`max_run`](crate::WebhooksBuilder::max_run) | up to 3 | silence, so that the next delivery runs it again; after the last `success`. Each failure goes to the handler's [`failed`](AsyncHandler::failed) |
 /// | a handler is done, but another run has taken its push over | +1 | the other's reply; this one goes to `failed`, as [`Cause::Superseded`](crate::Cause::Superseded) |
 /// | a payment (`xpay_…`, `minigame_…`), not ready in 2.5 s, or failed | 1 for each delivery that finds none | a code by which WeChat pushes it again: at 2.5 s, or at once. The next delivery joins, or runs it; its answer waits for the next delivery, and never goes to `late` |
-/// | authentic, but no push | 0 | `success`; it goes to `failed` |
+/// | authentic, but not a valid push | 0 | `success`; it goes to `failed` |
 /// | the process dies | +1 | with a shared store a delivery that waits or comes runs it again; where the last one was acknowledged, whoever did that does so, and the reply goes to its `late` |
 /// | the process dies after the last delivery | 1 | the reply is lost |
 ///
@@ -85,7 +85,7 @@ use crate::store::Memory;
 ///
 /// | field | |
 /// |---|---|
-/// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is no push |
+/// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is not a valid push |
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
 /// | `account` | ToUserName, `gh_…`; absent where there is none |
 /// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3; of a payment up to 15 |
@@ -136,6 +136,7 @@ use crate::store::Memory;
 ///   or `tokio::task::spawn_blocking`: a claim is not renewed meanwhile, so that on a shared store another machine takes
 ///   the push over after 4 s.
 /// - **Task-locals** of the server are there until the handler first waits, and not afterwards.
+#[doc(alias("重试", "五秒"))]
 #[derive(Clone)]
 pub struct Webhook(Arc<dyn Account>);
 

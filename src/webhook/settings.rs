@@ -11,6 +11,7 @@ use crate::reply::Reply;
 /// What to do with a delivery whose reply is not ready in time.
 ///
 /// Only pushes that take a reply are held; the others are acknowledged in any case.
+#[doc(alias("重试", "客服消息"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// Keeps silent on the first two deliveries, so that WeChat asks again: a handler has about 14 s.
@@ -28,6 +29,7 @@ pub enum Policy {
 /// What to do with a delivery whose handler failed.
 ///
 /// Each further delivery is a second chance, up to [`MAX_RUNS`](crate::store::MAX_RUNS) runs.
+#[doc(alias("重试"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
     /// Keeps silent, since only silence is documented to make WeChat ask again; the last is answered `success`.

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use wechat_events::event::{KINDS, KindInfo, MassSendStatus, TemplateStatus};
 use wechat_events::{Event, Kind, parse_event};
 
-use crate::expect;
-
 /// The fields of each kind, by its names as the catalogue writes them.
 type Rows = BTreeMap<String, BTreeSet<String>>;
 
@@ -128,15 +126,17 @@ fn no_name_is_found_under_another_element_or_at_an_unheard_of_length() {
 }
 
 #[test]
-fn the_page_of_the_module_lists_every_kind_by_its_official_page() {
-    let mut page = "| official page | kinds |\n|---|---|".to_owned();
+fn the_page_of_the_module_lists_every_kind_by_its_group() {
+    let page = include_str!("../../src/event/kinds.md");
+    let mut rows = page.lines().skip(2);
     for kinds in KINDS.chunk_by(|one, other| one.group() == other.group()) {
         let group = format!("{:?}", kinds[0].group());
         let links: Vec<_> = kinds.iter().map(|kind| format!("[`{}`]", kind.variant())).collect();
-        page += &format!("\n| [`{group}`](Group::{group}) | {} |", links.join(" "));
+        let (begins, ends) = (format!("| [`{group}`](Group::{group}): "), format!(" | {} |", links.join(" ")));
+        let row = rows.next().unwrap_or_default();
+        assert!(row.starts_with(&begins) && row.ends_with(&ends), "{row}\nis to be\n{begins}…{ends}");
     }
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/event/kinds.rs");
-    expect(&file, "md", &page).unwrap();
+    assert_eq!(rows.next(), None);
 }
 
 #[test]

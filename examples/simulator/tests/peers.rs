@@ -1,4 +1,4 @@
-//! What `wechat-simulator check` finds in receivers built on SDKs of other languages: what the README says of them.
+//! What `wechat-simulator check` finds in receivers built on SDKs of other languages: what its README says of them.
 //!
 //! Each stands in `tests/peers/NAME`: its program, the versions of what it needs, and `expected.txt`, every check that
 //! it does not pass, and `ended` if its process ended by itself. An expectation that no longer holds fails, be it better
@@ -106,7 +106,7 @@ fn the_readmes_say_of_them_what_is_expected() {
                 format!("| `{id}` | {yes} | {} |", cells.join(" | "))
             })
             .collect();
-        let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap();
+        let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
         let shown: Vec<&str> =
             readme.lines().filter(|line| ids.iter().any(|id| line.starts_with(&format!("| `{id}` |")))).collect();
         assert!(shown == rows, "{file} is to say:\n{}", rows.join("\n"));

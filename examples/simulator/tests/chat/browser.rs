@@ -496,7 +496,7 @@ async fn person(browser: Rc<Browser>) {
     browser.until("document.querySelector('#link').innerText === 'The simulator has ended. Start it again.'").await;
 }
 
-/// The pictures of the README:
+/// The pictures of the READMEs:
 /// ```text
 /// apt-get install chromium-driver fonts-noto-core fonts-noto-cjk pngquant
 /// cargo test -p wechat-simulator --test chat -- --ignored pictures
