@@ -12,8 +12,8 @@
 //! | `LOCATION` | 1 | 342 |
 //! | image | 1 | 479 |
 //!
-//! How many of which an account gets, nobody publishes: the shares are a guess. On average they
-//! have 334 bytes. A text of 600 characters, 2,071 bytes, is no part of the mix.
+//! How many of which an account gets, nobody publishes: the shares are a guess. On average they have 334 bytes. A text
+//! of 600 characters, 2,071 bytes, is no part of the mix.
 
 /// A small generator: the same pushes in every run.
 pub struct Numbers(pub u64);
