@@ -119,7 +119,7 @@ fn push(criterion: &mut Criterion) {
     group.finish();
 
     criterion.benchmark_group("push/repeated").bench_function("Webhook", |bencher| {
-        let body = &inputs::five()[0].1;
+        let body = &inputs::each()[0].1;
         runtime.block_on(async {
             let webhook = Webhook::new(endpoint.clone(), Greeter);
             ready(webhook.call("POST", &query, body));

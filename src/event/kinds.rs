@@ -110,8 +110,9 @@ impl fmt::Debug for KindInfo {
 #[inline]
 pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
     let of_length = BY_LENGTH.get(name.len())?.iter().map_while(Option::as_ref);
-    let mut named = of_length.filter(|entry| entry.named_by == named_by && entry.name.eq_ignore_ascii_case(name));
-    named.next().map(|entry| entry.kind)
+    let mut named = of_length.filter(|entry| entry.named_by == named_by);
+    let found = named.clone().find(|entry| entry.name == name);
+    found.or_else(|| named.find(|entry| entry.name.eq_ignore_ascii_case(name))).map(|entry| entry.kind)
 }
 
 /// A name, by which element, and whose it is.
