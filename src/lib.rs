@@ -65,6 +65,7 @@
 //! | `threads` | `ThreadedWebhook`, for servers with a thread for each request |
 //! | `tokio` | `Webhook`: retries join, and a slow handler's reply still arrives |
 //! | `tracing`, by default | reports as events, and a span for each delivery; printing is up to your subscriber |
+//!
 // Where these are not there, a link to them leads to the feature that they need.
 #![cfg_attr(
     not(all(
@@ -77,7 +78,7 @@
         feature = "threads",
         feature = "tokio"
     )),
-    doc = "\n[`guide`]: #features\n[`guide::zh`]: #features\n[`Webhook`]: #features\n[`Webhooks`]: #features\n\
+    doc = "[`guide`]: #features\n[`guide::zh`]: #features\n[`Webhook`]: #features\n[`Webhooks`]: #features\n\
            [`ThreadedWebhook`]: #features\n[`testing`]: #features\n[`cipher`]: #features"
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]

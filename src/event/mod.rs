@@ -3,8 +3,8 @@
 #![doc = include_str!("kinds.md")]
 //!
 //! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]. Its page shows what triggers it, what may
-//! be answered, where WeChat describes it, a sample push, and the event that this becomes. The search above knows them by
-//! their Chinese names too.
+//! be answered, where WeChat describes it, a sample push, and the event that this becomes. The search knows them by their
+//! Chinese names too, but for that of rustdoc 1.95, which loses such names of structs.
 //!
 //! Nearly every field is optional, since real pushes lack what the official pages promise. Ids are texts; a number
 //! that does not read as one is `None`, and its text is still there through [`Event::field`]. Texts of which WeChat
