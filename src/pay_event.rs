@@ -40,6 +40,15 @@ impl AppKeys {
         Ok(AppKeys { sandbox: Some(filled(key.into())?), ..self })
     }
 
+    /// As WeChat signs, with the key of the payload's `Env`: lower-case hexadecimal. Nothing where it has no such key.
+    #[cfg(feature = "testing")]
+    pub(crate) fn sign(&self, name: &str, payload: &str) -> String {
+        let env = MiniGamePayload::read(payload).map_or(0, |payload| payload.env);
+        let key = if env == 0 { Some(&self.live) } else { self.sandbox.as_ref() };
+        let mac = key.and_then(|key| mac(key, &[name, "&", payload]));
+        mac.map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
+    }
+
     /// Whose key it is that made this signature: the `Env` of the payload.
     fn env_of(&self, message: &[&str], signature: &[u8]) -> Option<i64> {
         let keys = [(0, Some(&self.live)), (1, self.sandbox.as_ref())];
@@ -53,9 +62,13 @@ fn filled(key: String) -> Result<String, ConfigError> {
 
 /// In constant time.
 fn is_signed(key: &str, message: &[&str], signature: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return false };
+    mac(key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok())
+}
+
+fn mac(key: &str, message: &[&str]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
     message.iter().for_each(|part| mac.update(part.as_bytes()));
-    mac.verify_slice(signature).is_ok()
+    Some(mac)
 }
 
 impl fmt::Debug for AppKeys {

@@ -15,8 +15,8 @@ pub struct Code {
 
 /// What Apple is told about a refund that a user asks for.
 ///
-/// In answer to `xpay_subscribe_ios_refund_query_notify` alone. [`Reply::Success`] is no opinion: WeChat asks again, as it
-/// is taken to do here, and in the end Apple decides by itself.
+/// In answer to `xpay_subscribe_ios_refund_query_notify` alone. [`Reply::Success`] is no opinion: Apple asks three times in
+/// all, and in the end decides by itself.
 ///
 /// ```
 /// use wechat_events::reply::IosRefund;

@@ -8,11 +8,15 @@ use crate::event::{Event, Takes};
 use crate::fields::Nodes;
 
 impl WeChat {
-    /// `Err`: it is pushed again.
+    /// `Err`: it is not what is asked for.
     pub(super) fn code(&self, request: &Request, event: &Event<'_>, body: &[u8]) -> Result<(), Reason> {
         let json = request.content_type == "application/json";
         if matches!(body, b"" | b"success") {
-            return Err(Reason::TakesCode { name: event.name().to_owned(), found: begin(body) });
+            let (name, found) = (event.name().to_owned(), begin(body));
+            return Err(match event.takes() {
+                Takes::IosRefund => Reason::TakesOpinion { name, found },
+                _ => Reason::TakesCode { name, found },
+            });
         }
         let message = match self.opened(body, json) {
             Ok((_, true)) if event.is_mini_game() => return Err(Reason::SealedCode),

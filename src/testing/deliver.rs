@@ -1,8 +1,10 @@
 //! A push on its way: each delivery of it, what came back, and what a test expected.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::{Answer, DELIVERIES, Draft, Mode, Reason, Request, Verdict};
+use super::draft::counted;
+use super::{Answer, Draft, Mode, Plan, Reason, Request, Verdict};
 use crate::endpoint::Endpoint;
 use crate::handler::Handler;
 
@@ -12,7 +14,7 @@ use crate::handler::Handler;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// One to three.
+    /// As many as it took: up to three, of a payment up to sixteen.
     pub attempts: Vec<Attempt>,
     /// What the user sees in the end.
     pub verdict: Verdict,
@@ -31,13 +33,14 @@ pub struct Attempt {
 }
 
 impl Draft<'_> {
-    /// Delivers the push as WeChat does, until it is answered in time: at most at each of [`DELIVERIES`].
+    /// Delivers the push as WeChat does, by its [plan](Draft::plan): until it is answered in time, a payment until the
+    /// answer is code 0.
     ///
     /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
-    /// [how long](Answer::after) it took, or `None` for none at all. After [`PATIENCE`](super::PATIENCE) WeChat has
-    /// hung up, and an answer is lost. In plaintext mode all deliveries have one signature, timestamp and nonce; in the
-    /// other modes each has its own, and its own ciphertext. A payment is delivered once: that WeChat pushes it again is
-    /// its [verdict](Verdict::PushedAgain).
+    /// [how long](Answer::after) it took, or `None` for none at all. When WeChat has hung up, an answer is lost. In
+    /// plaintext mode all deliveries have one signature, timestamp and nonce; in the other modes each has its own, and
+    /// its own ciphertext. Those of a payment are hours apart and each signed by itself, and where the body has
+    /// `RetryTimes`, it is counted up.
     ///
     /// # Example: slow once
     /// ```
@@ -53,6 +56,22 @@ impl Draft<'_> {
     /// assert_eq!((first.request.now, second.request.now), (1700000000, 1700000005));
     /// assert_eq!((&first.verdict, &second.verdict), (&late, &Verdict::Silent));
     /// assert_eq!(delivery.verdict, Verdict::Silent);
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    ///
+    /// # Example: a payment that is not in stock at first
+    /// ```
+    /// use wechat_events::testing::{Answer, Verdict, WeChat};
+    ///
+    /// let mut codes = [-1, -1, 0].into_iter();
+    /// let wechat = WeChat::plain("token")?;
+    /// let delivery = wechat.push("xpay_goods_deliver_notify").deliver(1700000000, |_| {
+    ///     Some(Answer::new(200, format!("<xml><ErrCode>{}</ErrCode></xml>", codes.next()?)))
+    /// });
+    /// assert_eq!(delivery.verdict, Verdict::Silent);
+    /// let sent: Vec<_> = delivery.attempts.iter().map(|attempt| attempt.request.due.as_secs()).collect();
+    /// assert_eq!(sent, [0, 2, 6]);
+    /// assert!(delivery.attempts[2].request.message.ends_with(b"<RetryTimes>2</RetryTimes>\n</xml>"));
     /// # Ok::<(), wechat_events::ConfigError>(())
     /// ```
     pub fn deliver(&self, now: i64, mut serve: impl FnMut(&Request) -> Option<Answer>) -> Delivery {
@@ -89,10 +108,10 @@ impl Draft<'_> {
         })
     }
 
-    /// Delivers the push to a webhook as WeChat does: hangs up after 5 s, and pushes again.
+    /// Delivers the push to a webhook as WeChat does: hangs up after 5 s, or 3, and pushes again.
     ///
-    /// By tokio's clock: in a test with `start_paused` a slow handler takes no time. Where the system's time is not the
-    /// webhook's `wall_clock`, say so with [`at`](Draft::at).
+    /// By tokio's clock: in a test with `start_paused` a slow handler takes no time, nor do the hours of a payment. Where
+    /// the system's time is not the webhook's `wall_clock`, say so with [`at`](Draft::at).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -123,61 +142,73 @@ impl Draft<'_> {
 
         let (start, mut deliveries) = (Instant::now(), Deliveries::new(self, self.now()));
         while let Some(request) = deliveries.next() {
-            sleep_until(start + deliveries.delay()).await;
+            sleep_until(start + request.due).await;
             let sent = Instant::now();
             let call = webhook.call(request.method, &request.query, &request.body);
-            let response = timeout(super::PATIENCE, call).await.ok();
+            let response = timeout(deliveries.plan.patience, call).await.ok();
             deliveries.answered(request, response.map(|response| Answer::from(response).after(sent.elapsed())));
         }
         deliveries.delivery()
     }
 }
 
-/// WeChat's schedule: what is sent next, until it is answered in time.
+/// What is sent next, until the answer is what WeChat asks for or the plan is over.
 struct Deliveries<'d, 'w> {
     draft: &'d Draft<'w>,
+    plan: Plan,
     first: Request,
+    /// When the next delivery comes, counted from the first.
+    due: Duration,
     attempts: Vec<Attempt>,
     ended: bool,
 }
 
 impl<'d, 'w> Deliveries<'d, 'w> {
     fn new(draft: &'d Draft<'w>, now: i64) -> Deliveries<'d, 'w> {
-        Deliveries { draft, first: draft.request(now), attempts: Vec::new(), ended: false }
-    }
-
-    /// Of the next delivery from the first.
-    fn delay(&self) -> std::time::Duration {
-        DELIVERIES.get(self.attempts.len()).copied().unwrap_or_default()
+        let (plan, first) = (draft.plan(), draft.request(now));
+        Deliveries { draft, plan, first, due: Duration::ZERO, attempts: Vec::new(), ended: false }
     }
 
     fn next(&self) -> Option<Request> {
-        if self.ended || self.attempts.len() == DELIVERIES.len() {
-            return None;
-        }
-        let now = self.first.now.saturating_add_unsigned(self.delay().as_secs());
-        Some(match self.draft.wechat().mode {
+        let (wechat, now) = (self.draft.wechat(), self.first.now.saturating_add_unsigned(self.due.as_secs()));
+        let anew = |message: &[u8]| wechat.request(message, self.draft.chosen_nonce(), now);
+        let is_payment = self.attempts.last().is_some_and(|last| matches!(last.verdict, Verdict::PushedAgain(_)));
+        let request = match wechat.mode {
+            _ if self.ended => return None,
             _ if self.attempts.is_empty() => self.first.clone(),
+            _ if is_payment => anew(&counted(wechat, &self.first.message, self.attempts.len())),
             Mode::Plain => Request { now, ..self.first.clone() },
-            Mode::Compatible(_) | Mode::Safe(_) => {
-                self.draft.wechat().request(&self.first.message, self.draft.chosen_nonce(), now)
-            }
-        })
+            Mode::Compatible(_) | Mode::Safe(_) => anew(&self.first.message),
+        };
+        Some(Request { due: self.due, ..request })
     }
 
     fn answered(&mut self, request: Request, answer: Option<Answer>) {
+        let wechat = self.draft.wechat();
         let verdict = match &answer {
-            Some(answer) => self.draft.wechat().judge(&request, answer.clone()),
-            None => Verdict::Ignored(Reason::Silence),
+            Some(answer) => wechat.judge(&request, answer.clone()),
+            None => wechat.judge_silence(&request),
         };
-        self.ended = !matches!(verdict, Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }));
+        let patience = self.plan.patience;
+        let waited = answer.as_ref().map_or(patience, |answer| answer.after.min(patience));
+        let is_owed =
+            matches!(verdict, Verdict::PushedAgain(_) | Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }));
+        match self.plan.pauses.get(self.attempts.len()) {
+            Some(pause) if is_owed => self.due += waited + *pause,
+            _ => self.ended = true,
+        }
         self.attempts.push(Attempt { request, answer, verdict });
     }
 
     fn delivery(self) -> Delivery {
-        let verdict = match self.attempts.last() {
-            Some(last) if self.ended => last.verdict.clone(),
-            _ => Verdict::FaultLine(Reason::Silence),
+        let verdict = match self.attempts.last().map(|last| last.verdict.clone()) {
+            Some(Verdict::PushedAgain(reason)) => Verdict::GivenUp(reason),
+            // Three times. Of what comes once nobody is told.
+            Some(Verdict::Ignored(Reason::Silence | Reason::TooLate { .. })) if self.attempts.len() > 1 => {
+                Verdict::FaultLine(Reason::Silence)
+            }
+            Some(verdict) => verdict,
+            None => Verdict::Ignored(Reason::Silence),
         };
         Delivery { attempts: self.attempts, verdict }
     }

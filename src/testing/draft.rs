@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::time::SystemTime;
 
-use super::{Request, WeChat};
-use crate::event::{KINDS, KindInfo};
+use super::{Plan, Request, WeChat};
+use crate::event::{Event, KINDS, KindInfo, parse_event};
 use crate::fields::{Element, Fields, Limits, Nodes, is_json};
+#[cfg(feature = "minigame")]
+use crate::pay_event::AppKeys;
+#[cfg(feature = "json")]
+use crate::reply::JsonString;
 
 /// A push that WeChat has not sent yet; made by [`WeChat::push`] and [`WeChat::raw`].
 ///
@@ -31,6 +35,10 @@ pub struct Draft<'w> {
     now: Option<i64>,
     /// Whose fields are known, so that a misspelt one is found.
     kind: Option<&'static KindInfo>,
+    #[cfg(feature = "json")]
+    in_json: bool,
+    #[cfg(feature = "minigame")]
+    app_keys: Option<AppKeys>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +72,7 @@ impl<'w> Draft<'w> {
     pub(super) fn of_any(wechat: &'w WeChat, name: &str) -> Draft<'w> {
         let fields = fields(kind(name).map_or(UNKNOWN, KindInfo::sample)).unwrap_or_default();
         let body = Body::Fields { fields, timed: false };
-        let mut draft = Draft { wechat, body, nonce: None, now: None, kind: None };
+        let mut draft = Draft::new(wechat, body);
         if let Body::Fields { fields, .. } = &mut draft.body
             && let Some(msg_id) = fields.iter_mut().find(|field| field.name == "MsgId" && field.depth == 0)
         {
@@ -78,7 +86,21 @@ impl<'w> Draft<'w> {
     }
 
     pub(super) fn of_bytes(wechat: &'w WeChat, bytes: Vec<u8>) -> Draft<'w> {
-        Draft { wechat, body: Body::Bytes(bytes), nonce: None, now: None, kind: None }
+        Draft::new(wechat, Body::Bytes(bytes))
+    }
+
+    fn new(wechat: &'w WeChat, body: Body) -> Draft<'w> {
+        Draft {
+            wechat,
+            body,
+            nonce: None,
+            now: None,
+            kind: None,
+            #[cfg(feature = "json")]
+            in_json: false,
+            #[cfg(feature = "minigame")]
+            app_keys: None,
+        }
     }
 
     pub(super) fn wechat(&self) -> &'w WeChat {
@@ -142,28 +164,8 @@ impl<'w> Draft<'w> {
     }
 
     fn put(&mut self, path: &str, value: &str) {
-        let Body::Fields { fields, .. } = &mut self.body else { return };
-        // The elements below the one that was reached, and how deep they are.
-        let (mut below, mut depth) = (0..fields.len(), 0);
-        let mut reached = None;
-        for name in path.split('/') {
-            let mut candidates = fields.iter().enumerate().take(below.end).skip(below.start);
-            let index = match candidates.find(|(_, field)| field.depth == depth && field.name == name) {
-                Some((index, _)) => index,
-                None => {
-                    let added = Field { depth, name: name.to_owned(), value: String::new(), bare: false };
-                    fields.insert(below.end, added);
-                    below.end
-                }
-            };
-            let deeper = fields.iter().skip(index + 1).take_while(|field| field.depth > depth).count();
-            below = index + 1..index + 1 + deeper;
-            depth += 1;
-            reached = fields.get_mut(index);
-        }
-        if let Some(field) = reached {
-            value.clone_into(&mut field.value);
-            field.bare &= is_bare(value);
+        if let Body::Fields { fields, .. } = &mut self.body {
+            put(fields, path, value);
         }
     }
 
@@ -199,6 +201,49 @@ impl<'w> Draft<'w> {
         Draft { nonce: Some(nonce.into()), ..self }
     }
 
+    /// The same push in JSON, as mini programs and mini games get it.
+    ///
+    /// Raw XML is written anew, and raw JSON stays as it is.
+    ///
+    /// ```
+    /// # use wechat_events::testing::WeChat;
+    /// let request = WeChat::plain("token")?.push("CLICK").set("EventKey", "menu").json().request(1700000000);
+    /// assert_eq!(request.content_type, "application/json");
+    /// let json = String::from_utf8(request.message).unwrap();
+    /// assert!(json.ends_with(r#""CreateTime":1700000000,"MsgType":"event","Event":"CLICK","EventKey":"menu"}"#));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[cfg(feature = "json")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+    pub fn json(mut self) -> Draft<'w> {
+        self.take_apart();
+        Draft { in_json: true, ..self }
+    }
+
+    /// The same push of a mini game with the `PayEventSig` that these keys make of its name and payload.
+    ///
+    /// By the key of the payload's own `Env`, when it is sent. A push without `MiniGame/Payload` stays as it is, and so
+    /// does raw JSON.
+    ///
+    /// ```
+    /// use wechat_events::testing::WeChat;
+    /// use wechat_events::{AppKeys, parse_event};
+    ///
+    /// let keys = AppKeys::live("app key")?;
+    /// let paid = r#"{"OpenId":"o_1","OutTradeNo":"7","Env":0}"#;
+    /// let wechat = WeChat::plain("token")?;
+    /// let draft = wechat.push("minigame_h5_goods_deliver_notify").set("MiniGame/Payload", paid).app_keys(&keys);
+    /// let message = draft.json().request(1700000000).message;
+    /// assert_eq!(parse_event(&message)?.mini_game_payload(&keys)?.unwrap().out_trade_no, "7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "minigame")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "minigame")))]
+    pub fn app_keys(mut self, keys: &AppKeys) -> Draft<'w> {
+        self.take_apart();
+        Draft { app_keys: Some(keys.clone()), ..self }
+    }
+
     /// The same push, first delivered at `now`, in seconds since 1970. Default: the system's time.
     ///
     /// For [`send`](Draft::send) and [`respond`](Draft::respond).
@@ -220,11 +265,38 @@ impl<'w> Draft<'w> {
     /// See [`deliver`](Draft::deliver) for all that follow when it is not answered.
     #[must_use]
     pub fn request(&self, now: i64) -> Request {
-        let message = match &self.body {
-            Body::Bytes(bytes) => Cow::Borrowed(&**bytes),
-            Body::Fields { fields, timed } => Cow::Owned(write(fields, (!timed).then_some(now)).into_bytes()),
+        self.wechat.request(&self.message(now), self.nonce.as_deref(), now)
+    }
+
+    /// How long WeChat waits for an answer to it, and when it delivers it again.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan::of(parse_event(&self.message(0)).ok().as_ref())
+    }
+
+    #[cfg(feature = "minigame")]
+    fn signed(&self, fields: &[Field]) -> Vec<Field> {
+        let mut signed = fields.to_vec();
+        let text = |path| find(fields, path).and_then(|element| Some(&*fields.get(element.start)?.value));
+        if let (Some(keys), Some(name), Some(payload)) = (&self.app_keys, text("Event"), text("MiniGame/Payload")) {
+            put(&mut signed, "MiniGame/PayEventSig", &keys.sign(name, payload));
+        }
+        signed
+    }
+
+    fn message(&self, now: i64) -> Cow<'_, [u8]> {
+        let (fields, timed) = match &self.body {
+            Body::Bytes(bytes) => return Cow::Borrowed(bytes),
+            Body::Fields { fields, timed } => (fields, timed),
         };
-        self.wechat.request(&message, self.nonce.as_deref(), now)
+        let create_time = (!timed).then_some(now);
+        #[cfg(feature = "minigame")]
+        let fields = &self.signed(fields);
+        #[cfg(feature = "json")]
+        if self.in_json {
+            return Cow::Owned(json(fields, create_time).into_bytes());
+        }
+        Cow::Owned(write(fields, create_time).into_bytes())
     }
 }
 
@@ -270,6 +342,32 @@ fn find(fields: &[Field], path: &str) -> Option<Range<usize>> {
     Some(within)
 }
 
+/// The first element at a path gets this text; what is not there yet is added at the end of where it belongs.
+fn put(fields: &mut Vec<Field>, path: &str, value: &str) {
+    // The elements below the one that was reached, and how deep they are.
+    let (mut below, mut depth) = (0..fields.len(), 0);
+    let mut reached = None;
+    for name in path.split('/') {
+        let mut candidates = fields.iter().enumerate().take(below.end).skip(below.start);
+        let index = match candidates.find(|(_, field)| field.depth == depth && field.name == name) {
+            Some((index, _)) => index,
+            None => {
+                let added = Field { depth, name: name.to_owned(), value: String::new(), bare: false };
+                fields.insert(below.end, added);
+                below.end
+            }
+        };
+        let deeper = fields.iter().skip(index + 1).take_while(|field| field.depth > depth).count();
+        below = index + 1..index + 1 + deeper;
+        depth += 1;
+        reached = fields.get_mut(index);
+    }
+    if let Some(field) = reached {
+        value.clone_into(&mut field.value);
+        field.bare &= is_bare(value);
+    }
+}
+
 fn is_bare(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
 }
@@ -292,6 +390,54 @@ fn write(fields: &[Field], create_time: Option<i64>) -> String {
     close(&mut xml, &mut open, 0);
     xml.push_str("</xml>");
     xml
+}
+
+/// Elements of one depth with what is in them: those of one name are one member.
+#[cfg(feature = "json")]
+fn json(fields: &[Field], create_time: Option<i64>) -> String {
+    let mut members: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut rest = fields;
+    while let Some((field, behind)) = rest.split_first() {
+        let deeper = behind.iter().take_while(|inner| inner.depth > field.depth).count();
+        let (inner, behind) = behind.split_at_checked(deeper).unwrap_or_default();
+        let is_number = field.bare && field.value.parse::<i64>().is_ok_and(|number| number.to_string() == field.value);
+        let value = match create_time {
+            _ if !inner.is_empty() => json(inner, None),
+            Some(now) if field.name == "CreateTime" => now.to_string(),
+            _ if is_number => field.value.clone(),
+            _ => format!("\"{}\"", JsonString(&field.value)),
+        };
+        match members.iter_mut().find(|(name, _)| *name == field.name) {
+            Some((_, values)) => values.push(value),
+            None => members.push((&field.name, vec![value])),
+        }
+        rest = behind;
+    }
+    let members = members.iter().map(|(name, values)| match &**values {
+        [value] => format!(r#""{}":{value}"#, JsonString(name)),
+        values => format!(r#""{}":[{}]"#, JsonString(name), values.join(",")),
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// A payment as it comes again after so many deliveries more: `RetryTimes` is counted up, if it has that.
+pub(super) fn counted(wechat: &WeChat, message: &[u8], deliveries: usize) -> Vec<u8> {
+    let times = |event: Event<'_>| event.field("RetryTimes")?.trim().parse::<usize>().ok();
+    let Some(times) = parse_event(message).ok().and_then(times) else { return message.to_vec() };
+    let times = times.saturating_add(deliveries).to_string();
+    if is_json(message) {
+        return counted_in_json(message, &times).unwrap_or_else(|| message.to_vec());
+    }
+    wechat.raw(message).set_unknown("RetryTimes", &times).message(0).into_owned()
+}
+
+/// Within a text its quotes would stand escaped, so that the first that looks like the member's name is it.
+fn counted_in_json(message: &[u8], times: &str) -> Option<Vec<u8>> {
+    let (before, behind) = str::from_utf8(message).ok()?.split_once(r#""RetryTimes""#)?;
+    let number = behind.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ':' | '"'));
+    let between = behind.strip_suffix(number)?;
+    let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    Some(format!(r#"{before}"RetryTimes"{between}{times}{rest}"#).into_bytes())
 }
 
 /// Closes all but so many of the open elements.

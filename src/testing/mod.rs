@@ -34,6 +34,7 @@
 mod code;
 mod deliver;
 mod draft;
+mod plan;
 mod verdict;
 
 use std::borrow::Cow;
@@ -51,14 +52,15 @@ use crate::signature::{Hex, sign};
 pub use crate::fields::readers;
 pub use deliver::{Attempt, Delivery};
 pub use draft::Draft;
+pub use plan::Plan;
 pub use verdict::{Accepted, Answer, Reason, Verdict};
 
-/// How long WeChat waits for an answer before it hangs up and pushes again.
+/// How long WeChat waits for an answer before it hangs up and pushes again; [3 s](Plan) where it takes a code.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When WeChat delivers a push that it gets no answer to, counted from the first delivery.
 ///
-/// The official page says «three times»; the times are from a log.
+/// The official page says «three times»; the times are from a log. Payments have [plans](Plan) of their own.
 pub const DELIVERIES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(5070), Duration::from_millis(10080)];
 
 /// WeChat, as one account sees it.
@@ -249,6 +251,7 @@ impl WeChat {
             content_type: "",
             body: Vec::new(),
             now,
+            due: Duration::ZERO,
             message: Vec::new(),
             echostr: Some(echostr),
         }
@@ -295,7 +298,8 @@ impl WeChat {
             }
         };
         let content_type = if json { "application/json" } else { "text/xml" };
-        Request { method: "POST", query, content_type, body, now, message: message.to_vec(), echostr: None }
+        let (message, due) = (message.to_vec(), Duration::ZERO);
+        Request { method: "POST", query, content_type, body, now, due, message, echostr: None }
     }
 
     fn encrypt(&self, sealed: &Sealed, message: &[u8]) -> String {
@@ -348,7 +352,9 @@ pub struct Request {
     pub body: Vec<u8>,
     /// When it is sent, in seconds since 1970.
     pub now: i64,
-    /// What the body says in the clear: the same for all deliveries of a push.
+    /// The same, counted from the push's first delivery.
+    pub due: Duration,
+    /// What the body says in the clear: the same for all deliveries of a push, but for `RetryTimes` of a payment.
     pub message: Vec<u8>,
     /// What the answer must be, in a check of the address.
     echostr: Option<String>,

@@ -78,7 +78,7 @@ pub enum Verdict {
     /// Shows the reply to the follower.
     #[error("shows the reply")]
     Accepted(Accepted),
-    /// Shows nothing, and is content: `success`, or nothing at all.
+    /// Shows nothing, and is content: `success`, or nothing at all; of a payment code 0.
     #[error("shows nothing, as asked")]
     Silent,
     /// The address is confirmed.
@@ -90,6 +90,9 @@ pub enum Verdict {
     /// Pushes it again: it takes a code, and has not got code 0.
     #[error("pushes it again: {0}")]
     PushedAgain(Reason),
+    /// Pushes it no more, though it has not got code 0: it has come as often as its [plan](super::Plan) has it.
+    #[error("gives up: {0}")]
+    GivenUp(Reason),
     /// Tells the follower that the account is out of order (该公众号提供的服务出现故障), and its owner too.
     #[error("shows its fault line: {0}")]
     FaultLine(Reason),
@@ -225,6 +228,14 @@ pub enum Reason {
         /// The first 64 characters of the answer.
         found: String,
     },
+    /// This kind of push asks whether Apple should pay back.
+    #[error("`{name}` takes an opinion, not `{}`", found.escape_debug())]
+    TakesOpinion {
+        /// The kind's name on the wire.
+        name: String,
+        /// The first 64 characters of the answer.
+        found: String,
+    },
     /// An answer that is read in the clear only.
     #[error("it is sealed, and mini games answer in the clear")]
     SealedCode,
@@ -286,7 +297,7 @@ impl WeChat {
                 200 => self.code(request, event, &body),
                 _ => Err(Reason::Status { status }),
             };
-            return found.map_or_else(Verdict::PushedAgain, |()| Verdict::Silent);
+            return found.map_or_else(|reason| not_taken(event.takes(), reason), |()| Verdict::Silent);
         }
         let reason = if after >= PATIENCE {
             return Verdict::Ignored(Reason::TooLate { after });
@@ -305,6 +316,26 @@ impl WeChat {
         match request.echostr {
             Some(_) => Verdict::Refused(reason),
             None => Verdict::FaultLine(reason),
+        }
+    }
+
+    /// What WeChat does when no answer came to this request.
+    ///
+    /// ```
+    /// use wechat_events::testing::{Reason, Verdict, WeChat};
+    ///
+    /// let wechat = WeChat::plain("token")?;
+    /// let silence = |name| wechat.judge_silence(&wechat.push(name).request(1700000000));
+    /// assert_eq!(silence("text"), Verdict::Ignored(Reason::Silence));
+    /// assert_eq!(silence("xpay_goods_deliver_notify"), Verdict::PushedAgain(Reason::Silence));
+    /// # Ok::<(), wechat_events::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn judge_silence(&self, request: &Request) -> Verdict {
+        match parse_event(&request.message) {
+            _ if request.echostr.is_some() => Verdict::Refused(Reason::Silence),
+            Ok(event) => not_taken(event.takes(), Reason::Silence),
+            Err(_) => Verdict::Ignored(Reason::Silence),
         }
     }
 
@@ -349,6 +380,11 @@ impl WeChat {
         }
         Ok(open(&sealed.key, &sealed.app_id, encrypt)?.into_message())
     }
+}
+
+/// Of an answer that is none: the payment comes again. Apple asks as often as it does, and then decides by itself.
+fn not_taken(takes: Takes, reason: Reason) -> Verdict {
+    if takes == Takes::Code { Verdict::PushedAgain(reason) } else { Verdict::Ignored(reason) }
 }
 
 /// Reads an answer, as strictly as XML is meant to be read.

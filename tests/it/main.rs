@@ -29,6 +29,8 @@ mod mounting;
 mod own_store;
 mod payments;
 #[cfg(feature = "testing")]
+mod payments_delivered;
+#[cfg(feature = "testing")]
 mod properties;
 mod pushes;
 #[cfg(feature = "testing")]

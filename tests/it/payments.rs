@@ -302,15 +302,28 @@ mod sealed {
         );
         assert_eq!(judge("minigame_new", Answer::new(500, DONE)), "pushes it again: status 500, not 200");
         let query = "xpay_subscribe_ios_refund_query_notify";
+        assert_eq!(
+            judge(query, Answer::new(200, "success")),
+            format!("ignores the answer: `{query}` takes an opinion, not `success`")
+        );
+        assert_eq!(
+            judge(query, Answer::new(200, DONE)),
+            "ignores the answer: result_code|IosRefundQueryResponse/result_code is missing or empty"
+        );
         let opinion = |code: u8, evidence: &str| {
             format!("<xml><result_code>{code}</result_code><evidence>{evidence}</evidence></xml>")
         };
         assert_eq!(judge(query, Answer::new(200, opinion(1, "e"))), "shows nothing, as asked");
-        assert_eq!(judge(query, Answer::new(200, opinion(2, "e"))), "pushes it again: result_code is `2`, not 0 or 1");
+        assert_eq!(
+            judge(query, Answer::new(200, opinion(2, "e"))),
+            "ignores the answer: result_code is `2`, not 0 or 1"
+        );
+        let late = Answer::new(200, opinion(1, "e")).after(std::time::Duration::from_secs(3));
+        assert_eq!(judge(query, late), "ignores the answer: it came after 3s, when WeChat had hung up");
         let missing = Reason::Missing { field: "evidence|IosRefundQueryResponse/evidence" };
         assert_eq!(
             wechat.judge(&wechat.push(query).request(NOW), Answer::new(200, opinion(1, ""))),
-            Verdict::PushedAgain(missing)
+            Verdict::Ignored(missing)
         );
     }
 

@@ -372,17 +372,14 @@ proptest! {
             let event = parse_event(&request.message).unwrap();
             let refused = reply.write(&event, NOW).refused;
             let verdict = wechat.judge(&request, serve(&endpoint, &request, reply.clone()));
-            let asked_again = match (&reply, kind.takes()) {
-                (Reply::Code(code), Takes::Code) => code.err_code != 0,
-                // Nobody but the handler has an opinion.
-                (_, Takes::IosRefund) => true,
-                _ => false,
-            };
+            let asked_again = matches!((&reply, kind.takes()), (Reply::Code(code), Takes::Code) if code.err_code != 0);
             let silent = matches!(reply, Reply::Success | Reply::Empty) || kind.takes() != Takes::Reply;
             let taken = match verdict {
                 Verdict::Accepted(_) => true,
                 Verdict::Silent => silent || refused.is_some(),
                 Verdict::PushedAgain(_) => asked_again,
+                // Nobody but the handler has an opinion.
+                Verdict::Ignored(_) => kind.takes() == Takes::IosRefund,
                 _ => false,
             };
             prop_assert!(taken, "{} to `{}`: {:?}", verdict, kind.name(), refused);

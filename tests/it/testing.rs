@@ -354,7 +354,7 @@ fn whatever_a_handler_answers_to_whatever_kind_wechat_takes() {
                 let verdict = wechat.judge(&request, serve(&endpoint, &request, reply.clone()));
                 let taken = match kind.takes() {
                     // Nobody but the handler has an opinion.
-                    Takes::IosRefund => matches!(verdict, Verdict::PushedAgain(_)),
+                    Takes::IosRefund => matches!(verdict, Verdict::Ignored(Reason::TakesOpinion { .. })),
                     _ => matches!(verdict, Verdict::Accepted(_) | Verdict::Silent),
                 };
                 assert!(taken, "{}: {verdict}", kind.name());
@@ -582,6 +582,30 @@ fn settings_that_no_account_has_are_refused() {
     let expected =
         "WeChat { mode: Safe(Sealed { app_id: \"wxb11529c136998cb6\", key: EncodingAesKey(..) }), seed: 0, .. }";
     assert_eq!(debug, expected);
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn a_draft_in_json_is_the_same_event() {
+    let wechat = WeChat::plain(TOKEN).unwrap();
+    for kind in KINDS {
+        let draft = wechat.push(kind.name());
+        let (xml, json) = (draft.request(NOW), draft.json().request(NOW));
+        assert_eq!((xml.content_type, json.content_type), ("text/xml", "application/json"));
+        assert_eq!(
+            parse_event(&json.message).unwrap(),
+            parse_event(&xml.message).unwrap(),
+            "{}",
+            String::from_utf8_lossy(&json.message)
+        );
+    }
+    let json = |draft: wechat_events::testing::Draft<'_>| String::from_utf8(draft.json().request(NOW).message).unwrap();
+    assert_eq!(
+        json(wechat.raw("<xml><A>1</A><B><C>007</C><C><![CDATA[\"]]></C></B><A>2</A><D>1.5</D><E></E></xml>")),
+        r#"{"A":[1,2],"B":{"C":["007","\""]},"D":"1.5","E":""}"#
+    );
+    assert_eq!(json(wechat.raw(r#"{"A": 1}"#)), r#"{"A": 1}"#);
+    assert_eq!(json(wechat.raw("<xml></xml>")), "{}");
 }
 
 #[cfg(feature = "json")]

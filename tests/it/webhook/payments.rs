@@ -108,5 +108,5 @@ async fn no_opinion_is_no_opinion_for_apple() {
     let webhook = Webhook::new(Endpoint::plain("token").unwrap(), script);
     let body = goods(0).replace("xpay_goods_deliver_notify", "xpay_subscribe_ios_refund_query_notify");
     let response = webhook.call("POST", &query("token", &EPOCH.to_string(), "1"), body.as_bytes()).await;
-    assert_eq!((response.status, &*response.body), (500, &b""[..]), "WeChat asks again");
+    assert_eq!((response.status, &*response.body), (500, &b""[..]), "Apple may ask again");
 }
