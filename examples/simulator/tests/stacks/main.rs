@@ -32,7 +32,7 @@ const NOT_ON_LAMBDA: &[&str] =
 const NOT_SEEN: &[&str] = &["hostile-dtd", "retry-same-id"];
 
 /// What stands under `examples/` and is no stack with one account at `/wechat`.
-const OTHERS: [&str; 3] = ["accounts", "quickstart", "simulator"];
+const OTHERS: [&str; 4] = ["accounts", "assistant", "quickstart", "simulator"];
 
 /// Every folder under `examples/` that has a package, but for the others.
 fn stacks() -> &'static [Stack] {
