@@ -33,7 +33,7 @@ const NOT_ON_LAMBDA: &[&str] =
 const NOT_SEEN: &[&str] = &["hostile-dtd", "retry-same-id"];
 
 /// What stands under `examples/` and is no stack with one Official Account at `/wechat`.
-const OTHERS: [&str; 6] = ["accounts", "cluster", "payment", "queue", "quickstart", "simulator"];
+const OTHERS: [&str; 7] = ["accounts", "assistant", "cluster", "payment", "queue", "quickstart", "simulator"];
 
 /// Every folder under `examples/` that has a package, but for the others.
 fn stacks() -> &'static [Stack] {
