@@ -149,23 +149,26 @@ impl Nodes {
         Nodes { inline: [Node::default(); Nodes::INLINE], len: 0, spilled: Vec::new(), usual_header: false }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, node: Node) {
         match self.inline.get_mut(self.len) {
             Some(slot) => {
                 *slot = node;
                 self.len += 1;
             }
-            None => self.spill(node),
+            None => {
+                self.spill();
+                self.spilled.push(node);
+            }
         }
     }
 
+    /// Takes no node: one that may be passed on is written to memory for each push, and read from there again.
     #[cold]
-    fn spill(&mut self, node: Node) {
+    fn spill(&mut self) {
         if self.spilled.is_empty() {
             self.spilled.extend_from_slice(&self.inline);
         }
-        self.spilled.push(node);
     }
 
     fn clear(&mut self) {
