@@ -3,8 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
+use wechat_events::AppKeys;
 use wechat_events::cipher::{EncodingAesKey, open};
-use wechat_events::testing::WeChat;
+use wechat_events::testing::{Draft, WeChat};
 
 use crate::Problem;
 
@@ -23,6 +24,9 @@ pub struct Account {
     /// The EncodingAESKey (消息加解密密钥), 43 characters; not for plain mode.
     #[arg(long, env = "WECHAT_AES_KEY", hide_env_values = true)]
     pub aes_key: Option<String>,
+    /// The app key of virtual payment (虚拟支付), by which the pushes of a mini game's payments are signed.
+    #[arg(long, env = "WECHAT_APP_KEY", hide_env_values = true)]
+    pub app_key: Option<String>,
     /// Repeats a run: the same nonces, MsgIds and random bytes. Default: from the clock, so that pushes are new.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,6 +74,14 @@ impl Account {
             }
         };
         Ok(wechat?.seed(self.seed()))
+    }
+
+    /// A push with the signature of a mini game's payments, if it is one and there is an app key.
+    pub fn signed<'w>(&self, draft: Draft<'w>) -> Result<Draft<'w>, Problem> {
+        Ok(match &self.app_key {
+            Some(key) => draft.app_keys(&AppKeys::live(key)?),
+            None => draft,
+        })
     }
 
     /// What a sealed answer says, whether WeChat would take it or not; `None` if this account's key does not open it.

@@ -1,18 +1,34 @@
 //! What usually causes a fault.
 
+use wechat_events::event::Takes;
 use wechat_events::testing::{Reason, Verdict};
 
+use crate::shown::is_asked_by_wechat;
 use crate::wire::Lost;
 
-/// What to look at first, where WeChat is not content; `lost` says why there is no answer, if it is not only late.
-pub fn hint_to(verdict: &Verdict, lost: Option<&Lost>) -> Option<String> {
-    match (verdict, lost) {
-        (Verdict::Ignored(_) | Verdict::FaultLine(_) | Verdict::Refused(_), Some(lost)) => lost.hint.clone(),
-        (Verdict::Refused(Reason::Silence | Reason::TooLate { .. }), None) => {
+/// What to look at first, where WeChat is not content with the answer to what takes that; `lost` says why there is no
+/// answer, if it is not only late.
+pub fn hint_to(takes: Takes, verdict: &Verdict, lost: Option<&Lost>) -> Option<String> {
+    let reason = match verdict {
+        Verdict::Ignored(reason)
+        | Verdict::FaultLine(reason)
+        | Verdict::PushedAgain(reason)
+        | Verdict::GivenUp(reason)
+        | Verdict::Refused(reason) => reason,
+        _ => return None,
+    };
+    if let Some(lost) = lost {
+        return lost.hint.clone();
+    }
+    let is_late = matches!(reason, Reason::Silence | Reason::TooLate { .. });
+    match verdict {
+        Verdict::Refused(_) if is_late => {
             Some("WeChat waits 5 s: the check of the address needs nothing but the echostr.".to_owned())
         }
-        (Verdict::Ignored(reason) | Verdict::FaultLine(reason) | Verdict::Refused(reason), None) => hint(reason),
-        _ => None,
+        _ if is_late && is_asked_by_wechat(takes) => {
+            Some("WeChat waits 3 s. What takes longer is answered with a code other than 0: it comes again.".to_owned())
+        }
+        _ => hint(reason),
     }
 }
 
@@ -70,7 +86,7 @@ pub fn hint(reason: &Reason) -> Option<String> {
         }
         Reason::NotXml { .. } => "Was `&` or `<` written as it is? Values belong in CDATA, with `]]>` split.",
         Reason::ByteOrderMark => "Save the source or the template without one.",
-        Reason::Format => "A push in XML is answered in XML, one in JSON in JSON; or with `success`.",
+        Reason::Format => "A push in XML is answered in XML, one in JSON in JSON.",
         Reason::Sealed => "The receiver has an AES key. Is it in another mode? See --mode, --app-id and --aes-key.",
         Reason::NotSealed => "Is the receiver in plaintext or compatible mode? See --mode.",
         Reason::SealedSuccess => "Answer `success` as it is in every mode.",
@@ -79,6 +95,13 @@ pub fn hint(reason: &Reason) -> Option<String> {
         }
         Reason::Open(_) => "Are app id and AES key the same on both sides?",
         Reason::TakesNone { .. } => "Answer `success`.",
+        Reason::TakesCode { .. } => CODE,
+        Reason::TakesOpinion { .. } => {
+            "Answer result_code (0: pay back, 1: do not), result_info and evidence, in the push's form."
+        }
+        Reason::Code { .. } => "The receiver itself says that it is not done: its log may say why. Code 0 ends it.",
+        Reason::SealedCode => "Answer a mini game's push in the clear, also in safe mode.",
+        Reason::Missing { field: "ErrCode" } => CODE,
         Reason::Root { .. } => "Names of elements are case-sensitive.",
         Reason::Missing { .. } => "It has to be there and not empty, and names of elements are case-sensitive.",
         Reason::Unexpected { field: "ToUserName" | "FromUserName", .. } => {
@@ -94,6 +117,11 @@ pub fn hint(reason: &Reason) -> Option<String> {
     };
     Some(hint.to_owned())
 }
+
+/// What a payment asks for.
+pub const CODE: &str = "Answer code 0 once the goods are in the books, in the push's form: \
+                        <xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>, \
+                        or {\"ErrCode\":0,\"ErrMsg\":\"success\"} to JSON.";
 
 const PAGE: &str = "That is a page for people: an error page, or a proxy or login in front of the receiver.";
 
@@ -159,13 +187,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_payment_asks_for_is_told() {
+        let wechat = WeChat::plain("token").unwrap();
+        let of = |name: &str, body: &str| {
+            let verdict = wechat.judge(&wechat.push(name).request(1_700_000_000), Answer::new(200, body));
+            hint_to(Takes::Code, &verdict, None)
+        };
+        let goods = "xpay_goods_deliver_notify";
+        for body in ["success", "", "<xml><errcode>0</errcode></xml>"] {
+            assert_eq!(of(goods, body).as_deref(), Some(CODE), "{body}");
+        }
+        let code = "The receiver itself says that it is not done: its log may say why. Code 0 ends it.";
+        assert_eq!(of(goods, "<xml><ErrCode>-1</ErrCode></xml>").as_deref(), Some(code));
+        let form = "A push in XML is answered in XML, one in JSON in JSON.";
+        assert_eq!(of(goods, r#"{"ErrCode":0}"#).as_deref(), Some(form));
+        let opinion = "Answer result_code (0: pay back, 1: do not), result_info and evidence, in the push's form.";
+        assert_eq!(of("xpay_subscribe_ios_refund_query_notify", "success").as_deref(), Some(opinion));
+        assert_eq!(of(goods, "<xml><ErrCode>0</ErrCode></xml>"), None);
+    }
+
+    #[test]
     fn what_is_late_is_told_what_waits() {
         let late = Reason::Silence;
-        let push = hint_to(&Verdict::FaultLine(late.clone()), None).unwrap();
+        let push = hint_to(Takes::Reply, &Verdict::FaultLine(late.clone()), None).unwrap();
         assert!(push.starts_with("WeChat waits 5 s. Answer `success` in time"), "{push}");
         let check = "WeChat waits 5 s: the check of the address needs nothing but the echostr.";
-        assert_eq!(hint_to(&Verdict::Refused(late), None).as_deref(), Some(check));
-        assert_eq!(hint_to(&Verdict::Silent, None), None);
+        assert_eq!(hint_to(Takes::Success, &Verdict::Refused(late.clone()), None).as_deref(), Some(check));
+        let code = "WeChat waits 3 s. What takes longer is answered with a code other than 0: it comes again.";
+        for verdict in [Verdict::PushedAgain(late.clone()), Verdict::GivenUp(late.clone())] {
+            assert_eq!(hint_to(Takes::Code, &verdict, None).as_deref(), Some(code));
+        }
+        assert_eq!(hint_to(Takes::Code, &Verdict::Silent, None), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use wechat_events::event::Takes;
 use wechat_events::testing::{Accepted, Reason, Verdict};
 use wechat_events::{Event, parse_event};
 
@@ -39,7 +40,19 @@ pub enum Shown {
     },
     /// The follower goes on with a human.
     CustomerService,
+    /// The follower goes on with WeChat's AI (智能回复).
+    BizAi,
     Nothing,
+    /// What WeChat itself asked for: it is done with the push.
+    Done,
+    /// Nothing, and the payment comes again.
+    PushedAgain {
+        reason: String,
+    },
+    /// Nothing, and the payment comes no more.
+    GivenUp {
+        reason: String,
+    },
     /// The account is out of order.
     FaultLine {
         reason: String,
@@ -66,11 +79,14 @@ pub struct Card {
 }
 
 impl Shown {
-    /// `lost` says why there is no answer, if it is not only late.
-    pub fn of(verdict: &Verdict, lost: Option<&Lost>) -> Shown {
+    /// Upon an answer to what takes that; `lost` says why there is no answer, if it is not only late.
+    pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>) -> Shown {
         let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.clone());
         match verdict {
             Verdict::Accepted(reply) => Shown::reply(reply),
+            Verdict::Silent if is_asked_by_wechat(takes) => Shown::Done,
+            Verdict::PushedAgain(reason) => Shown::PushedAgain { reason: told(reason) },
+            Verdict::GivenUp(reason) => Shown::GivenUp { reason: told(reason) },
             Verdict::Confirmed => Shown::Confirmed,
             Verdict::Ignored(reason) => Shown::Lost { reason: told(reason) },
             Verdict::FaultLine(reason) => Shown::FaultLine { reason: told(reason) },
@@ -83,7 +99,11 @@ impl Shown {
     /// Why it is not what the receiver wanted.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Shown::FaultLine { reason } | Shown::Lost { reason } | Shown::Refused { reason } => Some(reason),
+            Shown::FaultLine { reason }
+            | Shown::Lost { reason }
+            | Shown::PushedAgain { reason }
+            | Shown::GivenUp { reason }
+            | Shown::Refused { reason } => Some(reason),
             _ => None,
         }
     }
@@ -105,9 +125,25 @@ impl Shown {
             },
             "news" => Shown::News { cards: parse_event(&reply.message).map(|reply| cards(&reply)).unwrap_or_default() },
             "transfer_customer_service" => Shown::CustomerService,
+            "transfer_biz_ai_ivr" => Shown::BizAi,
             _ => Shown::Text { content: field("Content") },
         }
     }
+}
+
+/// What a push takes, in a word, for the page of `chat`.
+pub fn takes_as_word<S: serde::Serializer>(takes: &Takes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match takes {
+        Takes::Reply => "reply",
+        Takes::Code => "code",
+        Takes::IosRefund => "opinion",
+        _ => "success",
+    })
+}
+
+/// Whether the answer is for WeChat itself, and not for a follower.
+pub fn is_asked_by_wechat(takes: Takes) -> bool {
+    matches!(takes, Takes::Code | Takes::IosRefund)
 }
 
 /// The articles: in JSON they are the items of a list, in XML each is an `item`.
@@ -142,7 +178,11 @@ impl fmt::Display for Shown {
                 Ok(())
             }
             Shown::CustomerService => f.write_str("[goes on with a human]"),
+            Shown::BizAi => f.write_str("[goes on with WeChat's AI]"),
             Shown::Nothing => f.write_str("[nothing]"),
+            Shown::Done => f.write_str("[it is done]"),
+            Shown::PushedAgain { .. } => f.write_str("[it comes again]"),
+            Shown::GivenUp { .. } => f.write_str("[it comes no more, and is not done]"),
             Shown::FaultLine { .. } => f.write_str(FAULT_LINE),
             Shown::Lost { .. } => f.write_str("[nothing: the answer is lost]"),
             Shown::Confirmed => f.write_str("[the address is confirmed]"),

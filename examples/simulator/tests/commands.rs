@@ -266,6 +266,7 @@ fn json_says_all_of_it() {
         "message": body,
         "attempts": [{
             "sent": attempt["sent"],
+            "due": 0.0,
             "ended": attempt["ended"],
             "method": "POST",
             "path": path,
@@ -281,6 +282,151 @@ fn json_says_all_of_it() {
     });
     assert_eq!(found, expected);
     assert_eq!(run.code, 0);
+}
+
+const DONE: &str = "<xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>";
+const PLAN: &str = "WeChat waits 3 s for an answer, and sends a payment again after 2 s, 4 s, 8 s, 16 s, 32 s, 1 min 4 s, \
+                    2 min 8 s, 4 min 16 s, 8 min 32 s, 17 min 4 s, 34 min 8 s, 1 h 8 min, 2 h 16 min, 4 h 33 min, \
+                    9 h 6 min: 15 times in 18 h 12 min.";
+
+#[test]
+fn a_payment_that_is_done_is_said_to_be_and_comes_once() {
+    let receiver = Receiver::plain();
+    let run = receiver.run("send xpay_goods_deliver_notify --to URL");
+    let expected = "\
+xpay_goods_deliver_notify to http://HOST/wechat, mode plain
+
+  T s  delivery 1
+  T s  status 200 after T s, 67 bytes: WeChat is done with it
+
+WeChat
+  [it is done]";
+    assert_eq!(squeezed(&run.timeless()), expected);
+    assert_eq!((run.code, receiver.arrived().len()), (0, 1));
+}
+
+#[test]
+fn a_payment_comes_again_until_it_is_done_with_its_deliveries_counted() {
+    let receiver = Receiver::new(|arrived| {
+        Some(match arrived.number {
+            0 => http(200, "success"),
+            1 => http(200, "<xml><ErrCode>-1</ErrCode><ErrMsg>no stock</ErrMsg></xml>"),
+            _ => http(200, DONE),
+        })
+    });
+    let run = receiver.run("send xpay_coin_pay_notify --to URL --pause 0.1 --set=RetryTimes=0");
+    let expected = format!(
+        "\
+xpay_coin_pay_notify to http://HOST/wechat, mode plain
+
+  T s  delivery 1
+  T s  status 200 after T s, 7 bytes: WeChat will send it again
+  T s  delivery 2, in WeChat 2 s after the first
+  T s  status 200 after T s, 57 bytes: WeChat will send it again
+  T s  delivery 3, in WeChat 6 s after the first
+  T s  status 200 after T s, 67 bytes: WeChat is done with it
+
+WeChat
+  [it is done]
+note
+  {PLAN}"
+    );
+    assert_eq!(squeezed(&run.timeless()), expected);
+    assert_eq!(run.code, 0);
+    let arrived = receiver.arrived();
+    let times: Vec<_> = arrived
+        .iter()
+        .map(|arrived| parse_event(&arrived.body).unwrap().field("RetryTimes").unwrap().into_owned())
+        .collect();
+    assert_eq!(times, ["0", "1", "2"]);
+    assert!(arrived[1].at - arrived[0].at >= Duration::from_millis(100));
+}
+
+#[test]
+fn a_payment_that_is_never_done_comes_sixteen_times_and_the_fix_is_told() {
+    let receiver = Receiver::new(|_| Some(http(200, "success")));
+    let run = receiver.run("send xpay_goods_deliver_notify --to URL --pause 0");
+    let (line, end) = run.out.split_once("\n\nWeChat\n  ").unwrap();
+    let expected = format!(
+        "[it comes no more, and is not done]
+because
+  `xpay_goods_deliver_notify` takes a code, not `success`
+hint
+  Answer code 0 once the goods are in the books, in the push's form: \
+  {DONE}, or {{\"ErrCode\":0,\"ErrMsg\":\"success\"}} to JSON.
+note
+  {PLAN}
+"
+    );
+    assert_eq!(end, expected);
+    assert!(line.contains("delivery 16, in WeChat 18 h 12 min after the first\n"), "{line}");
+    assert!(line.ends_with(", 7 bytes: WeChat gives up"), "{line}");
+    assert_eq!((run.code, receiver.arrived().len()), (1, 16));
+
+    let run = receiver.run("send xpay_goods_deliver_notify --to URL --once --json");
+    let found = run.json();
+    let reason = "`xpay_goods_deliver_notify` takes a code, not `success`";
+    assert_eq!(found["follower"], json!({ "shown": "pushed_again", "reason": reason }));
+    assert_eq!((run.code, receiver.arrived().len()), (1, 17));
+}
+
+#[test]
+fn wechat_waits_three_seconds_for_the_answer_to_a_payment() {
+    let receiver = Receiver::new(|arrived| (arrived.number > 0).then(|| http(200, DONE)));
+    let run = receiver.run("send xpay_refund_notify --to URL --json --pause 0");
+    let found = run.json();
+    let attempts = found["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 2);
+    let lasted = attempts[0]["ended"].as_f64().unwrap() - attempts[0]["sent"].as_f64().unwrap();
+    assert!((3.0..4.9).contains(&lasted), "{lasted}");
+    let told = ["error", "verdict"].map(|name| attempts[0][name].as_str().unwrap());
+    assert_eq!(told, ["no answer in time", "pushes it again: no answer in time"]);
+    // Three to wait, and two until it comes again.
+    assert_eq!((&attempts[1]["due"], &found["follower"]), (&json!(5.0), &json!({ "shown": "done" })));
+    assert_eq!(run.code, 0);
+}
+
+#[test]
+fn apple_asks_once_and_takes_success_for_no_opinion() {
+    let receiver = Receiver::new(|_| Some(http(200, "success")));
+    let run = receiver.run("send xpay_subscribe_ios_refund_query_notify --to URL");
+    let (_, end) = run.out.split_once("WeChat ignores the answer\n\nWeChat\n  ").unwrap();
+    let expected = "[nothing: the answer is lost]
+because
+  `xpay_subscribe_ios_refund_query_notify` takes an opinion, not `success`
+hint
+  Answer result_code (0: pay back, 1: do not), result_info and evidence, in the push's form.
+";
+    assert_eq!((end, run.code, receiver.arrived().len()), (expected, 1, 1));
+}
+
+#[test]
+fn a_mini_game_is_signed_with_the_app_key_that_is_given() {
+    let receiver = Receiver::plain();
+    assert_eq!(receiver.run("send minigame_coin_deliver_completed --to URL --app-key secret").code, 0);
+    let keys = wechat_events::AppKeys::live("secret").unwrap();
+    let body = receiver.arrived()[0].body.clone();
+    assert!(parse_event(&body).unwrap().mini_game_payload(&keys).unwrap().is_some());
+}
+
+#[test]
+fn who_goes_over_to_wechats_ai_is_said_to() {
+    let receiver = Receiver::endpoint(Endpoint::plain(TOKEN).unwrap(), |_| Reply::TransferBizAiIvr);
+    let run = receiver.run("send text --to URL");
+    assert!(run.out.ends_with("The follower sees\n  [goes on with WeChat's AI]\n"), "{}", run.out);
+    assert_eq!(run.code, 0);
+}
+
+#[test]
+fn a_pause_is_a_number_of_seconds() {
+    for wrong in ["-1", "NaN", "inf", "a_day"] {
+        let run = run(&format!("send text --to http://127.0.0.1:1/ --pause={wrong}"), "");
+        let expected = format!(
+            "error: invalid value '{wrong}' for '--pause <SECONDS>': it is no number of seconds from 0 to 86400, such as 0.1\n"
+        );
+        assert!(run.err.starts_with(&expected), "{}", run.err);
+        assert_eq!(run.code, 2);
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What the person at the page does, and what WeChat pushes for it.
 
 use serde::Deserialize;
-use wechat_events::event::KINDS;
+use wechat_events::event::{KINDS, Takes};
 use wechat_events::parse_event;
 use wechat_events::testing::Draft;
 
 use super::Chat;
 use crate::account::now;
+use crate::shown::takes_as_word;
 
 /// Something done on the phone.
 #[derive(Debug, Deserialize)]
@@ -80,6 +81,7 @@ impl Act {
             Act::Push { kind, set, without } => {
                 let draft = chat.addressed(wechat.push_unknown(&kind));
                 let draft = without.iter().fold(filled(draft, &set), |draft, path| draft.without(path));
+                let draft = chat.account.signed(draft).map_err(|problem| Refused::Unknown(problem.to_string()))?;
                 Ok(Made::Pushes(vec![draft.request(now()).message]))
             }
             Act::Raw { message } => Ok(Made::Pushes(vec![message.into_bytes()])),
@@ -161,6 +163,8 @@ pub struct Offered {
     variant: &'static str,
     group: String,
     takes_reply: bool,
+    #[serde(serialize_with = "takes_as_word")]
+    takes: Takes,
     fields: Vec<Field>,
 }
 
@@ -191,6 +195,7 @@ impl Offered {
             variant: kind.variant(),
             group: format!("{:?}", kind.group()),
             takes_reply: kind.takes_reply(),
+            takes: kind.takes(),
             fields,
         }
     }

@@ -37,11 +37,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use wechat_events::testing::{PATIENCE, Reason, Verdict as Judged, WeChat};
+use wechat_events::testing::{PATIENCE, WeChat};
 
 use crate::Verdict;
 use crate::account::{Account, now};
-use crate::delivery::{Step, deliver};
+use crate::delivery::{PAUSE, Step, deliver};
 use crate::screen::say;
 use crate::wire::{Answered, Silence, Target};
 use act::{Act, Made, Refused};
@@ -299,7 +299,7 @@ impl Chat {
         let begun = Instant::now();
         let draft = self.wechat.raw(message);
         let mut lost = None;
-        let delivery = deliver(&self.wechat, &self.target, &draft, |step| match step {
+        let delivery = deliver(&self.wechat, &self.target, &draft, PAUSE, |step| match step {
             Step::Sent { at, request, .. } => {
                 let attempt = Attempt::sent(&self.target, request, at);
                 self.conversation.update(id, |push| push.attempts.push(attempt));
@@ -307,14 +307,16 @@ impl Chat {
             Step::Ended { at, came, verdict, .. } => {
                 self.conversation.update(id, |push| {
                     if let Some(attempt) = push.attempts.last_mut() {
-                        attempt.end(&self.account, came, &verdict, at);
+                        attempt.end(&self.account, push.takes, came, &verdict, at);
                     }
                 });
                 lost = came.as_ref().err().and_then(Silence::lost);
             }
         });
-        let outcome = Outcome::of(&delivery.verdict, lost.as_ref(), begun.elapsed());
-        self.conversation.update(id, |push| push.outcome = Some(outcome));
+        let at = begun.elapsed();
+        self.conversation.update(id, |push| {
+            push.outcome = Some(Outcome::of(push.takes, &delivery.verdict, lost.as_ref(), at));
+        });
     }
 
     /// Asks once, as the console does.
@@ -326,14 +328,15 @@ impl Chat {
         let came = self.target.send(&request, PATIENCE).await;
         let verdict = match came.as_ref().ok().map(Answered::answer) {
             Some(answer) => self.wechat.judge(&request, answer),
-            None => Judged::Refused(Reason::Silence),
+            None => self.wechat.judge_silence(&request),
         };
         let at = begun.elapsed();
         self.conversation.update(id, |push| {
             if let Some(attempt) = push.attempts.last_mut() {
-                attempt.end(&self.account, &came, &verdict, at);
+                attempt.end(&self.account, push.takes, &came, &verdict, at);
             }
-            push.outcome = Some(Outcome::of(&verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
+            push.outcome =
+                Some(Outcome::of(push.takes, &verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
         });
     }
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use serde::Serialize;
+use wechat_events::event::Takes;
 use wechat_events::testing::{Reason, Request, Verdict};
 use wechat_events::{Event, Kind, parse_event};
 
 use crate::account::Account;
 use crate::hint::hint_to;
-use crate::shown::Shown;
+use crate::shown::{Shown, takes_as_word};
 use crate::wire::{Answered, Lost, Silence, Target};
 
 /// Bytes of a body that the page shows, and that are kept for it.
@@ -27,6 +28,8 @@ pub struct Push {
     /// The kind's name on the wire; empty for what is none.
     name: String,
     takes_reply: bool,
+    #[serde(serialize_with = "takes_as_word")]
+    pub takes: Takes,
     /// What tells it from others of its kind.
     summary: String,
     /// What stands in the chat for it.
@@ -55,7 +58,7 @@ enum Said {
     MiniprogramPage { title: String },
 }
 
-/// One of up to three deliveries.
+/// One of up to three deliveries, of a payment of up to sixteen.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attempt {
     /// Milliseconds from the push's first moment.
@@ -127,17 +130,17 @@ enum Tone {
     Quiet,
     /// What was answered is lost.
     Bad,
-    /// No answer in time: WeChat delivers again.
+    /// No answer in time, or not the code that was asked for: WeChat delivers again.
     Silent,
 }
 
 impl Outcome {
-    /// `lost` is why there is no answer, if it was not only late.
-    pub fn of(verdict: &Verdict, lost: Option<&Lost>, at: Duration) -> Outcome {
+    /// Upon an answer to what takes that; `lost` is why there is no answer, if it was not only late.
+    pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>, at: Duration) -> Outcome {
         let tone = match verdict {
             Verdict::Accepted(_) | Verdict::Confirmed => Tone::Good,
             Verdict::Silent => Tone::Quiet,
-            Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }) => Tone::Silent,
+            Verdict::PushedAgain(_) | Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }) => Tone::Silent,
             _ => Tone::Bad,
         };
         let verdict_as_told = match lost {
@@ -146,9 +149,9 @@ impl Outcome {
         };
         Outcome {
             verdict: verdict_as_told,
-            hint: hint_to(verdict, lost),
+            hint: hint_to(takes, verdict, lost),
             tone,
-            shown: Shown::of(verdict, lost),
+            shown: Shown::of(takes, verdict, lost),
             at: millis(at),
         }
     }
@@ -158,9 +161,11 @@ impl Push {
     /// Before it is sent; the conversation gives it its number.
     pub fn new(message: Vec<u8>) -> Push {
         let event = parse_event(&message).ok();
+        let takes = event.as_ref().map_or(Takes::Success, Event::takes);
         Push {
             name: event.as_ref().map(|event| event.name().to_owned()).unwrap_or_default(),
-            takes_reply: event.as_ref().is_some_and(Event::takes_reply),
+            takes_reply: takes == Takes::Reply,
+            takes,
             summary: event.as_ref().map(summary).unwrap_or_default(),
             said: event.as_ref().and_then(Said::of),
             message: Body::of(&message),
@@ -178,6 +183,7 @@ impl Push {
             address_check: true,
             name: String::new(),
             takes_reply: false,
+            takes: Takes::Success,
             summary: String::new(),
             said: None,
             message: Body::of(b""),
@@ -256,9 +262,16 @@ impl Attempt {
         }
     }
 
-    pub fn end(&mut self, account: &Account, came: &Result<Answered, Silence>, verdict: &Verdict, at: Duration) {
+    pub fn end(
+        &mut self,
+        account: &Account,
+        takes: Takes,
+        came: &Result<Answered, Silence>,
+        verdict: &Verdict,
+        at: Duration,
+    ) {
         self.ended = Some(millis(at));
-        self.outcome = Some(Outcome::of(verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
+        self.outcome = Some(Outcome::of(takes, verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
         match came {
             Ok(answered) => self.answer = Some(Answer::of(account, answered, verdict)),
             Err(silence) => self.silence = Some(silence.to_string()),

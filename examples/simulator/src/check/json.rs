@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// A text in JSON; `Skipped` if the receiver takes none.
-async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
+pub async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
     receiver.needs_genuine()?;
     let push = json!({
         "ToUserName": "gh_ebc88566ca2e",

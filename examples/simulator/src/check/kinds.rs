@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use wechat_events::event::{Group as Page, KINDS, KindInfo, Takes};
-use wechat_events::testing::{Request, Verdict, WeChat};
+use wechat_events::testing::{Draft, Request, Verdict, WeChat};
 
 use super::receiver::{Exchange, Receiver, xml};
 use super::{ALL, Check, Group, Level, Outcome, fail, skip};
@@ -112,19 +112,40 @@ const fn of_page(
 
 /// Fails unless WeChat takes the answer to each; each has a name by which to tell it.
 pub async fn all_taken(receiver: &Receiver, requests: impl IntoIterator<Item = (String, Request)>) -> Outcome {
+    match told(&exchanges(receiver, requests).await, |exchange| !exchange.is_taken()) {
+        None => Ok(String::new()),
+        Some(seen) => fail(seen),
+    }
+}
+
+/// Sends each, which has a name by which to tell it.
+pub async fn exchanges(
+    receiver: &Receiver,
+    requests: impl IntoIterator<Item = (String, Request)>,
+) -> Vec<(String, Exchange)> {
     let (names, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
     let exchanges = join_all(requests.into_iter().map(|request| receiver.exchange(request))).await;
-    // Those that fail alike are told together.
+    names.into_iter().zip(exchanges).collect()
+}
+
+/// What was seen of those that are bad, if there are any; what is bad alike is told together.
+pub fn told(exchanges: &[(String, Exchange)], is_bad: impl Fn(&Exchange) -> bool) -> Option<String> {
     let mut bad: Vec<(Option<u16>, &Verdict, Vec<&str>, &Exchange)> = Vec::new();
-    for (exchange, name) in exchanges.iter().zip(&names).filter(|(exchange, _)| !exchange.is_taken()) {
+    for (name, exchange) in exchanges.iter().filter(|(_, exchange)| is_bad(exchange)) {
         let status = exchange.came.as_ref().ok().map(|answered| answered.status);
-        match bad.iter_mut().find(|(as_status, verdict, ..)| *as_status == status && **verdict == exchange.verdict) {
+        // Reasons that name the kind differ by that alone.
+        let is_alike = |verdict: &Verdict, as_name: &str| {
+            verdict.to_string().replace(as_name, "") == exchange.verdict.to_string().replace(&**name, "")
+        };
+        match bad.iter_mut().find(|(as_status, verdict, alike, _)| {
+            *as_status == status && alike.first().is_some_and(|as_name| is_alike(verdict, as_name))
+        }) {
             Some((_, _, alike, _)) => alike.push(name),
             None => bad.push((status, &exchange.verdict, vec![name], exchange)),
         }
     }
     let lines = bad.iter().map(|(_, _, alike, first)| format!("{}: {}", alike.join(", "), first.seen()));
-    if bad.is_empty() { Ok(String::new()) } else { fail(lines.collect::<Vec<_>>().join("\n")) }
+    (!bad.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Who pushes a kind: WeChat to the account, or to the component.
@@ -132,8 +153,8 @@ fn sender<'r>(receiver: &'r Receiver, kind: &KindInfo) -> &'r WeChat {
     if kind.named_by() == "InfoType" { &receiver.component } else { &receiver.wechat }
 }
 
-/// What WeChat pushes to accounts, but for payments: those want another answer than `success`, which a receiver that has
-/// nothing to sell does not know.
+/// What WeChat pushes to accounts, but for payments: those want another answer than `success`, and have checks of their
+/// own.
 fn to_accounts() -> impl Iterator<Item = &'static KindInfo> {
     let answered = |kind: &&KindInfo| matches!(kind.takes(), Takes::Reply | Takes::Success);
     KINDS.iter().filter(|kind| kind.named_by() != "InfoType").filter(answered)
@@ -199,18 +220,19 @@ async fn other_case(receiver: &Receiver, same: bool) -> Outcome {
 }
 
 async fn missing_fields(receiver: &Receiver) -> Outcome {
-    let created = now().to_string();
-    let requests = to_accounts().map(|kind| {
-        let follower = receiver.follower();
-        let mut fields =
-            vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)];
-        match kind.named_by() {
-            "Event" => fields.extend([("MsgType", "event"), ("Event", kind.name())]),
-            element => fields.push((element, kind.name())),
-        }
-        (kind.name().to_owned(), sender(receiver, kind).raw(xml(&fields)).request(now()))
-    });
+    let requests = to_accounts().map(|kind| (kind.name().to_owned(), bare(receiver, kind).request(now())));
     all_taken(receiver, requests).await
+}
+
+/// A kind with nothing but its header, from a new follower.
+pub fn bare<'r>(receiver: &'r Receiver, kind: &KindInfo) -> Draft<'r> {
+    let (created, follower) = (now().to_string(), receiver.follower());
+    let mut fields = vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)];
+    match kind.named_by() {
+        "Event" => fields.extend([("MsgType", "event"), ("Event", kind.name())]),
+        element => fields.push((element, kind.name())),
+    }
+    sender(receiver, kind).raw(xml(&fields))
 }
 
 async fn empty_fields(receiver: &Receiver) -> Outcome {

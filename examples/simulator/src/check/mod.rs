@@ -20,6 +20,7 @@ mod joins;
 mod json;
 mod kinds;
 mod overheard;
+mod payments;
 mod receiver;
 mod retries;
 mod screen;
@@ -57,6 +58,9 @@ use screen::Screen;
 /// From outside an answer tells only so much. A receiver that knows the three texts below shows more of itself; what needs
 /// one that it does not know is skipped, and the table says so.
 ///
+/// Payments (xpay_…, minigame_…) want a code as the answer. A receiver is asked for it if it answers one with something
+/// that is meant for a code; any receiver is with `--payments`, or when such a check is named by `--only`.
+///
 /// A refused push is one that is answered, and not with a reply; silence is a warning. Where a receiver answers `success`
 /// to a genuine text too, a refusal cannot be told from it, unless by its status.
 #[derive(Debug, Args)]
@@ -72,6 +76,9 @@ pub struct Options {
     /// Without these checks or groups of checks, with commas between them: for what a receiver is known not to do.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
+    /// Asks for the answers to payments also where a payment is answered as any other event is.
+    #[arg(long)]
+    payments: bool,
     /// How long the handler is made to wait in slow-second, slow-third and slow-late, with commas between them.
     #[arg(
         long,
@@ -97,6 +104,7 @@ enum Group {
     Text,
     Xml,
     Json,
+    Payments,
     Retries,
     Joins,
     Slow,
@@ -151,6 +159,7 @@ impl Group {
             Group::Text => "text",
             Group::Xml => "xml",
             Group::Json => "json",
+            Group::Payments => "payments",
             Group::Retries => "retries",
             Group::Joins => "joins",
             Group::Slow => "slow",
@@ -250,6 +259,7 @@ fn checks() -> Vec<Check> {
         text::CHECKS,
         xml::CHECKS,
         json::CHECKS,
+        payments::CHECKS,
         retries::CHECKS,
         joins::CHECKS,
         slow::CHECKS,
@@ -340,7 +350,8 @@ pub async fn run(options: Options) -> Verdict {
     let mut chosen = options.chosen()?;
     let slow = <[f64; 3]>::try_from(&*options.slow).map_err(|_| "--slow needs three numbers, such as 6,12,20")?;
     let begun = Instant::now();
-    let receiver = Receiver::meet(options.url.clone(), &options.account, slow).await?;
+    let payments = options.payments || payments::CHECKS.iter().any(|check| is_any(check, &options.only));
+    let receiver = Receiver::meet(options.url.clone(), &options.account, slow, payments).await?;
     if receiver.needs_genuine().is_err() {
         add_genuine(&mut chosen);
     }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use sha1::{Digest, Sha1};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use wechat_events::testing::{Draft, PATIENCE, Reason, Request, Verdict, WeChat};
+use wechat_events::event::Takes;
+use wechat_events::testing::{Draft, PATIENCE, Request, Verdict, WeChat};
 
-use super::{Miss, Outcome, doubt, fail, skip};
+use super::{Miss, Outcome, doubt, fail, payments, skip};
 use crate::Problem;
 use crate::account::{Account, Mode, now};
 use crate::hint::hint_to;
@@ -39,6 +40,8 @@ pub struct Receiver {
     pub genuine: Genuine,
     /// It has confirmed its address.
     pub confirms: bool,
+    /// It is to answer payments as WeChat asks for it.
+    pub payments: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
     at_once: Semaphore,
@@ -80,7 +83,7 @@ impl Receiver {
     ///
     /// # Errors
     /// It cannot be reached, or the account's settings are wrong.
-    pub async fn meet(target: Target, account: &Account, slow: [f64; 3]) -> Result<Receiver, Problem> {
+    pub async fn meet(target: Target, account: &Account, slow: [f64; 3], payments: bool) -> Result<Receiver, Problem> {
         let wechat = account.wechat()?;
         let request = wechat.address_check(now());
         let mut came = target.send(&request, PATIENCE).await;
@@ -110,6 +113,7 @@ impl Receiver {
             safe,
             wechat,
             confirms,
+            payments,
             slow,
             knows: Knows::default(),
             genuine: Genuine::Silent(Vec::new()),
@@ -131,12 +135,13 @@ impl Receiver {
             }
             verdict => {
                 let lost = echo.came.as_ref().err().and_then(Silence::lost);
-                Genuine::Bad { seen: echo.seen(), hint: hint_to(verdict, lost.as_ref()) }
+                Genuine::Bad { seen: echo.seen(), hint: hint_to(Takes::Reply, verdict, lost.as_ref()) }
             }
         };
         if matches!(self.genuine, Genuine::Bad { .. }) {
             return;
         }
+        self.payments = self.payments || self.speaks_of_codes().await;
         self.knows.echo = echo.content().as_deref() == Some(&*mark);
         let mut seen = Vec::new();
         for (text, least) in [("number", 0), ("number", 0), ("wait 0.3", 300), ("wait 0.3", 300)] {
@@ -155,6 +160,13 @@ impl Receiver {
     /// its start may be late.
     async fn reply_to(&self, text: &str) -> Exchange {
         self.ask(|| self.text(text).request(now()), Exchange::is_taken).await
+    }
+
+    /// Whether it answers a payment with something that is meant for a code: whoever has nothing to sell does not.
+    async fn speaks_of_codes(&self) -> bool {
+        let order = || self.push(payments::GOODS).set("OutTradeNo", &self.mark()).request(now());
+        let message = self.ask(order, Exchange::is_in_time).await.message(self);
+        message.is_some_and(|message| message.to_ascii_lowercase().contains("errcode"))
     }
 
     /// A number of this run alone.
@@ -236,7 +248,7 @@ impl Receiver {
         let came = self.target.send(&request, PATIENCE).await;
         let verdict = match &came {
             Ok(answered) => self.wechat.judge(&request, answered.answer()),
-            Err(_) => Verdict::Ignored(Reason::Silence),
+            Err(_) => self.wechat.judge_silence(&request),
         };
         Exchange { request, came, verdict }
     }
@@ -280,6 +292,15 @@ impl Receiver {
 
     pub fn needs_wait(&self) -> Result<(), Miss> {
         if self.knows.wait { Ok(()) } else { skip("the receiver does not know `wait SECONDS`") }
+    }
+
+    /// A receiver that has nothing to sell answers payments as it likes.
+    pub fn needs_payments(&self) -> Result<(), Miss> {
+        self.needs_genuine()?;
+        match self.payments {
+            true => Ok(()),
+            false => skip("a payment is answered as any other event is; if it is to sell, --payments asks for these"),
+        }
     }
 
     /// The note of a check that sees more where there is an `echo`.

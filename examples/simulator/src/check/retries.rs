@@ -51,7 +51,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// A push and its second delivery, when the first has been answered.
-async fn twice(receiver: &Receiver, draft: &Draft<'_>) -> Result<[Exchange; 2], Miss> {
+pub async fn twice(receiver: &Receiver, draft: &Draft<'_>) -> Result<[Exchange; 2], Miss> {
     receiver.needs_genuine()?;
     let deliveries = draft.deliver(now(), |_| None).attempts;
     let mut deliveries = deliveries.into_iter().map(|attempt| receiver.exchange(attempt.request));

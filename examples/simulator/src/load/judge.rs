@@ -33,7 +33,7 @@ pub struct Verdicts {
     pub replies: u64,
     /// Nothing is shown, as asked.
     pub nothing: u64,
-    /// The fault line is shown, or the answer is lost; most frequent first.
+    /// The fault line is shown, the answer is lost or a payment is not done; most frequent first.
     pub faults: Vec<Fault>,
 }
 
@@ -124,9 +124,10 @@ fn judge(wechat: &WeChat, batches: &Receiver<Batch>) -> Verdicts {
                 verdicts.judged += u64::try_from(answers.len()).unwrap_or_default();
                 for Answered { request, name, answer } in answers {
                     match wechat.judge(&request, answer) {
-                        Verdict::FaultLine(reason) | Verdict::Ignored(reason) | Verdict::Refused(reason) => {
-                            note(&mut faults, 1, name, &reason);
-                        }
+                        Verdict::FaultLine(reason)
+                        | Verdict::Ignored(reason)
+                        | Verdict::PushedAgain(reason)
+                        | Verdict::Refused(reason) => note(&mut faults, 1, name, &reason),
                         Verdict::Accepted(_) => verdicts.replies += 1,
                         _ => verdicts.nothing += 1,
                     }

@@ -88,6 +88,26 @@ async fn a_text_becomes_a_bubble_on_each_side_and_both_survive_a_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_comes_until_it_has_its_code() {
+    let receiver = Receiver::plain().await;
+    let simulator = Simulator::start(&receiver.address, &receiver.options).await;
+    let goods = json!({ "push": { "kind": "xpay_goods_deliver_notify" } });
+    let outcome = async |id: usize| {
+        simulator.wait_for(u64::try_from(id).unwrap()).await;
+        let push = simulator.state().await["pushes"][id - 1].clone();
+        let attempts = push["attempts"].as_array().unwrap().len();
+        let told = ["tone", "shown", "verdict"].map(|name| push["outcome"][name].as_str().unwrap().to_owned());
+        (push["takes"].clone(), attempts, told)
+    };
+    simulator.post("/api/acts", &goods).await;
+    assert_eq!(outcome(1).await, (json!("code"), 1, ["quiet", "done", "shows nothing, as asked"].map(str::to_owned)));
+    receiver.break_it(true);
+    simulator.post("/api/acts", &goods).await;
+    let format = "gives up: the push and the answer are not both XML or both JSON";
+    assert_eq!(outcome(2).await, (json!("code"), 16, ["bad", "given_up", format].map(str::to_owned)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_act_becomes_the_push_that_wechat_makes_of_it() {
     let receiver = Receiver::plain().await;
     let simulator = Simulator::start(&receiver.address, &receiver.options).await;
@@ -305,7 +325,7 @@ async fn the_setup_names_the_account_and_never_its_secrets() {
     assert_eq!(
         *scan,
         json!({
-            "name": "SCAN", "variant": "Scan", "group": "Account", "takes_reply": true,
+            "name": "SCAN", "variant": "Scan", "group": "Account", "takes_reply": true, "takes": "reply",
             "fields": [
                 { "path": "ToUserName", "value": "gh_ebc88566ca2e" }, { "path": "FromUserName", "value": "o_me" },
                 { "path": "EventKey", "value": "4294967295" }, { "path": "Ticket", "value": ticket },

@@ -58,6 +58,21 @@ fn of_usual_length(asked: &Asked, plain_too: bool) -> Option<String> {
     right.then(|| signed("encrypt_type=aes&timestamp=1700000000&nonce=1", Some(&sealed)))
 }
 
+fn is_payment(asked: &Asked) -> bool {
+    ["xpay_", "minigame_"].iter().any(|begin| asked.field("Event").starts_with(begin))
+}
+
+/// In the form of the push.
+fn code(asked: &Asked, code: i64) -> Answer {
+    Answer::new(
+        200,
+        match asked.message().starts_with(b"{") {
+            true => format!(r#"{{"ErrCode":{code},"ErrMsg":"no"}}"#),
+            false => format!("<xml><ErrCode>{code}</ErrCode><ErrMsg>no</ErrMsg></xml>"),
+        },
+    )
+}
+
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
@@ -1061,6 +1076,7 @@ pub const FAULTS: &[Fault] = &[
         mode: Plain,
         run: QUICK,
         fails: &[
+            "pay-game",
             "kinds-probe",
             "kinds-platform",
             "kinds-unknown-info-type",
@@ -1285,6 +1301,147 @@ pub const FAULTS: &[Fault] = &[
             })
         },
     },
+    // Payments.
+    Fault {
+        name: "answers a payment as any other event",
+        mode: Plain,
+        run: &["--payments", "--skip", "slow,joins,hostile"],
+        fails: &["pay-code", "pay-json", "pay-missing-fields", "pay-unknown", "pay-game"],
+        serve: |stand, asked| {
+            Box::pin(
+                async move { if is_payment(&asked) { Answer::new(200, "success") } else { stand.good(&asked).await } },
+            )
+        },
+    },
+    Fault {
+        name: "takes four seconds for a payment",
+        mode: Plain,
+        run: QUICK,
+        fails: &["pay-code", "pay-json", "pay-missing-fields", "pay-unknown"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                if asked.field("Event").starts_with("xpay_") {
+                    sleep(Duration::from_secs(4)).await;
+                }
+                stand.good(&asked).await
+            })
+        },
+    },
+    Fault {
+        name: "knows no order",
+        mode: Compatible,
+        run: QUICK,
+        fails: &["pay-code", "pay-again", "pay-json"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match is_payment(&asked) {
+                    true => code(&asked, -1),
+                    false => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "answers success to a payment that was done before",
+        mode: Safe,
+        run: QUICK,
+        fails: &["pay-again", "pay-json"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match asked.field("RetryTimes").as_str() {
+                    "1" => Answer::new(200, "success"),
+                    _ => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "fails on a payment that was done before",
+        mode: Plain,
+        run: QUICK,
+        fails: &["pay-again", "pay-json"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match asked.field("RetryTimes").as_str() {
+                    "1" => code(&asked, 7),
+                    _ => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "answers payments in XML alone",
+        mode: Plain,
+        run: QUICK,
+        fails: &["pay-json"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match is_payment(&asked) && asked.message().starts_with(b"{") {
+                    true => Answer::new(200, "<xml><ErrCode>0</ErrCode></xml>"),
+                    false => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "fails on a payment without its fields",
+        mode: Safe,
+        run: QUICK,
+        fails: &["pay-missing-fields"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let keys = ["OutTradeNo", "WxRefundId", "ComplaintId", "BusinessCode"];
+                let has_none = || keys.iter().all(|key| asked.field(key).is_empty());
+                match asked.field("Event").starts_with("xpay_") && has_none() {
+                    true => Answer::new(500, "no order"),
+                    false => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "knows the payments of today alone",
+        mode: Plain,
+        run: QUICK,
+        fails: &["pay-unknown"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match asked.field("Event").contains("brand_new") {
+                    true => Answer::new(200, "success"),
+                    false => stand.good(&asked).await,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "seals what it answers to a mini game",
+        mode: Safe,
+        run: QUICK,
+        fails: &["pay-game"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                let answer = stand.good(&asked).await;
+                match asked.field("Event").starts_with("minigame_") {
+                    true => stand.written(&answer.text(), None),
+                    false => answer,
+                }
+            })
+        },
+    },
+    Fault {
+        name: "finds every mini game's signature wrong",
+        mode: Plain,
+        run: &["--app-key", "app key", "--only", "payments"],
+        fails: &["pay-game"],
+        serve: |stand, asked| {
+            Box::pin(async move {
+                match asked.field("Event").starts_with("minigame_") {
+                    true => code(&asked, -1),
+                    false => stand.good(&asked).await,
+                }
+            })
+        },
+    },
     // Retries.
     Fault {
         name: "refuses a nonce that it has seen",
@@ -1331,7 +1488,7 @@ pub const FAULTS: &[Fault] = &[
         name: "knows an event by its follower and second",
         mode: Safe,
         run: QUICK,
-        fails: &["retry-same-second"],
+        fails: &["pay-again", "pay-json", "retry-same-second"],
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;

@@ -457,6 +457,33 @@ joins
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_are_asked_for() {
+    let selling = FAULTS.iter().find(|fault| fault.name == "answers a payment as any other event").unwrap();
+    let receiver = start(Mode::Plain, selling.serve).await;
+    let nothing = "a payment is answered as any other event is; if it is to sell, --payments asks for these";
+    let ids = ["pay-code", "pay-again", "pay-json", "pay-missing-fields", "pay-unknown", "pay-game"];
+    let skip = ["--skip", "slow,joins,hostile,kinds,text,xml,forged"];
+    let ran = check(&receiver.url, Mode::Plain, &[&["--json"], &skip[..]].concat()).await;
+    let unasked = rows(&ran);
+    assert_eq!(ids.map(|id| unasked[id].clone()), [(); 6].map(|()| ("skipped".to_owned(), nothing.to_owned())));
+    assert_eq!(ran.code, Some(0), "who has nothing to sell is not at fault");
+
+    let fix = "Answer code 0 once the goods are in the books, in the push's form: \
+               <xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>, \
+               or {\"ErrCode\":0,\"ErrMsg\":\"success\"} to JSON.";
+    for asked in [&["--payments"][..], &["--only", "payments"], &["--only", "pay-code"]] {
+        let ran = check(&receiver.url, Mode::Plain, &[&["--json"], &skip[..], asked].concat()).await;
+        let (result, seen) = rows(&ran)["pay-code"].clone();
+        let expected = format!(
+            "xpay_goods_deliver_notify, xpay_coin_pay_notify, xpay_refund_notify, xpay_complaint_notify, \
+             xpay_wxpay_callback_notify, xpay_subscribe_signing_result_notify: status 200, `success`; WeChat pushes it \
+             again: `xpay_goods_deliver_notify` takes a code, not `success`\n{fix}"
+        );
+        assert_eq!((&*result, seen, ran.code), ("failed", expected, Some(1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
     let receiver = start(Mode::Plain, |stand, asked| {
         Box::pin(async move {
@@ -469,13 +496,21 @@ async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
     let rows = rows(&ran);
     let skipped = rows.iter().filter(|(_, (result, _))| result == "skipped");
     let skipped: Vec<String> = skipped.map(|(id, (_, why))| format!("{id}: {why}")).collect();
+    let nothing = "a payment is answered as any other event is; if it is to sell, --payments asks for these";
     assert_eq!(
         skipped.join("\n"),
-        "answer-content-type: the receiver does not reply to texts\n\
+        format!(
+            "answer-content-type: the receiver does not reply to texts\n\
          answer-time: the receiver does not reply to texts\n\
          hostile-dtd: the receiver does not know `echo TEXT`\n\
          joins-once: the receiver does not know `number`\n\
          joins-others: the receiver does not know `wait SECONDS`\n\
+         pay-again: {nothing}\n\
+         pay-code: {nothing}\n\
+         pay-game: {nothing}\n\
+         pay-json: {nothing}\n\
+         pay-missing-fields: {nothing}\n\
+         pay-unknown: {nothing}\n\
          retry-once: the receiver does not know `number`\n\
          retry-same-id: the receiver does not know `echo TEXT`\n\
          retry-same-second: the receiver does not reply to clicks with a text\n\
@@ -483,6 +518,7 @@ async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
          slow-late: the receiver does not know `wait SECONDS`\n\
          slow-second: the receiver does not know `wait SECONDS`\n\
          slow-third: the receiver does not know `wait SECONDS`"
+        )
     );
     assert_eq!(found(&rows), BTreeSet::new());
     assert_eq!(ran.code, Some(0));

@@ -3,7 +3,7 @@
 'use strict';
 
 const FAULT_LINE = '该公众号提供的服务出现故障，请稍后再试';
-// WeChat's schedule, in milliseconds from a push's first moment.
+// WeChat's schedule, in milliseconds from a push's first moment; payments have others.
 const DELIVERIES = [0, 5070, 10080];
 const PATIENCE = 5000;
 // What the time line shows.
@@ -535,7 +535,7 @@ function other() {
       row.line = line;
       return row;
     });
-    const takes = !kind ? 'WeChat’s own new event' : kind.takes_reply ? 'Takes a reply' : 'Takes no reply: answer success';
+    const takes = !kind ? 'WeChat’s own new event' : `WeChat ${TAKES[kind.takes]}`;
     fields.replaceChildren(el('p', { class: 'hint' }, el('strong', {}, list.value), ` ${takes}`), ...rows.map((row) => row.line));
   };
   const what = () => ({
@@ -607,7 +607,7 @@ const toneOf = (push) => push.outcome?.tone ?? 'running';
 /** In a few words. */
 function sees(push) {
   const outcome = push.outcome;
-  if (!outcome) return push.attempts.length > 1 ? `waits, ${['', 'second', 'third'][push.attempts.length - 1]} delivery` : 'waits';
+  if (!outcome) return push.attempts.length > 1 ? `waits, delivery ${push.attempts.length}` : 'waits';
   switch (outcome.shown) {
     case 'text': return words(outcome.content);
     case 'image': return 'a picture';
@@ -616,6 +616,9 @@ function sees(push) {
     case 'music': return outcome.title || 'music';
     case 'news': return outcome.cards.length === 1 ? outcome.cards[0].title : `${outcome.cards.length} cards`;
     case 'customer_service': return 'goes on with a human';
+    case 'biz_ai': return 'goes on with WeChat’s AI';
+    case 'done': return 'done';
+    case 'given_up': return 'not done: WeChat gives up';
     case 'fault_line': return 'the fault line';
     case 'lost': return 'nothing: it is lost';
     case 'confirmed': return 'confirmed';
@@ -698,12 +701,17 @@ function heading(push) {
   const button = (key, name, title, go) => el('button', { type: 'button', class: 'secondary', 'data-key': key, title, onclick: go }, name);
   const isPush = !push.address_check;
   return el('div', { class: 'heading' }, el('h3', {}, nameOf(push)),
-    isPush && el('span', { class: `badge ${push.takes_reply ? '' : 'none'}` }, push.takes_reply ? 'takes a reply' : 'takes no reply'),
+    isPush && el('span', { class: `badge ${push.takes_reply ? '' : 'none'}` }, TAKES[push.takes]),
     el('span', { class: 'space' }),
     isPush && button('again', 'Push again', 'The same bytes once more: a receiver must not handle them twice', () => act({ again: { id: push.id } })),
     isPush && push.message.whole && button('edit', 'Edit…', 'A push like this one', () => raw(push.message.text)),
     push.attempts.at(-1)?.body.whole && button('curl', 'Copy as curl', 'The request as a command', () => copyCurl(push)));
 }
+
+// What WeChat takes as the answer to a push or to a kind.
+const TAKES = {
+  reply: 'takes a reply', success: 'takes no reply', code: 'takes a code', opinion: 'takes an opinion for Apple',
+};
 
 function verdict(push) {
   const outcome = push.outcome;
@@ -716,7 +724,9 @@ function note(push) {
   const { attempts, outcome } = push;
   const silent = attempts.filter((attempt) => attempt.outcome?.tone === 'silent').length;
   const notes = [];
-  if (silent && !outcome) notes.push('No answer came, so WeChat pushes the same again. A receiver must not handle it twice.');
+  if (push.takes === 'code') {
+    if (silent) notes.push(`WeChat delivers it again until it is done, with pauses that grow to hours; here they last a second. It came ${attempts.length === 1 ? 'once' : `${attempts.length} times`}.`);
+  } else if (silent && !outcome) notes.push('No answer came, so WeChat pushes the same again. A receiver must not handle it twice.');
   else if (silent === DELIVERIES.length) notes.push('After three deliveries WeChat gives up. After many such pushes it pushes nothing for a minute.');
   else if (silent) notes.push(`WeChat pushed the same ${attempts.length === 2 ? 'twice' : 'three times'}, and takes the last answer.`);
   if (outcome?.hint) notes.push(outcome.hint);
@@ -724,7 +734,8 @@ function note(push) {
 }
 
 function timeline(push, current) {
-  const rows = (push.address_check ? [0] : DELIVERIES).map((due, index) => {
+  const due = push.address_check || push.takes === 'opinion' ? [0] : push.takes === 'code' ? push.attempts.map(({ sent }) => sent) : DELIVERIES;
+  const rows = due.map((due, index) => {
     const attempt = push.attempts[index];
     const name = `${index + 1}`;
     if (!attempt) {
