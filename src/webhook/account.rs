@@ -117,7 +117,7 @@ use crate::store::Memory;
 /// | `wechat_unwritten` | `WARN` | `kind`, `reason` | a reply was not written as asked |
 /// | `wechat_failed` | `ERROR` | `kind`, `reason` | a handler failed, and `failed` did not take it |
 /// | `wechat_lost` | `ERROR` | `kind` | a reply was too late, and `late` did not take it |
-/// | `wechat_unparsable` | `ERROR` | `bytes`, `reason` | authentic, but no push, and `failed` did not take it |
+/// | `wechat_unparsable` | `ERROR` | `bytes`, `reason` | authentic, but not a valid push, and `failed` did not take it |
 /// | `wechat_unsealed` | `ERROR` | `kind`, `reason` | a reply could not be sealed |
 ///
 /// # What it does not do
