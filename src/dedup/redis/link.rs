@@ -181,7 +181,7 @@ impl Link {
         }
     }
 
-    /// Asks periodically, until the connection is given up.
+    /// Asks now and then, until the connection is given up.
     async fn beat(&self, beats: &[Cmd]) {
         let mut states = self.state.subscribe();
         while timeout(BEAT, states.wait_for(|state| !matches!(state, State::Up(..)))).await.is_err() {
