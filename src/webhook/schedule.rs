@@ -1,26 +1,26 @@
-//! When WeChat delivers a push, and how long it waits for an answer: a row for each way it does so.
+//! When WeChat delivers a push, and how long it waits for an answer: one row for each of its ways.
 
 use crate::event::{Event, Takes};
 use crate::store::Attempt;
 
-/// How WeChat delivers a push, and what can be done about it. Times in milliseconds.
+/// How WeChat delivers a push, and how to answer. Times in milliseconds.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// WeChat hangs up so long after a delivery came.
+    /// How long after a delivery came WeChat hangs up.
     pub(super) deadline: u64,
-    /// How many deliveries there are, and how long after one the next comes, about.
+    /// For each delivery, about how long after it the next one comes.
     deliveries: u8,
     every: u64,
-    /// A delivery that is not held is answered so long after it came: in time for the way there and back.
+    /// How long after it came a delivery that is not held is answered, with time left for the network.
     acknowledge_after: u64,
-    /// Whether a delivery may be kept without an answer, so that WeChat delivers the push again.
+    /// Whether a delivery may be left unanswered, so that WeChat delivers the push again.
     pub(super) hold: bool,
-    /// What it is answered with whose reply is not ready.
+    /// The answer while the reply is not ready.
     pub(super) meanwhile: Meanwhile,
-    /// Whether a reply that no delivery has carried is owed: to the user, who has to get it another way. An answer to
-    /// WeChat itself waits for the next delivery.
+    /// Whether a reply that no delivery carried must still reach the user, another way. An answer to WeChat itself
+    /// waits for the next delivery.
     pub(super) owed: bool,
-    /// Whether a run that failed counts towards the runs of a push: they are as many as its deliveries, or few of them.
+    /// Whether a failed run counts towards the runs of a push: they are as many as its deliveries, or few of them.
     pub(super) failed: Attempt,
 }
 
@@ -28,9 +28,9 @@ pub(super) struct Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meanwhile {
     Success,
-    /// The interim reply of the settings, if they have one.
+    /// The interim reply of the settings, if there is one.
     Interim,
-    /// A code other than 0, which WeChat takes for «push it again».
+    /// A code other than 0, which makes WeChat push again.
     Code,
 }
 
@@ -46,10 +46,11 @@ const WITH_REPLY: Schedule = Schedule {
     failed: Attempt::Failed,
 };
 
-/// The same; but the follower sees nothing of the answer, so that there is nothing to hold it for.
+/// The same, but not held: the user sees nothing of the answer.
 const WITHOUT_REPLY: Schedule = Schedule { hold: false, meanwhile: Meanwhile::Success, ..WITH_REPLY };
 
-/// A payment: after 2, 4, 8 … s, at most 15 times; over 3 s is a time-out. What failed is said at once.
+/// A payment: retried after 2, 4, 8 … s, at most 15 times; an answer after 3 s is a timeout. A failure is answered at
+/// once.
 const WITH_CODE: Schedule = Schedule {
     deadline: 3_000,
     deliveries: 15,
@@ -62,7 +63,7 @@ const WITH_CODE: Schedule = Schedule {
 };
 
 impl Schedule {
-    /// `None`: what is no push comes like one that takes no reply.
+    /// `None`, an invalid push, is delivered like one that takes no reply.
     pub(super) fn of(event: Option<&Event<'_>>) -> &'static Schedule {
         match event.map(Event::takes) {
             Some(Takes::Reply) => &WITH_REPLY,
@@ -71,12 +72,12 @@ impl Schedule {
         }
     }
 
-    /// A second after WeChat must have hung up, for when it is a proxy that holds the connection.
+    /// A second after WeChat must have hung up, in case a proxy holds the connection.
     pub(super) fn give_up_after(&self) -> u64 {
         self.deadline + 1_000
     }
 
-    /// `setting` may only be shorter.
+    /// `setting` can only make it shorter.
     pub(super) fn acknowledge_after(&self, setting: Option<u64>) -> u64 {
         setting.map_or(self.acknowledge_after, |setting| setting.min(self.acknowledge_after))
     }
@@ -86,10 +87,10 @@ impl Schedule {
         self.every * (u64::from(self.deliveries) - 1) + self.deadline + 600
     }
 
-    /// Which delivery it is that comes at this age, from 1: the next one begins half way to it.
+    /// The number, from 1, of the delivery that comes at this age: from half way to the next one on, it is the next.
     ///
-    /// Deliveries are not counted: one may be lost, and a proxy may repeat one. `since_create_time` in seconds is the
-    /// same by WeChat's own clock, for a push whose first deliveries were not seen here.
+    /// Deliveries are not counted, since one may be lost, and a proxy may repeat one. `since_create_time`, in seconds,
+    /// is the age by WeChat's own clock, for a push whose first deliveries were not seen here.
     pub(super) fn delivery(&self, age: u64, since_create_time: Option<i64>) -> u8 {
         let last = u64::from(self.deliveries) - 1;
         let last_by_create_time = i64::try_from(self.every * last / 1_000).unwrap_or(i64::MAX) - 1;
