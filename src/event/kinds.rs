@@ -415,8 +415,10 @@ kinds! {
         XpayRefundNotify = Event "xpay_refund_notify";
         XpayComplaintNotify = Event "xpay_complaint_notify";
         XpayWxpayCallbackNotify = Event "xpay_wxpay_callback_notify";
-        XpaySubscribeSigningResultNotify =
-            Event "xpay_subscribe_signing_result_notify" | Event "xpay_apple_subscribe_signing_result_notify";
+        XpaySubscribeSigningResultNotify = Event "xpay_subscribe_signing_result_notify";
+        XpaySubscribePayFailNotify = Event "xpay_subscribe_pay_fail_notify";
+        XpayAppleSubscribeSigningResultNotify = Event "xpay_apple_subscribe_signing_result_notify";
+        XpayAppleSubscribeUnsigningResultNotify = Event "xpay_apple_subscribe_unsigning_result_notify";
         XpaySubscribeIosRefundQueryNotify = Event "xpay_subscribe_ios_refund_query_notify";
     }
 
