@@ -13,13 +13,14 @@ record! {
     /// The order is WeChat's as paid only when the answer is code 0.
     #[doc(alias("虚拟支付", "道具发货"))]
     pub struct XpayGoodsDeliverNotify<'a> = "xpay_goods_deliver_notify" in virtual_payment
-        => Code("OpenId", "OutTradeNo")
+        => Code("OpenId", "OutTradeNo", "Env")
     {
         /// Who gets the goods.
         pub open_id: Str<'a> = "OpenId",
         /// The order's number, the mini program's own.
         pub out_trade_no: Str<'a> = "OutTradeNo",
-        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays.
+        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays. WeChat's page has none of what Apple's
+        /// subscriptions pay, which are live.
         pub env: Option<i64> = "Env",
         /// The payment, where it was WeChat Pay's.
         pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
@@ -27,6 +28,8 @@ record! {
         pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
         /// The group purchase, where it was one.
         pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
+        /// The subscription that is paid, where it is Apple's.
+        pub apple_subscription_info: Option<AppleSubscriptionInfo<'a>> = "AppleSubscriptionInfo",
         /// How many deliveries of this push came before, from 0.
         pub retry_times: Option<i64> = "RetryTimes",
     }
@@ -75,11 +78,25 @@ record! {
 }
 
 record! {
+    /// A subscription that Apple renews and is paid for by itself.
+    pub struct AppleSubscriptionInfo<'a> {
+        /// Apple's number of the first payment: the same in all that follow.
+        pub original_transaction_id: Option<Str<'a>> = "OriginalTransactionId",
+        /// Whether Apple renews it: `1` yes; `0` no.
+        pub auto_renew_status: Option<i64> = "AutoRenewStatus",
+        /// When Apple renews it, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "RenewalDate",
+    }
+}
+
+record! {
     /// A user paid for coins: WeChat has credited them.
     ///
     /// The balance is WeChat's; a mini program that keeps its own adds to it here.
     #[doc(alias("虚拟支付", "代币"))]
-    pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment => Code("OpenId", "OutTradeNo") {
+    pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment
+        => Code("OpenId", "OutTradeNo", "Env")
+    {
         /// Who gets the coins.
         pub open_id: Str<'a> = "OpenId",
         /// The order's number, the mini program's own.
@@ -219,12 +236,13 @@ names! {
 }
 
 record! {
-    /// A user subscribed to regular payments, or did not.
+    /// A user on Android or HarmonyOS subscribed to regular payments, did not, or ended it.
     ///
-    /// Each payment then comes as [`XpayGoodsDeliverNotify`].
-    #[doc(alias("虚拟支付", "签约"))]
-    pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in virtual_payment
-        => Code("OpenId", "OutTradeNo", "ContractResult")
+    /// Each payment then comes as [`XpayGoodsDeliverNotify`]. WeChat's page names this event for the end of a contract too;
+    /// what tells it from the beginning is not published in what was found, so its key has `CreateTime`.
+    #[doc(alias("虚拟支付", "会员订阅", "签约", "解约"))]
+    pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in subscriptions_on_android
+        => Code("OpenId", "OutTradeNo", "ContractResult", "CreateTime")
     {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenId",
@@ -242,6 +260,85 @@ record! {
         pub contract_id: Option<Str<'a>> = "ContractId",
         /// What was given with the order.
         pub attach: Option<Str<'a>> = "Attach",
+    }
+}
+
+record! {
+    /// A subscription on Android or HarmonyOS could not be paid.
+    ///
+    /// It may be tried again for six days, each time as an order with a number of its own. The name is in several sources,
+    /// the fields in one: SKIT's class. Which of them says why it failed is not known.
+    #[doc(alias("虚拟支付", "会员订阅", "扣款失败"))]
+    pub struct XpaySubscribePayFailNotify<'a> = "xpay_subscribe_pay_fail_notify" in subscriptions_on_android
+        => Code("OpenId", "OutTradeNo", "Env")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// The order's number, the mini program's own.
+        pub out_trade_no: Option<Str<'a>> = "OutTradeNo",
+        /// Where it was to be paid: `0` live, since subscriptions have no sandbox.
+        pub env: Option<i64> = "Env",
+        /// The payment.
+        pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
+        /// What was to be paid for.
+        pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
+        /// How long one period of the subscription is, in days.
+        pub subscribe_period_days: Option<i64> = "GoodsInfo/SubscribePeriodDays",
+        /// The AppID that the contract is with.
+        pub contract_wx_appid: Option<Str<'a>> = "ContractWxAppid",
+    }
+}
+
+record! {
+    /// A user on iOS subscribed: Apple takes the payments by itself.
+    ///
+    /// Comes once, with the first subscription. Each payment then comes as [`XpayGoodsDeliverNotify`]. Senparc's class has
+    /// the fields of [`XpaySubscribeSigningResultNotify`] here; these are those of WeChat's page and of SKIT's class.
+    #[doc(alias("虚拟支付", "会员订阅", "签约"))]
+    pub struct XpayAppleSubscribeSigningResultNotify<'a> = "xpay_apple_subscribe_signing_result_notify"
+        in subscriptions_on_ios
+        => Code("AppleSubscriptionInfo/OriginalTransactionId", "AppleSubscriptionInfo/SignedTime")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// What was given when signing.
+        pub attach: Option<Str<'a>> = "Attach",
+        /// Apple's number of the first payment: the same in all that follow.
+        pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
+        /// Whether Apple renews it: `1` yes; `0` no.
+        pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
+        /// When Apple renews it, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
+        /// When the user signed, in milliseconds since 1970.
+        pub signed_time: Option<i64> = "AppleSubscriptionInfo/SignedTime",
+    }
+}
+
+record! {
+    /// A user on iOS will not be renewed: what is paid lasts until then.
+    #[doc(alias("虚拟支付", "会员订阅", "解约"))]
+    pub struct XpayAppleSubscribeUnsigningResultNotify<'a> = "xpay_apple_subscribe_unsigning_result_notify"
+        in subscriptions_on_ios
+        => Code("AppleSubscriptionInfo/OriginalTransactionId", "AppleSubscriptionInfo/UnsignedTime")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// What was given when signing.
+        pub attach: Option<Str<'a>> = "Attach",
+        /// What the user did: `unsubscribe`.
+        pub action: Option<Str<'a>> = "Action",
+        /// Apple's number of the first payment: the same in all that follow.
+        pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
+        /// Whether Apple renews it: `0`, it does not.
+        pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
+        /// When what is paid ends, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
+        /// When the user ended it, in milliseconds since 1970.
+        pub unsigned_time: Option<i64> = "AppleSubscriptionInfo/UnsignedTime",
     }
 }
 
