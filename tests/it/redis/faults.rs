@@ -126,6 +126,20 @@ async fn connections_are_cut_and_nobody_notices() {
     assert!(pushes > 100);
 }
 
+/// The question that each machine asks twice a second finds it out. It must not wait for what its own task is to make.
+#[tokio::test]
+async fn a_connection_that_is_cut_while_nobody_asks_is_replaced_at_once() {
+    let Some(server) = Server::start() else { return };
+    let limit = ms(1_000);
+    let redis = Redis::builder(PREFIX).limit(limit).when_down(WhenDown::Refuse).connect(&server.url()).unwrap();
+    redis.check().await.unwrap();
+    let _: u64 = ask(&server, &[b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"yes"]).await;
+    sleep(ms(700)).await;
+    let start = Instant::now();
+    new(redis.claim(key(1), 0).await);
+    assert!(start.elapsed() < limit, "{:?}", start.elapsed());
+}
+
 #[tokio::test]
 async fn a_step_whose_answer_is_lost_is_recognised_when_it_is_repeated() {
     let Some(server) = Server::start() else { return };
