@@ -179,7 +179,7 @@ record! {
     pub struct AppealMaterial<'a> {
         /// What broke the rule.
         pub content: Option<Str<'a>> = "illegal_material/content",
-        /// Where it stands.
+        /// The URL of that content.
         pub content_url: Option<Str<'a>> = "illegal_material/content_url",
         /// Why the appeal is made.
         pub reason: Option<Str<'a>> = "appeal_material/reason",

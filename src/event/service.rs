@@ -132,8 +132,7 @@ record! {
 record! {
     /// A user who had authorized the account closed their WeChat account.
     ///
-    /// The user deletes the whole WeChat account; what must be done with the
-    /// data is up to the law.
+    /// The user deletes the whole WeChat account; what must be done with the data is up to the law.
     #[doc(alias("注销"))]
     pub struct UserAuthorizationCancellation<'a> = "user_authorization_cancellation" in authorizations => Success {
         /// The user.
