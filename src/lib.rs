@@ -29,7 +29,11 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let var = std::env::var;
-//!     let endpoint = Endpoint::safe(var("WECHAT_TOKEN")?, var("WECHAT_APP_ID")?, var("WECHAT_AES_KEY")?)?;
+//!     let endpoint = Endpoint::safe(
+//!         var("WECHAT_TOKEN")?,
+//!         var("WECHAT_APP_ID")?,
+//!         var("WECHAT_AES_KEY")?,
+//!     )?;
 //!     let webhook = Webhook::new(endpoint.on_report(|report| eprintln!("{report}")), Shop);
 //!     let app = axum::Router::new().route_service("/wechat", webhook.service());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;

@@ -47,14 +47,20 @@ impl Event<'_> {
     ///
     /// | events | made of |
     /// |---|---|
-    /// | `xpay_goods_deliver_notify`, `xpay_coin_pay_notify` | `OpenId`, `OutTradeNo` |
-    /// | `xpay_subscribe_signing_result_notify` | `OpenId`, `OutTradeNo`, `ContractResult` |
+    /// | `xpay_goods_deliver_notify`, `xpay_coin_pay_notify`, `xpay_subscribe_pay_fail_notify` | `OpenId`, `OutTradeNo`, `Env` |
+    /// | `xpay_subscribe_signing_result_notify` | `OpenId`, `OutTradeNo`, `ContractResult`, `CreateTime` |
+    /// | `xpay_apple_subscribe_signing_result_notify` | of `AppleSubscriptionInfo`: `OriginalTransactionId`, `SignedTime` |
+    /// | `xpay_apple_subscribe_unsigning_result_notify` | of `AppleSubscriptionInfo`: `OriginalTransactionId`, `UnsignedTime` |
     /// | `xpay_refund_notify` | `WxRefundId`, `RetCode`: a refund may fail first |
     /// | `xpay_complaint_notify` | `ComplaintId` |
     /// | `xpay_wxpay_callback_notify` | `AppId`, `MerchantCode`, `EventType`, `BusinessCode`, `BusinessState`, `BusinessTime` |
     /// | `xpay_subscribe_ios_refund_query_notify` | `pay_order_id` |
     /// | `minigame_deliver_goods` | `MiniGame/OrderId` |
-    /// | the other mini games', with the feature `json` | of `MiniGame/Payload`: `OpenId`, `OutTradeNo`; of a refund `RefundId` |
+    /// | the other mini games', with the feature `json` | of `MiniGame/Payload`: `OpenId`, `OutTradeNo`, `Env`; of a refund `RefundId` |
+    ///
+    /// `Env` distinguishes the sandbox from the live shop, where an order may have the same number. If it is absent, as on
+    /// WeChat's page about Apple's subscriptions, it counts as 0, live. Signing includes `CreateTime`, since the end of a
+    /// contract is pushed as the same event, and the field that differs is not published.
     ///
     /// A text: the event's name, then each of these preceded by its length in bytes, so that no two keys can be
     /// confused. Also `None` if one of them is missing or blank.
@@ -65,7 +71,7 @@ impl Event<'_> {
     ///     b"<xml><MsgType>event</MsgType><Event>xpay_goods_deliver_notify</Event><OpenId>o_1</OpenId>\
     ///       <OutTradeNo>20261129</OutTradeNo></xml>",
     /// )?;
-    /// assert_eq!(paid.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_18:20261129"));
+    /// assert_eq!(paid.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_18:202611291:0"));
     /// # Ok::<(), wechat_events::ParseError>(())
     /// ```
     #[must_use]
@@ -87,13 +93,19 @@ impl Event<'_> {
 /// The path of JSON within a text.
 const PAYLOAD: &str = "MiniGame/Payload/";
 
-/// A text that is not blank.
+/// The value of `Env` for the live shop.
+const LIVE: &str = "0";
+
+/// A text that is not blank; for `Env` the default, if it is absent.
 fn text_at(root: Element<'_, '_>, path: &str) -> Option<String> {
     let text = match path.strip_prefix(PAYLOAD) {
-        None => root.first(Path::new(path))?.text().into(),
-        Some(within) => text_within(&root.first(const { Path::new("MiniGame/Payload") })?.text(), within)?,
+        None => root.first(Path::new(path)).map(|element| element.text().into()),
+        Some(within) => {
+            root.first(const { Path::new("MiniGame/Payload") }).and_then(|payload| text_within(&payload.text(), within))
+        }
     };
-    (!text.trim().is_empty()).then_some(text)
+    let text = text.filter(|text: &String| !text.trim().is_empty());
+    if path.ends_with("Env") { text.or_else(|| Some(LIVE.to_owned())) } else { text }
 }
 
 #[cfg(feature = "json")]

@@ -17,7 +17,7 @@ record! {
     /// The shop is outside the game (道具直购, 商城).
     #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameH5GoodsDeliverNotify<'a> = "minigame_h5_goods_deliver_notify" in mini_game_goods
-        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
+        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo", "MiniGame/Payload/Env")
     {
         /// What was paid, as JSON in a text.
         pub payload: Str<'a> = "MiniGame/Payload",
@@ -34,7 +34,7 @@ record! {
     /// WeChat's sample of the signature has this name, its table `minigame_h5_goods_deliver_notify`.
     #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameDeliverH5PayProducts<'a> = "minigame_deliver_h5_pay_products" in mini_game_events
-        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
+        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo", "MiniGame/Payload/Env")
     {
         /// What was paid, as JSON in a text.
         pub payload: Str<'a> = "MiniGame/Payload",
@@ -51,7 +51,7 @@ record! {
     /// The game itself sold them (道具直购, 游戏内).
     #[doc(alias("小游戏", "道具发货"))]
     pub struct MinigameGamePayGoodsDeliverNotify<'a> = "minigame_game_pay_goods_deliver_notify" in mini_game_goods
-        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
+        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo", "MiniGame/Payload/Env")
     {
         /// What was paid, as JSON in a text.
         pub payload: Str<'a> = "MiniGame/Payload",
@@ -110,7 +110,7 @@ record! {
     /// WeChat keeps the balance. Its sample has neither `ToUserName` nor `FromUserName`.
     #[doc(alias("小游戏", "代币"))]
     pub struct MinigameCoinDeliverCompleted<'a> = "minigame_coin_deliver_completed" in mini_game_events
-        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
+        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo", "MiniGame/Payload/Env")
     {
         /// What was paid, as JSON in a text.
         pub payload: Str<'a> = "MiniGame/Payload",
@@ -144,7 +144,7 @@ record! {
     /// The player bought them outside the game.
     #[doc(alias("小游戏", "充值中心"))]
     pub struct MinigameRechargeCenterCoinDeliverCompleted<'a> = "minigame_recharge_center_coin_deliver_completed" in mini_game_events
-        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo")
+        => Code("MiniGame/Payload/OpenId", "MiniGame/Payload/OutTradeNo", "MiniGame/Payload/Env")
     {
         /// What was paid, as JSON in a text.
         pub payload: Str<'a> = "MiniGame/Payload",

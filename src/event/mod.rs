@@ -19,6 +19,7 @@ mod card;
 mod job;
 mod key;
 mod kinds;
+mod lookup;
 mod menu;
 mod message;
 mod minigame;
@@ -63,7 +64,7 @@ pub use verification::*;
 use crate::error::ParseError;
 use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
 pub(crate) use kinds::NamedBy;
-use kinds::find;
+use lookup::find;
 
 /// Parses a push from its plaintext bytes, under the default [`Limits`].
 ///

@@ -154,6 +154,12 @@ macro_rules! page {
     (virtual_payment) => {
         "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/virtual-payment.html>"
     };
+    (subscriptions_on_android) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/vips.html>"
+    };
+    (subscriptions_on_ios) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/vip.html>"
+    };
     (ios_refunds) => {
         "<https://developers.weixin.qq.com/miniprogram/dev/wxcloudservice/wxcloud/guide/wechatpay/virtual-payment-callback.html>"
     };

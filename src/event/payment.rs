@@ -13,13 +13,14 @@ record! {
     /// WeChat treats the order as completed only when the answer is code 0.
     #[doc(alias("虚拟支付", "道具发货"))]
     pub struct XpayGoodsDeliverNotify<'a> = "xpay_goods_deliver_notify" in virtual_payment
-        => Code("OpenId", "OutTradeNo")
+        => Code("OpenId", "OutTradeNo", "Env")
     {
         /// Who gets the goods.
         pub open_id: Str<'a> = "OpenId",
         /// The order's number, the mini program's own.
         pub out_trade_no: Str<'a> = "OutTradeNo",
-        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays.
+        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays. WeChat's page has no `Env` for payments
+        /// of Apple's subscriptions, which are live.
         pub env: Option<i64> = "Env",
         /// The payment, if made with WeChat Pay.
         pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
@@ -27,6 +28,8 @@ record! {
         pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
         /// The group purchase, if it was one.
         pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
+        /// The subscription, if it is one of Apple's.
+        pub apple_subscription_info: Option<AppleSubscriptionInfo<'a>> = "AppleSubscriptionInfo",
         /// How many deliveries of this push came before, from 0.
         pub retry_times: Option<i64> = "RetryTimes",
     }
@@ -75,11 +78,25 @@ record! {
 }
 
 record! {
+    /// A subscription that Apple renews and charges.
+    pub struct AppleSubscriptionInfo<'a> {
+        /// Apple's number of the first payment, the same for all later ones.
+        pub original_transaction_id: Option<Str<'a>> = "OriginalTransactionId",
+        /// Whether Apple will renew it: `1` yes; `0` no.
+        pub auto_renew_status: Option<i64> = "AutoRenewStatus",
+        /// When Apple will renew it, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "RenewalDate",
+    }
+}
+
+record! {
     /// A user paid for coins: WeChat has credited them.
     ///
     /// WeChat keeps the balance; a mini program with its own balance adds to it here.
     #[doc(alias("虚拟支付", "代币"))]
-    pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment => Code("OpenId", "OutTradeNo") {
+    pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment
+        => Code("OpenId", "OutTradeNo", "Env")
+    {
         /// Who gets the coins.
         pub open_id: Str<'a> = "OpenId",
         /// The order's number, the mini program's own.
@@ -219,12 +236,13 @@ names! {
 }
 
 record! {
-    /// A subscription to regular payments succeeded or failed.
+    /// On Android or HarmonyOS, a subscription succeeded, failed or ended.
     ///
-    /// Each payment then comes as [`XpayGoodsDeliverNotify`].
-    #[doc(alias("虚拟支付", "签约"))]
-    pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in virtual_payment
-        => Code("OpenId", "OutTradeNo", "ContractResult")
+    /// Each payment then comes as [`XpayGoodsDeliverNotify`]. WeChat's page names this event for the end of a contract
+    /// too; no source was found for how the two differ, so its key includes `CreateTime`.
+    #[doc(alias("虚拟支付", "会员订阅", "签约", "解约"))]
+    pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in subscriptions_on_android
+        => Code("OpenId", "OutTradeNo", "ContractResult", "CreateTime")
     {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenId",
@@ -242,6 +260,85 @@ record! {
         pub contract_id: Option<Str<'a>> = "ContractId",
         /// The data attached to the order.
         pub attach: Option<Str<'a>> = "Attach",
+    }
+}
+
+record! {
+    /// On Android or HarmonyOS, charging a subscription failed.
+    ///
+    /// It may be retried for six days, each time as a new order with its own number. The name is in several sources,
+    /// the fields in one, SKIT's class. Which field has the reason is not known.
+    #[doc(alias("虚拟支付", "会员订阅", "扣款失败"))]
+    pub struct XpaySubscribePayFailNotify<'a> = "xpay_subscribe_pay_fail_notify" in subscriptions_on_android
+        => Code("OpenId", "OutTradeNo", "Env")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// The order's number, the mini program's own.
+        pub out_trade_no: Option<Str<'a>> = "OutTradeNo",
+        /// Where it was charged: `0` live, since subscriptions have no sandbox.
+        pub env: Option<i64> = "Env",
+        /// The payment.
+        pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
+        /// What was charged for.
+        pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
+        /// Length of one period of the subscription, in days.
+        pub subscribe_period_days: Option<i64> = "GoodsInfo/SubscribePeriodDays",
+        /// The AppID of the contract.
+        pub contract_wx_appid: Option<Str<'a>> = "ContractWxAppid",
+    }
+}
+
+record! {
+    /// On iOS, a user subscribed: Apple charges the payments itself.
+    ///
+    /// Pushed once, for the first subscription. Each payment is then an [`XpayGoodsDeliverNotify`]. Senparc's class has
+    /// the fields of [`XpaySubscribeSigningResultNotify`] here; these are those of WeChat's page and of SKIT's class.
+    #[doc(alias("虚拟支付", "会员订阅", "签约"))]
+    pub struct XpayAppleSubscribeSigningResultNotify<'a> = "xpay_apple_subscribe_signing_result_notify"
+        in subscriptions_on_ios
+        => Code("AppleSubscriptionInfo/OriginalTransactionId", "AppleSubscriptionInfo/SignedTime")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// The data given when signing.
+        pub attach: Option<Str<'a>> = "Attach",
+        /// Apple's number of the first payment, the same for all later ones.
+        pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
+        /// Whether Apple will renew it: `1` yes; `0` no.
+        pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
+        /// When Apple will renew it, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
+        /// When the user signed, in milliseconds since 1970.
+        pub signed_time: Option<i64> = "AppleSubscriptionInfo/SignedTime",
+    }
+}
+
+record! {
+    /// On iOS, a user cancelled a subscription: it lasts until the paid period ends.
+    #[doc(alias("虚拟支付", "会员订阅", "解约"))]
+    pub struct XpayAppleSubscribeUnsigningResultNotify<'a> = "xpay_apple_subscribe_unsigning_result_notify"
+        in subscriptions_on_ios
+        => Code("AppleSubscriptionInfo/OriginalTransactionId", "AppleSubscriptionInfo/UnsignedTime")
+    {
+        /// The user.
+        pub open_id: Option<Str<'a>> = "OpenId",
+        /// The data given when signing.
+        pub attach: Option<Str<'a>> = "Attach",
+        /// What the user did: `unsubscribe`.
+        pub action: Option<Str<'a>> = "Action",
+        /// Apple's number of the first payment, the same for all later ones.
+        pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
+        /// The product's id.
+        pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
+        /// Whether Apple will renew it: `0`, it will not.
+        pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
+        /// When the paid period ends, in milliseconds since 1970.
+        pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
+        /// When the user ended it, in milliseconds since 1970.
+        pub unsigned_time: Option<i64> = "AppleSubscriptionInfo/UnsignedTime",
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage>
 
-use super::write::{Tag, Writer, is_blank, tag};
+use super::writer::{Tag, Writer, is_blank, tag};
 use super::{Reply, split_text};
 
 impl Reply {

@@ -6,17 +6,18 @@ mod code;
 mod custom;
 mod split;
 mod write;
+mod writer;
 
 use crate::text::Str;
 
 pub use code::{Code, IosRefund, Raw};
 pub use split::split_text;
-pub(crate) use write::Tag;
-#[cfg(feature = "testing")]
-pub(crate) use write::{JsonString, has_forbidden};
 pub use write::{Refused, Written};
+pub(crate) use writer::Tag;
+#[cfg(feature = "testing")]
+pub(crate) use writer::{JsonString, has_forbidden};
 #[cfg(feature = "aes")]
-pub(crate) use write::{Writer, tag};
+pub(crate) use writer::{Writer, tag};
 
 /// Most articles in a news reply; only one in answer to what a user sends.
 const ARTICLES: usize = 8;

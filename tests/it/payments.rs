@@ -43,12 +43,12 @@ fn the_kinds_that_take_a_code_are_those_of_two_families_and_their_unknown_member
         assert_eq!(kind.takes_reply(), kind.takes() == Takes::Reply);
     }
     assert_eq!(takes["IosRefund"], ["xpay_subscribe_ios_refund_query_notify"]);
-    assert_eq!(takes["Code"].len(), 13);
+    assert_eq!(takes["Code"].len(), 16);
     let family = |name: &&str| name.starts_with("xpay_") || name.starts_with("minigame_");
     assert!(takes["Code"].iter().all(family), "{takes:?}");
     assert!(!takes["Success"].iter().chain(&takes["Reply"]).any(family), "{takes:?}");
 
-    for name in ["xpay_subscribe_pay_fail_notify", "XPAY_new", "minigame_new"] {
+    for name in ["xpay_new", "XPAY_new", "minigame_new"] {
         assert_eq!(xml(name, "").takes(), Takes::Code, "{name}");
     }
     for name in ["xpay", "xpa", "new_xpay_", "小程序_xpay_"] {
@@ -162,9 +162,47 @@ fn a_payment_has_one_key_in_all_its_deliveries() {
     let body = String::from_utf8(first.body().to_vec()).unwrap().replace("gh_1", "gh_2");
     assert_ne!(parse_event(body.as_bytes()).unwrap().dedup_key(), first.dedup_key(), "another account");
     // By the xxhash package of another language: xxh3_128_hexdigest of
-    // b"4:gh_136:25:xpay_goods_deliver_notify3:o_11:7".
-    assert_eq!(first.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_11:7"));
-    assert_eq!(first.dedup_key().to_string(), "683a639392cf5f14c0d8f7c593335231");
+    // b"4:gh_139:25:xpay_goods_deliver_notify3:o_11:71:0".
+    assert_eq!(first.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_11:71:0"));
+    assert_eq!(first.dedup_key().to_string(), "6c5bbd867f938bbf0ec300bd543ed274");
+}
+
+#[test]
+fn an_order_of_the_sandbox_is_another_than_the_live_one_of_its_number() {
+    let env = |env: &str| paid("o_1", "7", env);
+    let (live, sandbox) = (env("<Env>0</Env>"), env("<Env>1</Env>"));
+    assert_ne!(sandbox.business_key(), live.business_key());
+    assert_ne!(sandbox.dedup_key(), live.dedup_key());
+    // WeChat's page of Apple's subscriptions has no Env, and Apple has no sandbox there.
+    for absent in ["", "<Env></Env>", "<Env> </Env>"] {
+        assert_eq!(env(absent).business_key(), live.business_key(), "{absent}");
+        assert_eq!(env(absent).dedup_key(), live.dedup_key(), "{absent}");
+    }
+    #[cfg(feature = "json")]
+    {
+        let game = |env: &str| {
+            let payload = format!(r#"{{"OpenId":"o_1","OutTradeNo":"7"{env}}}"#);
+            let payload = format!("<MiniGame><Payload><![CDATA[{payload}]]></Payload></MiniGame>");
+            xml("minigame_coin_deliver_completed", &payload).business_key().unwrap()
+        };
+        assert_ne!(game(r#","Env":1"#), game(r#","Env":0"#));
+        assert_eq!(game(""), game(r#","Env":"0""#));
+    }
+}
+
+#[test]
+fn the_end_of_a_contract_is_another_push_than_its_beginning() {
+    let result = |time: i64| {
+        let body = format!(
+            "<xml><CreateTime>{time}</CreateTime><MsgType>event</MsgType>\
+             <Event>xpay_subscribe_signing_result_notify</Event><OpenId>o_1</OpenId><OutTradeNo>7</OutTradeNo>\
+             <ContractResult>0</ContractResult></xml>"
+        );
+        parse_event(body.as_bytes()).unwrap().business_key()
+    };
+    let key = format!("36:xpay_subscribe_signing_result_notify3:o_11:71:010:{NOW}");
+    assert_eq!(result(NOW), Some(key));
+    assert_ne!(result(NOW + 86_400), result(NOW));
 }
 
 #[test]
@@ -205,10 +243,10 @@ fn each_kind_of_payment_has_its_key() {
         })
         .collect();
     let in_payload = |key: String| cfg!(feature = "json").then_some(key);
-    let game = || in_payload(format!("{O}15:G20261129000001"));
+    let game = || in_payload(format!("{O}15:G202611290000011:0"));
     let expected = BTreeMap::from([
-        ("xpay_goods_deliver_notify", Some(format!("{O}14:20261129000001"))),
-        ("xpay_coin_pay_notify", Some(format!("{O}14:20261129000004"))),
+        ("xpay_goods_deliver_notify", Some(format!("{O}14:202611290000011:0"))),
+        ("xpay_coin_pay_notify", Some(format!("{O}14:202611290000041:0"))),
         ("xpay_refund_notify", Some("14:wxr_20261129_11:0".into())),
         ("xpay_complaint_notify", Some("21:200000020261129000001".into())),
         (
@@ -219,7 +257,10 @@ fn each_kind_of_payment_has_its_key() {
                     .into(),
             ),
         ),
-        ("xpay_subscribe_signing_result_notify", Some(format!("{O}14:202611290000051:0"))),
+        ("xpay_subscribe_signing_result_notify", Some(format!("{O}14:202611290000051:010:1764400000"))),
+        ("xpay_subscribe_pay_fail_notify", Some(format!("{O}14:202611290000061:0"))),
+        ("xpay_apple_subscribe_signing_result_notify", Some("16:200000114742651013:1764399999000".into())),
+        ("xpay_apple_subscribe_unsigning_result_notify", Some("16:200000114742651013:1764399999000".into())),
         ("xpay_subscribe_ios_refund_query_notify", Some("14:wxo_20261128_9".into())),
         ("minigame_h5_goods_deliver_notify", game()),
         ("minigame_deliver_h5_pay_products", game()),

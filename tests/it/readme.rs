@@ -120,6 +120,22 @@ fn both_languages_have_the_same_headings_code_figures_and_links() {
     }
 }
 
+#[test]
+fn every_page_of_the_guide_has_the_same_headings_programs_and_links_in_both_languages() {
+    let pages: Vec<_> =
+        fs::read_dir(root().join("src/guide/en")).unwrap().map(|page| page.unwrap().file_name()).collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    for page in pages.iter().map(|page| page.to_str().unwrap()) {
+        let (english, chinese) =
+            (outline(&read(&format!("src/guide/en/{page}"))), outline(&read(&format!("src/guide/zh/{page}"))));
+        assert_eq!(english.headings, chinese.headings, "{page}");
+        assert_eq!(english.code.len(), chinese.code.len(), "{page}");
+        assert_eq!(english.rows.len(), chinese.rows.len(), "{page}");
+        let links = |page: &Outline| page.links.iter().map(|link| in_english(link)).collect::<Vec<_>>();
+        assert_eq!(links(&english), links(&chinese), "{page}");
+    }
+}
+
 /// GitHub's name of a heading.
 fn anchor(heading: &str) -> String {
     let letters = heading.trim_start_matches(['#', ' ']).chars().filter(|c| c.is_alphanumeric() || " -".contains(*c));

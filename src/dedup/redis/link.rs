@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join_all, try_join_all};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use tokio::select;
 use tokio::sync::watch;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
@@ -181,11 +182,19 @@ impl Link {
         }
     }
 
-    /// Asks now and then, until the connection is given up.
+    /// Asks periodically until the connection is given up, perhaps because of one of these questions. The others are
+    /// then dropped: the connection they would wait for is made by the task that waits here.
     async fn beat(&self, beats: &[Cmd]) {
         let mut states = self.state.subscribe();
-        while timeout(BEAT, states.wait_for(|state| !matches!(state, State::Up(..)))).await.is_err() {
-            join_all(beats.iter().map(|question| self.ask::<Value>(question))).await;
+        let asking = async {
+            loop {
+                sleep(BEAT).await;
+                join_all(beats.iter().map(|question| self.ask::<Value>(question))).await;
+            }
+        };
+        select! {
+            _ = states.wait_for(|state| !matches!(state, State::Up(..))) => {}
+            () = asking => {}
         }
     }
 
