@@ -88,7 +88,7 @@ use crate::store::Memory;
 /// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is not a valid push |
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
 /// | `account` | ToUserName, `gh_…`; absent where there is none |
-/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3; of a payment up to 15 |
+/// | `delivery` | which of WeChat's it is taken for: 1, 2 or 3; of a payment one more than its `RetryTimes`, absent where it has none |
 /// | `joined` | `true` if another delivery has begun the run that it waited for, or had the answer already; else absent |
 /// | `outcome` | what became of it, below |
 /// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
