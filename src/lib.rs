@@ -59,16 +59,16 @@
 //!
 //! | Feature | Adds |
 //! |---|---|
-//! | `aes`, by default | safe and compatible mode: `Endpoint::safe`, and `cipher` by itself |
-//! | `http` | with `tokio`, `Webhook::service` for a router and `Webhook::handle` for one request; without it `http::Response` from a `Response` |
-//! | `json` | pushes in JSON, as mini programs and cloud hosting get them: the same events, fields and replies |
-//! | `minigame` | `Event::mini_game_payload`: the signature of a mini game's payment, and what was paid |
-//! | `redis` | `store::Redis`, which machines share |
-//! | `serde` | `Event`, `DedupKey` and `Reply` for queues and logs; `Event::to` for structs of your own |
-//! | `testing` | `testing::WeChat` for your tests: pushes, retries, and a judge of answers |
-//! | `threads` | `ThreadedWebhook`, for servers with a thread for each request |
-//! | `tokio` | `Webhook`: retries join, and a slow handler's reply still arrives |
-//! | `tracing`, by default | reports as events, and a span for each delivery; printing is up to your subscriber |
+//! | `aes`, by default | safe and compatible mode: `Endpoint::safe`, and the module `cipher` |
+//! | `http` | with `tokio`: `Webhook::service` for a router and `Webhook::handle` for one request; without it: `http::Response` from a `Response` |
+//! | `json` | JSON pushes, as mini programs and cloud hosting receive them: the same events, fields and replies |
+//! | `minigame` | `Event::mini_game_payload`: checks the signature of a mini game's payment and reads what was paid |
+//! | `redis` | `store::Redis`, a store shared by several machines |
+//! | `serde` | `Event`, `DedupKey` and `Reply` for queues and logs; `Event::to` for your own structs |
+//! | `testing` | `testing::WeChat` for your tests: sends pushes and retries, and judges answers |
+//! | `threads` | `ThreadedWebhook`, for servers with one thread per request |
+//! | `tokio` | `Webhook`: retries join the running handler, and a slow handler's reply still arrives |
+//! | `tracing`, by default | reports as events, and a span for each delivery; your subscriber decides what is printed |
 //!
 // Where these are not there, a link to them leads to the feature that they need.
 #![cfg_attr(
