@@ -41,19 +41,19 @@
 //! }
 //! ```
 //!
-//! With the features `http` and `tokio`, and beside it the crates axum and tokio. The [`guide`] goes on from here: how to
-//! try it without an account, what to enter in WeChat's console, and what services do most. 中文：[`guide::zh`]。
+//! Needs the features `http` and `tokio`, and the crates axum and tokio as dependencies. Continue with the [`guide`]: how
+//! to try it without an account, what to enter in WeChat's console, and recipes for common tasks. 中文：[`guide::zh`]。
 //!
 //! | For | See |
 //! |---|---|
-//! | one account, several, or threads in place of tokio | [`Webhook`], [`Webhooks`], [`ThreadedWebhook`] |
-//! | where requests are verified; serverless platforms | [`Endpoint`] |
+//! | one account, several accounts, or threads instead of tokio | [`Webhook`], [`Webhooks`], [`ThreadedWebhook`] |
+//! | verifying requests; serverless platforms | [`Endpoint`] |
 //! | your code | [`AsyncHandler`], [`Handler`], [`HandlerResult`] |
-//! | what was pushed, and every kind of push | [`Event`], [`Kind`], [`event`] |
-//! | what is answered | [`Reply`], [`reply`] |
-//! | retries on several machines, or de-duplication alone | [`store`], [`Dedup`] |
-//! | tests of your handler | [`testing`] |
-//! | the parts by themselves | [`parse_event`], [`verify_signature`], [`cipher`] |
+//! | what was pushed, and all kinds of push | [`Event`], [`Kind`], [`event`] |
+//! | replies | [`Reply`], [`reply`] |
+//! | several machines, or de-duplication alone | [`store`], [`Dedup`] |
+//! | testing your handler | [`testing`] |
+//! | single parts without the rest | [`parse_event`], [`verify_signature`], [`cipher`] |
 //!
 //! # Features
 //!
@@ -70,7 +70,7 @@
 //! | `tokio` | `Webhook`: retries join the running handler, and a slow handler's reply still arrives |
 //! | `tracing`, by default | reports as events, and a span for each delivery; your subscriber decides what is printed |
 //!
-// Where these are not there, a link to them leads to the feature that they need.
+// Without these features the items do not exist, and links to them lead to the table of features.
 #![cfg_attr(
     not(all(
         feature = "aes",
@@ -87,9 +87,9 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, clippy::missing_errors_doc)]
-// Input is hostile: whatever could panic on it is written another way.
+// Input is hostile: nothing that could panic on it is allowed.
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-// Sans-IO: time is a parameter and bytes are arguments; the list is in clippy.toml.
+// Sans-IO: time and bytes are parameters. clippy.toml has the list of what is disallowed.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[cfg(feature = "aes")]
@@ -100,7 +100,7 @@ mod error;
 pub mod event;
 mod failure;
 mod fields;
-// Its programs are compiled where everything that they use is there.
+// Compiled only with all features that its programs use.
 #[cfg(all(
     any(doc, doctest),
     feature = "http",

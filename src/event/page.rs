@@ -1,4 +1,4 @@
-//! The official pages that describe the kinds, told once each: WeChat moves them now and then.
+//! The official pages of the kinds, each in one place only: WeChat moves them now and then.
 
 macro_rules! page {
     (none) => {
@@ -153,6 +153,12 @@ macro_rules! page {
     };
     (virtual_payment) => {
         "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/virtual-payment.html>"
+    };
+    (subscriptions_on_android) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/vips.html>"
+    };
+    (subscriptions_on_ios) => {
+        "<https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/vip.html>"
     };
     (ios_refunds) => {
         "<https://developers.weixin.qq.com/miniprogram/dev/wxcloudservice/wxcloud/guide/wechatpay/virtual-payment-callback.html>"

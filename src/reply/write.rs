@@ -1,14 +1,13 @@
-//! Reply → XML. The one place where strangers' words become markup.
-
-use std::fmt::{self, Write as _};
+//! Replies as XML and JSON. The only place that decides what goes on the wire.
 
 use super::split::{TEXT_LIMIT, cut};
+use super::writer::{Writer, is_blank, tag};
 use super::{ARTICLES, Article, IosRefund, Reply};
 use crate::event::{Event, Takes};
 use crate::fields::is_json;
 use crate::shown;
 
-/// What stands on the wire, and why it is not what was asked.
+/// What is written on the wire, and why it differs from the reply.
 ///
 /// ```
 /// use wechat_events::{Reply, parse_event};
@@ -25,56 +24,56 @@ use crate::shown;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The answer's bytes: XML or JSON, `success` or nothing.
+    /// The answer: XML or JSON, `success` or nothing.
     pub body: String,
-    /// Why the body is not, or not all of, the reply.
+    /// Why the body is not the reply, or not all of it.
     pub refused: Option<Refused>,
 }
 
-/// Why a reply was not written, or not all of it.
+/// Why a reply was not written, or only in part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// An XML answer to this kind shows the fault line: `success` was written.
+    /// An XML answer to this kind would show WeChat's error message: `success` was written.
     #[error("WeChat takes no reply to `{name}`")]
     TakesNone {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
-    /// Nobody knows what an answer to a new event, or to a new push of a platform, leads to: `success` was written.
-    #[error("`{name}` is not known here: whether it takes a reply neither, so `success` was written")]
+    /// What an answer to a new event, or to a new push of a platform, would do is not known: `success` was written.
+    #[error("`{name}` is not known to this version, nor whether it takes a reply: `success` was written")]
     Unknown {
         /// [`Event::name`].
         name: String,
     },
-    /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
+    /// There is nobody to write to, or XML cannot hold the name: `success` was written.
     #[error("the push names no sender or no account")]
     NoSender,
-    /// WeChat wants a code: code 0 was written, since the handler was content.
+    /// WeChat requires a code: code 0 was written, since the handler succeeded.
     #[error("WeChat takes a code in answer to `{name}`, not a reply")]
     TakesCode {
         /// [`Event::name`].
         name: String,
     },
-    /// WeChat wants an opinion to pass on to Apple: `success` was written, which is none.
-    #[error("`{name}` asks whether to pay back: answer reply::IosRefund")]
+    /// WeChat requires an opinion to pass on to Apple: `success` was written, which is not one.
+    #[error("`{name}` asks whether to refund: answer with reply::IosRefund")]
     TakesOpinion {
         /// [`Event::name`].
         name: String,
     },
-    /// A code or an opinion means nothing there: `success` was written.
+    /// This kind takes no code and no opinion: `success` was written.
     #[error("WeChat takes no code in answer to `{name}`")]
     TakesNoCode {
         /// [`Event::name`].
         name: String,
     },
-    /// A user goes over to a human, or to WeChat's AI, only in answer to a message: `success` was written.
-    #[error("a user goes over in answer to messages only, not to `{name}`")]
+    /// A user can be handed over, to a human or to WeChat's AI, only in answer to a message: `success` was written.
+    #[error("a user can be handed over in answer to a message only, not to `{name}`")]
     NotAMessage {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
-    /// A field that must say something is empty, or has nothing but characters that XML forbids: `success` was written.
+    /// A required field is empty, or has only characters that XML forbids: `success` was written.
     #[error("{field} is empty: `success` was written")]
     Empty {
         /// The element's name on the wire.
@@ -83,30 +82,30 @@ pub enum Refused {
     /// A text over WeChat's limit: it was cut.
     #[error("Content is {bytes} bytes long, WeChat takes {limit}: it was cut, see Reply::to_custom_messages")]
     TooLong {
-        /// Bytes of the text in UTF-8.
+        /// Length of the text in UTF-8.
         bytes: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// More articles than WeChat shows in answer to this kind: the first were written.
+    /// More articles than WeChat shows in answer to this kind: the first ones were written.
     #[error("{articles} articles, WeChat shows {limit} in answer to `{name}`: the others were left out")]
     TooManyArticles {
         /// [`Event::name`], its first 64 characters.
         name: String,
-        /// Articles of the reply.
+        /// Number of articles in the reply.
         articles: usize,
-        /// Articles shown.
+        /// Number of articles shown.
         limit: usize,
     },
 }
 
 impl Reply {
-    /// The reply as it is written in answer to a push, at the time `now` in seconds since 1970.
+    /// Writes the reply in answer to a push, at the time `now` in seconds since 1970.
     ///
-    /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
-    /// that takes none or to a new event, an empty text, a push without sender. Where WeChat demands a code, `success` is
-    /// code 0. Text is escaped: nothing in it can end its element, and
-    /// characters that XML forbids are left out of XML. A push in JSON is answered in JSON, as [cloud hosting] has it.
+    /// If WeChat would refuse the reply, `success` is written, with the reason in [`Written::refused`]: a reply to a
+    /// new event or a kind that takes none, an empty text, a push without a sender. Where WeChat requires a code,
+    /// `success` is code 0. Text is escaped so that it cannot end its element, and characters that XML forbids are left
+    /// out of XML. A push in JSON is answered in JSON, as for [cloud hosting].
     ///
     /// [cloud hosting]: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/development/weixin/callback.html
     ///
@@ -160,7 +159,7 @@ impl Reply {
         }
     }
 
-    /// `Err`: nothing of it can be written. `Ok(Some)`: not all of it.
+    /// `Err`: nothing of it can be written. `Ok(Some)`: only part of it.
     fn check(&self, event: &Event<'_>) -> Result<Option<Refused>, Refused> {
         let name = || shown::word(event.name());
         let fill = |field, text: &str| if is_blank(text) { Err(Refused::Empty { field }) } else { Ok(()) };
@@ -174,7 +173,7 @@ impl Reply {
             return Err(Refused::NoSender);
         }
         match self {
-            // Written before it comes to this.
+            // These were written before.
             Reply::Success | Reply::Empty | Reply::Code(_) | Reply::IosRefund(_) | Reply::Raw(_) => {}
             Reply::Text(text) => {
                 fill("Content", &text.content)?;
@@ -210,7 +209,7 @@ impl Reply {
         let document = Writer::document(json, self.room(event, now), |xml| {
             xml.text(tag!("ToUserName"), &event.from_user);
             xml.text(tag!("FromUserName"), &event.to_user);
-            // What is left out of a name makes it another's.
+            // A name with a character left out would be another user's.
             lacks = xml.lacks;
             xml.digits(tag!("CreateTime"), now);
             match self {
@@ -268,8 +267,8 @@ impl Reply {
         (!lacks).then_some(document)
     }
 
-    /// About how many bytes the document has. That of a text in XML with nothing to escape has just as many: whoever
-    /// sends a `Vec` without room to spare need not keep its capacity.
+    /// The expected length of the document, exact for a text in XML with nothing to escape: its `Vec` then has no spare
+    /// capacity when it is sent.
     fn room(&self, event: &Event<'_>, now: &str) -> usize {
         match self {
             Reply::Text(text) => {
@@ -281,7 +280,7 @@ impl Reply {
     }
 }
 
-/// What WeChat reads of a code, in the push's form.
+/// A code as WeChat reads it, in the push's format.
 fn written_code(event: &Event<'_>, code: i64, message: &str) -> String {
     Writer::document(is_json(event.body()), 64 + message.len(), |writer| {
         writer.digits(tag!("ErrCode"), itoa::Buffer::new().format(code));
@@ -305,209 +304,4 @@ const TEXT: &str = "<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![C
 fn articles_for(event: &Event<'_>) -> usize {
     let one = ["text", "image", "voice", "video", "news", "location"];
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }
-}
-
-/// An element's name with the markup around it, put together by the compiler: each is written at once.
-#[derive(Clone, Copy)]
-pub(crate) struct Tag {
-    pub(crate) name: &'static str,
-    pub(crate) open: &'static str,
-    pub(crate) close: &'static str,
-    pub(crate) open_text: &'static str,
-    pub(crate) close_text: &'static str,
-}
-
-macro_rules! tag {
-    ($name:literal) => {
-        $crate::reply::Tag {
-            name: $name,
-            open: concat!("<", $name, ">"),
-            close: concat!("</", $name, ">"),
-            open_text: concat!("<", $name, "><![CDATA["),
-            close_text: concat!("]]></", $name, ">"),
-        }
-    };
-}
-pub(crate) use tag;
-
-/// XML or JSON, element by element.
-pub(crate) struct Writer {
-    text: String,
-    json: bool,
-    /// A character was left out.
-    lacks: bool,
-}
-
-impl Writer {
-    /// A document of about so many bytes: `<xml>…</xml>` or `{…}`.
-    pub(crate) fn document(json: bool, capacity: usize, inside: impl FnOnce(&mut Writer)) -> String {
-        let mut writer = Writer { text: String::with_capacity(capacity), json, lacks: false };
-        match json {
-            true => writer.object(inside),
-            false => writer.element(tag!("xml"), inside),
-        }
-        writer.text
-    }
-
-    pub(super) fn within(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
-        self.member(tag, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
-    }
-
-    /// In XML each is an `item`, in JSON they are an array.
-    pub(super) fn items<T>(&mut self, tag: Tag, items: &[T], each: impl Fn(&mut Writer, &T)) {
-        self.member(tag, |writer| {
-            if !writer.json {
-                return items.iter().for_each(|item| writer.element(tag!("item"), |writer| each(writer, item)));
-            }
-            writer.text.push('[');
-            for item in items {
-                writer.comma();
-                writer.object(|writer| each(writer, item));
-            }
-            writer.text.push(']');
-        });
-    }
-
-    /// A number, which JSON has without quotes.
-    pub(crate) fn digits(&mut self, tag: Tag, digits: &str) {
-        self.member(tag, |writer| writer.text.push_str(digits));
-    }
-
-    pub(super) fn option(&mut self, tag: Tag, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(tag, text);
-        }
-    }
-
-    pub(crate) fn text(&mut self, tag: Tag, text: &str) {
-        if self.json {
-            // Writing to a String does not fail.
-            return self.member(tag, |writer| write!(writer.text, "\"{}\"", JsonString(text)).unwrap_or_default());
-        }
-        self.text.push_str(tag.open_text);
-        self.escape(text);
-        self.text.push_str(tag.close_text);
-    }
-
-    fn msg_type(&mut self, word: &str) {
-        self.word(tag!("MsgType"), word);
-    }
-
-    /// A text in which there is nothing to escape.
-    pub(crate) fn word(&mut self, tag: Tag, word: &str) {
-        match self.json {
-            true => self.member(tag, |writer| writer.text.extend(["\"", word, "\""])),
-            false => self.text.extend([tag.open_text, word, tag.close_text]),
-        }
-    }
-
-    fn member(&mut self, tag: Tag, value: impl FnOnce(&mut Writer)) {
-        if !self.json {
-            return self.element(tag, value);
-        }
-        self.comma();
-        self.text.extend(["\"", tag.name, "\":"]);
-        value(self);
-    }
-
-    fn element(&mut self, tag: Tag, inside: impl FnOnce(&mut Writer)) {
-        self.text.push_str(tag.open);
-        inside(self);
-        self.text.push_str(tag.close);
-    }
-
-    fn object(&mut self, inside: impl FnOnce(&mut Writer)) {
-        self.text.push('{');
-        inside(self);
-        self.text.push('}');
-    }
-
-    /// What was written last is the beginning of what holds the next, or the one before it.
-    fn comma(&mut self) {
-        if !self.text.ends_with(['{', '[']) {
-            self.text.push(',');
-        }
-    }
-
-    /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
-    fn escape(&mut self, text: &str) {
-        if is_plain(text) {
-            return self.text.push_str(text);
-        }
-        // The first byte of each character that must not stand as it is, and of some that may.
-        let special = |byte: &u8| matches!(byte, b'>' | 0..b' ' | 0xEF);
-        let mut rest = text;
-        while let Some(at) = rest.as_bytes().iter().position(special) {
-            let (plain, from) = rest.split_at(at);
-            self.text.push_str(plain);
-            let mut chars = from.chars();
-            match chars.next() {
-                // Asked of what was written: a character left out may have stood between the three.
-                Some('>') if self.text.ends_with("]]") => self.text.push_str("]]><![CDATA[>"),
-                Some('>') => self.text.push('>'),
-                // A bare one is read as a line feed.
-                Some('\r') => self.text.push_str("]]>&#13;<![CDATA["),
-                Some(c) if is_forbidden(c) => self.lacks = true,
-                Some(c) => self.text.push(c),
-                None => {}
-            }
-            rest = chars.as_str();
-        }
-        self.text.push_str(rest);
-    }
-}
-
-/// A text as it stands between the quotes of JSON.
-pub(crate) struct JsonString<'s>(pub(crate) &'s str);
-
-impl fmt::Display for JsonString<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '"' | '\\' => write!(f, "\\{c}"),
-            // Users were shown the escapes with `u` as they stand.
-            '\n' => f.write_str("\\n"),
-            '\r' => f.write_str("\\r"),
-            '\t' => f.write_str("\\t"),
-            '\0'..='\u{1F}' => write!(f, "\\u{:04x}", u32::from(c)),
-            _ => f.write_char(c),
-        })
-    }
-}
-
-/// Whether a text may stand in CDATA as it is.
-///
-/// Sixteen bytes at a time, which is one register: most texts are names of some thirty bytes.
-fn is_plain(text: &str) -> bool {
-    let (chunks, rest) = text.as_bytes().as_chunks::<16>();
-    let mut last = [b' '; 16];
-    last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
-    let (mut special, mut ef) = ([0; 16], [0; 16]);
-    for chunk in chunks.iter().chain([&last]) {
-        for (byte, (special, ef)) in chunk.iter().zip(special.iter_mut().zip(&mut ef)) {
-            *special |= u8::from((*byte < b' ') | (*byte == b'>'));
-            *ef |= u8::from(*byte == 0xEF);
-        }
-    }
-    // U+FFFE and U+FFFF begin with 0xEF, and so does the punctuation of Chinese.
-    special == [0; 16] && (ef == [0; 16] || !text.contains(['\u{FFFE}', '\u{FFFF}']))
-}
-
-/// Whether XML 1.0 has no place for this character.
-///
-/// Production `Char` of <https://www.w3.org/TR/xml/#charsets>; a Rust `char` is never a surrogate.
-fn is_forbidden(c: char) -> bool {
-    matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
-}
-
-/// Whether a text has characters that XML has no place for.
-#[cfg(feature = "testing")]
-pub(crate) fn has_forbidden(text: &str) -> bool {
-    // All bytes are looked at, since that takes vector instructions; few texts have one of these.
-    let is_suspect = text.bytes().fold(false, |suspect, byte| suspect | matches!(byte, 0..b' ' | 0xEF));
-    is_suspect && text.contains(is_forbidden)
-}
-
-/// Whether nothing of a text can be written.
-pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(is_forbidden)
 }

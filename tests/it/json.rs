@@ -46,7 +46,7 @@ mod with_the_feature {
             assert_eq!(json, parse_event(&xml).unwrap(), "{name}");
             kinds.insert(json.name().to_owned());
         }
-        assert_eq!(kinds.len(), 42);
+        assert_eq!(kinds.len(), 45);
     }
 
     #[test]

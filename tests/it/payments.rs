@@ -43,12 +43,12 @@ fn the_kinds_that_take_a_code_are_those_of_two_families_and_their_unknown_member
         assert_eq!(kind.takes_reply(), kind.takes() == Takes::Reply);
     }
     assert_eq!(takes["IosRefund"], ["xpay_subscribe_ios_refund_query_notify"]);
-    assert_eq!(takes["Code"].len(), 13);
+    assert_eq!(takes["Code"].len(), 16);
     let family = |name: &&str| name.starts_with("xpay_") || name.starts_with("minigame_");
     assert!(takes["Code"].iter().all(family), "{takes:?}");
     assert!(!takes["Success"].iter().chain(&takes["Reply"]).any(family), "{takes:?}");
 
-    for name in ["xpay_subscribe_pay_fail_notify", "XPAY_new", "minigame_new"] {
+    for name in ["xpay_new", "XPAY_new", "minigame_new"] {
         assert_eq!(xml(name, "").takes(), Takes::Code, "{name}");
     }
     for name in ["xpay", "xpa", "new_xpay_", "小程序_xpay_"] {
@@ -112,7 +112,7 @@ fn apple_is_told_an_opinion_only_where_the_handler_has_one() {
         Some(Refused::Empty { field: "evidence" })
     );
     for reply in [Reply::Success, Reply::Empty, Reply::code(0, ""), Reply::text("hi")] {
-        let told = "`xpay_subscribe_ios_refund_query_notify` asks whether to pay back: answer reply::IosRefund";
+        let told = "`xpay_subscribe_ios_refund_query_notify` asks whether to refund: answer with reply::IosRefund";
         assert_eq!(written(&reply, &query), ("success".into(), Some(told.into())), "{reply:?}");
     }
 }
@@ -131,7 +131,7 @@ fn a_user_goes_over_to_wechats_ai_in_answer_to_messages_only() {
     let body = "<xml><ToUserName><![CDATA[o_1]]></ToUserName><FromUserName><![CDATA[gh_1]]></FromUserName>\
                 <CreateTime>1764400000</CreateTime><MsgType><![CDATA[transfer_biz_ai_ivr]]></MsgType></xml>";
     assert_eq!(written(&Reply::TransferBizAiIvr, &message()), (body.into(), None));
-    let told = "a user goes over in answer to messages only, not to `CLICK`";
+    let told = "a user can be handed over in answer to a message only, not to `CLICK`";
     let click = xml("CLICK", "<EventKey>k</EventKey>");
     assert_eq!(written(&Reply::TransferBizAiIvr, &click), ("success".into(), Some(told.into())));
     #[cfg(feature = "json")]
@@ -162,9 +162,47 @@ fn a_payment_has_one_key_in_all_its_deliveries() {
     let body = String::from_utf8(first.body().to_vec()).unwrap().replace("gh_1", "gh_2");
     assert_ne!(parse_event(body.as_bytes()).unwrap().dedup_key(), first.dedup_key(), "another account");
     // By the xxhash package of another language: xxh3_128_hexdigest of
-    // b"4:gh_136:25:xpay_goods_deliver_notify3:o_11:7".
-    assert_eq!(first.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_11:7"));
-    assert_eq!(first.dedup_key().to_string(), "683a639392cf5f14c0d8f7c593335231");
+    // b"4:gh_139:25:xpay_goods_deliver_notify3:o_11:71:0".
+    assert_eq!(first.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_11:71:0"));
+    assert_eq!(first.dedup_key().to_string(), "6c5bbd867f938bbf0ec300bd543ed274");
+}
+
+#[test]
+fn an_order_of_the_sandbox_is_another_than_the_live_one_of_its_number() {
+    let env = |env: &str| paid("o_1", "7", env);
+    let (live, sandbox) = (env("<Env>0</Env>"), env("<Env>1</Env>"));
+    assert_ne!(sandbox.business_key(), live.business_key());
+    assert_ne!(sandbox.dedup_key(), live.dedup_key());
+    // WeChat's page of Apple's subscriptions has no Env, and Apple has no sandbox there.
+    for absent in ["", "<Env></Env>", "<Env> </Env>"] {
+        assert_eq!(env(absent).business_key(), live.business_key(), "{absent}");
+        assert_eq!(env(absent).dedup_key(), live.dedup_key(), "{absent}");
+    }
+    #[cfg(feature = "json")]
+    {
+        let game = |env: &str| {
+            let payload = format!(r#"{{"OpenId":"o_1","OutTradeNo":"7"{env}}}"#);
+            let payload = format!("<MiniGame><Payload><![CDATA[{payload}]]></Payload></MiniGame>");
+            xml("minigame_coin_deliver_completed", &payload).business_key().unwrap()
+        };
+        assert_ne!(game(r#","Env":1"#), game(r#","Env":0"#));
+        assert_eq!(game(""), game(r#","Env":"0""#));
+    }
+}
+
+#[test]
+fn the_end_of_a_contract_is_another_push_than_its_beginning() {
+    let result = |time: i64| {
+        let body = format!(
+            "<xml><CreateTime>{time}</CreateTime><MsgType>event</MsgType>\
+             <Event>xpay_subscribe_signing_result_notify</Event><OpenId>o_1</OpenId><OutTradeNo>7</OutTradeNo>\
+             <ContractResult>0</ContractResult></xml>"
+        );
+        parse_event(body.as_bytes()).unwrap().business_key()
+    };
+    let key = format!("36:xpay_subscribe_signing_result_notify3:o_11:71:010:{NOW}");
+    assert_eq!(result(NOW), Some(key));
+    assert_ne!(result(NOW + 86_400), result(NOW));
 }
 
 #[test]
@@ -205,10 +243,10 @@ fn each_kind_of_payment_has_its_key() {
         })
         .collect();
     let in_payload = |key: String| cfg!(feature = "json").then_some(key);
-    let game = || in_payload(format!("{O}15:G20261129000001"));
+    let game = || in_payload(format!("{O}15:G202611290000011:0"));
     let expected = BTreeMap::from([
-        ("xpay_goods_deliver_notify", Some(format!("{O}14:20261129000001"))),
-        ("xpay_coin_pay_notify", Some(format!("{O}14:20261129000004"))),
+        ("xpay_goods_deliver_notify", Some(format!("{O}14:202611290000011:0"))),
+        ("xpay_coin_pay_notify", Some(format!("{O}14:202611290000041:0"))),
         ("xpay_refund_notify", Some("14:wxr_20261129_11:0".into())),
         ("xpay_complaint_notify", Some("21:200000020261129000001".into())),
         (
@@ -219,7 +257,10 @@ fn each_kind_of_payment_has_its_key() {
                     .into(),
             ),
         ),
-        ("xpay_subscribe_signing_result_notify", Some(format!("{O}14:202611290000051:0"))),
+        ("xpay_subscribe_signing_result_notify", Some(format!("{O}14:202611290000051:010:1764400000"))),
+        ("xpay_subscribe_pay_fail_notify", Some(format!("{O}14:202611290000061:0"))),
+        ("xpay_apple_subscribe_signing_result_notify", Some("16:200000114742651013:1764399999000".into())),
+        ("xpay_apple_subscribe_unsigning_result_notify", Some("16:200000114742651013:1764399999000".into())),
         ("xpay_subscribe_ios_refund_query_notify", Some("14:wxo_20261128_9".into())),
         ("minigame_h5_goods_deliver_notify", game()),
         ("minigame_deliver_h5_pay_products", game()),
@@ -230,6 +271,32 @@ fn each_kind_of_payment_has_its_key() {
         ("minigame_deliver_goods", Some("15:gift_20261129_1".into())),
     ]);
     assert_eq!(of_kind, expected);
+}
+
+#[test]
+fn a_payment_that_is_not_typed_is_answered_by_a_code_known_by_its_bytes_and_read_all_the_same() {
+    let event = xml("xpay_new", "<OpenId>o_1</OpenId><Info><Day>3</Day><Day>4</Day></Info>");
+    assert_eq!(written(&Reply::Success, &event), (DONE.into(), None));
+    let again = "<xml><ErrCode>-1</ErrCode><ErrMsg><![CDATA[no]]></ErrMsg></xml>";
+    assert_eq!(written(&Reply::code(-1, "no"), &event), (again.into(), None));
+    assert_eq!((event.business_key(), event.dedup_key()), (None, DedupKey::of_body(event.body())));
+    assert_eq!((event.field("OpenId").as_deref(), event.field("Info/Day").as_deref()), (Some("o_1"), Some("3")));
+    #[cfg(feature = "serde")]
+    {
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        #[serde(rename_all = "PascalCase")]
+        struct New {
+            open_id: String,
+            info: Info,
+        }
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        #[serde(rename_all = "PascalCase")]
+        struct Info {
+            day: Vec<u8>,
+        }
+        let expected = New { open_id: "o_1".into(), info: Info { day: vec![3, 4] } };
+        assert_eq!(event.to::<New>().unwrap(), expected);
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_handler_that_never_ends_gives_its_place_back() {
         assert_eq!(call(&webhook, &another).await.status, 200);
         assert_eq!(
             log.text(),
-            "0 run, 599999 failed: 1 handlers run already, \
+            "0 run, 599999 failed: 1 handlers are running already, \
              600000 failed: the handler did not end within 600 s, 600001 run"
         );
     });
@@ -153,7 +153,7 @@ fn what_is_left_of_a_handler_that_panicked_or_is_cancelled_may_panic_as_it_is_dr
         webhooks.shutdown(Duration::ZERO).await;
         assert_eq!(
             log.text(),
-            "1000 failed: the handler panicked: not with a text, 11000 failed: the handler did not end within 10 s"
+            "1000 failed: the handler panicked: the message is not a string, 11000 failed: the handler did not end within 10 s"
         );
         assert_eq!(log.now(), 65_500, "nothing is left to wait for");
     });
@@ -190,7 +190,7 @@ fn pushes_that_are_not_run_are_told_in_bounded_room_and_else_reported() {
             assert_eq!(call(&webhook, &push("text").replace("hi", &number.to_string())).await.status, 503);
         }
         sleep(Duration::from_secs(60)).await;
-        let reported = "0 report: handler failed on `text`: 0 handlers run already";
+        let reported = "0 report: handler failed on `text`: 0 handlers are running already";
         assert_eq!((log.text().matches(reported).count(), log.text().matches("1000 told").count()), (4, 16));
     });
 }
