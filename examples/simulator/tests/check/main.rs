@@ -476,8 +476,9 @@ async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_
         let (result, seen) = rows(&ran)["pay-code"].clone();
         let expected = format!(
             "xpay_goods_deliver_notify, xpay_coin_pay_notify, xpay_refund_notify, xpay_complaint_notify, \
-             xpay_wxpay_callback_notify, xpay_subscribe_signing_result_notify: status 200, `success`; WeChat pushes it \
-             again: `xpay_goods_deliver_notify` takes a code, not `success`\n{fix}"
+             xpay_wxpay_callback_notify, xpay_subscribe_signing_result_notify, xpay_subscribe_pay_fail_notify, \
+             xpay_apple_subscribe_signing_result_notify, xpay_apple_subscribe_unsigning_result_notify: status 200, \
+             `success`; WeChat pushes it again: `xpay_goods_deliver_notify` takes a code, not `success`\n{fix}"
         );
         assert_eq!((&*result, seen, ran.code), ("failed", expected, Some(1)));
     }
