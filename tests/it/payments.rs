@@ -345,6 +345,35 @@ mod sealed {
     }
 
     #[test]
+    fn what_is_raw_is_sealed_where_the_mode_seals_but_for_success_and_nothing() {
+        let answered = |mode: Endpoint, wechat: WeChat, name: &str, body: &str| {
+            let request = wechat.push_unknown(name).request(NOW);
+            let received = mode.receive("POST", &request.query, &request.body, NOW);
+            let Ok(Received::Push(push)) = received else { panic!() };
+            let answer = push.respond(&push.event().unwrap(), &Reply::raw(body), NOW).body;
+            String::from_utf8(answer).unwrap()
+        };
+        let safe = |name: &str, body: &str| {
+            let sides = (Endpoint::safe("token", APP_ID, KEY).unwrap(), WeChat::safe("token", APP_ID, KEY).unwrap());
+            answered(sides.0, sides.1, name, body)
+        };
+        let demo = "<xml><demo_resp><![CDATA[good luck]]></demo_resp></xml>";
+        for name in ["debug_demo", "xpay_new", "transport_new"] {
+            let sealed = safe(name, demo);
+            let encrypt = sealed.split("<Encrypt><![CDATA[").nth(1).unwrap().split("]]>").next().unwrap();
+            let key = wechat_events::cipher::EncodingAesKey::new(KEY).unwrap();
+            let opened = wechat_events::cipher::open(&key, APP_ID, encrypt).unwrap();
+            assert_eq!(opened.into_message(), demo.as_bytes(), "{name}");
+        }
+        for body in ["success", ""] {
+            assert_eq!(safe("debug_demo", body), body);
+        }
+        assert_eq!(safe("minigame_new", demo), demo);
+        let plain = (Endpoint::plain("token").unwrap(), WeChat::plain("token").unwrap());
+        assert_eq!(answered(plain.0, plain.1, "debug_demo", demo), demo);
+    }
+
+    #[test]
     fn wechat_pushes_again_whatever_is_not_code_0_in_time() {
         let wechat = WeChat::plain("token").unwrap();
         let judge =

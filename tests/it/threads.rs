@@ -102,6 +102,38 @@ fn wait(milliseconds: u64) {
 }
 
 #[test]
+fn a_payment_that_fails_is_asked_for_again_at_once_and_a_slow_one_before_wechat_hangs_up() {
+    let goods = |order: &str| {
+        format!(
+            "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>{EPOCH}</CreateTime>\
+             <MsgType>event</MsgType><Event>xpay_goods_deliver_notify</Event><OpenId>o_1</OpenId>\
+             <OutTradeNo>{order}</OutTradeNo></xml>"
+        )
+    };
+    let code =
+        |code: &str, said: &str| format!("<xml><ErrCode>{code}</ErrCode><ErrMsg><![CDATA[{said}]]></ErrMsg></xml>");
+    let (handler, seen) = does(|run| match run {
+        1 => Err("the database is down".into()),
+        2 => panic!("out of luck"),
+        _ => {
+            wait(3_000);
+            Ok(Reply::Success)
+        }
+    });
+    let endpoint = Endpoint::plain("token").unwrap().on_report(|_| {});
+    let webhook = Webhooks::builder().wall_clock(|| EPOCH).build_threaded().unwrap().account(endpoint, handler);
+    let begun = Instant::now();
+    for _ in ["fails", "panics"] {
+        assert_eq!(shown(&call(&webhook, &goods("7"))), (200, &*code("-1", "not handled")));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(shown(&call(&webhook, &goods("7"))), (200, &*code("-1", "not yet")));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(shown(&call(&webhook, &goods("7"))), (200, &*code("0", "success")));
+    assert_eq!(seen.runs(), 3);
+}
+
+#[test]
 fn deliveries_of_one_push_on_many_threads_are_one_run_and_get_one_reply() {
     let (handler, seen) = does(|run| {
         wait(50);

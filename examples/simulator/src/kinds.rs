@@ -1,6 +1,7 @@
-//! Kinds of push by the names that people type.
+//! Kinds of push by the names that people type, and payments that differ.
 
 use wechat_events::event::{KINDS, KindInfo};
+use wechat_events::testing::Draft;
 
 /// How alike two names are at least for one to be offered instead of the other.
 const ALIKE: f64 = 0.8;
@@ -53,6 +54,31 @@ pub fn nearest<'n>(name: &str, candidates: impl Iterator<Item = (&'n str, &'n st
         }
     }
     offered
+}
+
+/// A payment of an order of its own: with what its business key is made of.
+pub fn ordered<'w>(draft: Draft<'w>, kind: &KindInfo, open_id: &str, order: &str, time: u64) -> Draft<'w> {
+    let payload = format!(r#"{{"OpenId":"{open_id}","OutTradeNo":"{order}","RefundId":"{order}","Env":0}}"#);
+    let time = time.to_string();
+    let set = [
+        ("OutTradeNo", order),
+        ("WxRefundId", order),
+        ("ComplaintId", order),
+        ("BusinessCode", order),
+        ("pay_order_id", order),
+        ("AppleSubscriptionInfo/SignedTime", &time),
+        ("AppleSubscriptionInfo/UnsignedTime", &time),
+        ("MiniGame/OrderId", order),
+        ("MiniGame/Payload", &payload),
+    ];
+    set_known(draft, kind, &set)
+}
+
+/// With those of these fields that the kind has.
+pub fn set_known<'w>(draft: Draft<'w>, kind: &KindInfo, set: &[(&str, &str)]) -> Draft<'w> {
+    let fields = kind.fields();
+    let set = set.iter().filter(|(path, _)| fields.iter().any(|field| field == path));
+    set.fold(draft, |draft, (path, value)| draft.set(path, value))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The commands `send`, `list` and `load`, as they are run: what stands on the screen, and how they end.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
-use wechat_events::event::{KINDS, Takes};
-use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply, parse_event};
+use wechat_events::event::{KINDS, KindInfo, Takes};
+use wechat_events::{AppKeys, Endpoint, Event, Handler, HandlerResult, Reply, parse_event};
 
 const TOKEN: &str = "AAAAA";
 const APP_ID: &str = "wx5823bf96d3bd56c7";
@@ -404,7 +405,7 @@ hint
 fn a_mini_game_is_signed_with_the_app_key_that_is_given() {
     let receiver = Receiver::plain();
     assert_eq!(receiver.run("send minigame_coin_deliver_completed --to URL --app-key secret").code, 0);
-    let keys = wechat_events::AppKeys::live("secret").unwrap();
+    let keys = AppKeys::live("secret").unwrap();
     let body = receiver.arrived()[0].body.clone();
     assert!(parse_event(&body).unwrap().mini_game_payload(&keys).unwrap().is_some());
 }
@@ -964,6 +965,36 @@ fn a_sealed_retry_comes_in_another_envelope() {
     bodies.sort();
     bodies.dedup();
     assert_eq!(bodies.len(), 20);
+}
+
+#[test]
+fn no_two_payments_of_a_load_are_of_one_order_and_those_of_mini_games_are_signed() {
+    let receiver = Receiver::plain();
+    let taking = KINDS.iter().filter(|kind| kind.takes() == Takes::Code).map(KindInfo::name).collect::<Vec<_>>();
+    let mix = format!("--mix {} --app-key secret", taking.join(","));
+    let found = receiver.run(&format!("load URL --rate 160 --seconds 1 --retries 0.25 {mix} --json")).json();
+    assert_sums(&found);
+    assert_eq!((&found["verdicts"]["nothing"], &found["verdicts"]["faults"]), (&json!(160), &json!([])));
+    let keys = AppKeys::live("secret").unwrap();
+    let mut orders = BTreeSet::new();
+    for arrived in receiver.arrived() {
+        let event = parse_event(&arrived.body).unwrap();
+        if event.field("MiniGame/Payload").is_some() && event.field("MiniGame/PayEventSig").is_some() {
+            assert!(event.mini_game_payload(&keys).is_ok(), "{event:?}");
+        }
+        orders.insert(event.business_key().unwrap());
+    }
+    assert_eq!(orders.len(), 120);
+}
+
+#[test]
+fn a_payment_that_has_no_code_counts_as_a_fault_of_a_load() {
+    let receiver = Receiver::new(|_| Some(http(200, "success")));
+    let found = receiver.run("load URL --rate 100 --seconds 0.2 --mix xpay_goods_deliver_notify --json").json();
+    assert_sums(&found);
+    let fault = &found["verdicts"]["faults"][0];
+    assert_eq!((&fault["count"], &fault["push"]), (&json!(20), &json!("xpay_goods_deliver_notify")), "{found}");
+    assert_eq!(fault["reason"], "`xpay_goods_deliver_notify` takes a code, not `success`");
 }
 
 #[test]

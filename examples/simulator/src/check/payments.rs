@@ -11,6 +11,7 @@ use super::retries::twice;
 use super::{ALL, Check, Group, Level, Miss, Outcome, doubt, fail, json, kinds, skip};
 use crate::account::now;
 use crate::hint::hint_to;
+use crate::kinds as by_name;
 use crate::wire::Silence;
 
 /// The kind by which it is found out whether a receiver knows payments.
@@ -89,22 +90,9 @@ fn with_code(page: Page) -> impl Iterator<Item = &'static KindInfo> {
 
 /// A payment that nobody has seen.
 fn payment<'r>(receiver: &'r Receiver, kind: &KindInfo) -> Draft<'r> {
-    let order = receiver.mark();
-    let payload =
-        format!(r#"{{"OpenId":"{}","OutTradeNo":"{order}","RefundId":"{order}","Env":0}}"#, receiver.follower());
-    let set = [
-        ("OutTradeNo", &*order),
-        ("WxRefundId", &order),
-        ("ComplaintId", &order),
-        ("BusinessCode", &order),
-        ("RetryTimes", "0"),
-        ("MiniGame/OrderId", &order),
-        ("MiniGame/Payload", &payload),
-        ("MiniGame/IsMock", "true"),
-    ];
-    let fields = kind.fields();
-    let set = set.into_iter().filter(|(path, _)| fields.iter().any(|field| field == path));
-    set.fold(receiver.push(kind.name()), |draft, (path, value)| draft.set(path, value))
+    let draft = receiver.push(kind.name());
+    let draft = by_name::ordered(draft, kind, &receiver.follower(), &receiver.mark(), receiver.number());
+    by_name::set_known(draft, kind, &[("RetryTimes", "0"), ("MiniGame/IsMock", "true")])
 }
 
 /// Fails unless each is answered with a code; and which is not code 0.

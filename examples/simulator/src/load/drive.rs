@@ -189,7 +189,7 @@ pub fn run(options: &Options, progress: &Arc<Progress>) -> Result<Driven, Proble
     let (seed, mode) = (options.account.seed(), options.account.mode());
     let wechat = Arc::new(options.account.wechat()?);
     let platform = options.account.wechat()?.component();
-    let maker = &Maker::new(&wechat, &platform, mode, seed, &options.mix);
+    let maker = &Maker::new(&wechat, &platform, mode, seed, &options.mix).signed(&options.account)?;
     let plan = &mut Plan::new(maker, &options.mix, options.retries);
     let judge = Judge::new(Arc::clone(&wechat));
     let begun = *progress.begun.get_or_init(Instant::now);

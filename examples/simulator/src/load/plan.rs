@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use wechat_events::event::KindInfo;
+use wechat_events::event::{KindInfo, Takes};
 use wechat_events::testing::{Draft, Request, WeChat};
 
-use crate::account::Mode;
-use crate::kinds;
+use crate::account::{Account, Mode};
+use crate::{Problem, kinds};
 
 /// What a shop's account gets on a usual day: mostly texts, then what its menu and its codes bring.
 pub const DEFAULT_MIX: &str =
@@ -97,6 +97,14 @@ impl<'w> Maker<'w> {
         Maker { mode, seed, kinds: mix.0.iter().map(kind).collect() }
     }
 
+    /// With the payments of mini games signed, where the account has an app key.
+    pub fn signed(mut self, account: &Account) -> Result<Maker<'w>, Problem> {
+        for kind in &mut self.kinds {
+            kind.draft = account.signed(kind.draft.clone())?;
+        }
+        Ok(self)
+    }
+
     /// The same push as it is to be sent at `free`, dated anew as of `now` if it was made longer than `early` before.
     ///
     /// The message is the same in all deliveries: the one that is sent before the others decides.
@@ -119,9 +127,13 @@ impl<'w> Maker<'w> {
     fn request(&self, turn: usize, number: u64, now: i64) -> Arc<Request> {
         let Kind { kind, draft, .. } = &self.kinds[turn];
         let mut draft = draft.clone();
+        // Followers differ, and orders, so that no two pushes are alike, whatever a receiver tells them apart by.
+        let follower = format!("o{:016x}{:011}", self.seed, number % 100_000_000_000);
         if kind.named_by() != "InfoType" {
-            // Followers differ, so that no two pushes are alike, whatever a receiver tells them apart by.
-            draft = draft.set("FromUserName", &format!("o{:016x}{:011}", self.seed, number % 100_000_000_000));
+            draft = draft.set("FromUserName", &follower);
+        }
+        if matches!(kind.takes(), Takes::Code | Takes::IosRefund) {
+            draft = kinds::ordered(draft, kind, &follower, &format!("{:x}-{number}", self.seed), number);
         }
         if kind.sample().contains("<MsgId>") {
             let msg_id = (1 << 54) + (self.seed >> 11) + number;

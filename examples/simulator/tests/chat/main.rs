@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use wechat_events::{AsyncHandler, Event, HandlerResult, Reply};
 
 use http::{get, post};
 use receiver::Receiver;
@@ -111,6 +112,26 @@ async fn a_payment_comes_until_it_has_its_code() {
     simulator.post("/api/acts", &goods).await;
     let format = "WeChat gives up: the push and the answer are not both XML or both JSON";
     assert_eq!(outcome(2).await, (json!("code"), 16, ["bad", "given_up", format].map(str::to_owned)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_over_to_wechats_ai_is_shown_to_and_in_answer_to_messages_only() {
+    struct Over;
+    impl AsyncHandler for Over {
+        async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+            Ok(Reply::TransferBizAiIvr)
+        }
+    }
+    let receiver = Receiver::plain_with(Over).await;
+    let simulator = Simulator::start(&receiver.address, &receiver.options).await;
+    simulator.post("/api/acts", &json!({ "text": { "content": "hi" } })).await;
+    simulator.wait_for(1).await;
+    simulator.post("/api/acts", &json!({ "press": { "button": [0] } })).await;
+    simulator.wait_for(2).await;
+    let state = simulator.state().await;
+    let told = |push: usize| ["tone", "shown", "verdict"].map(|name| state["pushes"][push]["outcome"][name].clone());
+    assert_eq!(told(0), ["good", "biz_ai", "shows the reply"].map(|word| json!(word)));
+    assert_eq!(told(1), ["quiet", "nothing", "shows nothing, as asked"].map(|word| json!(word)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use axum::extract::RawQuery;
 use axum::http::{Method, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
-use wechat_events::{Endpoint, Webhook};
+use wechat_events::{AsyncHandler, Endpoint, Webhook};
 
 use crate::shop::Shop;
 
@@ -27,16 +27,20 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn plain() -> Receiver {
-        Receiver::start(Endpoint::plain(TOKEN).unwrap(), &["--token", TOKEN]).await
+        Receiver::plain_with(Shop::default()).await
+    }
+
+    pub async fn plain_with(handler: impl AsyncHandler + 'static) -> Receiver {
+        Receiver::start(Endpoint::plain(TOKEN).unwrap(), handler, &["--token", TOKEN]).await
     }
 
     pub async fn safe() -> Receiver {
         let options = ["--token", TOKEN, "--app-id", APP_ID, "--aes-key", KEY];
-        Receiver::start(Endpoint::safe(TOKEN, APP_ID, KEY).unwrap(), &options).await
+        Receiver::start(Endpoint::safe(TOKEN, APP_ID, KEY).unwrap(), Shop::default(), &options).await
     }
 
-    async fn start(endpoint: Endpoint, options: &[&str]) -> Receiver {
-        let webhook = Webhook::new(endpoint, Shop::default());
+    async fn start(endpoint: Endpoint, handler: impl AsyncHandler + 'static, options: &[&str]) -> Receiver {
+        let webhook = Webhook::new(endpoint, handler);
         let (broken, seen) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
         let shared = (Arc::clone(&broken), Arc::clone(&seen));
         let answer = async move |method: Method, RawQuery(query): RawQuery, body: Bytes| -> Response<Body> {

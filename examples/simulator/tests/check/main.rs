@@ -476,11 +476,37 @@ async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_
         let (result, seen) = rows(&ran)["pay-code"].clone();
         let expected = format!(
             "xpay_goods_deliver_notify, xpay_coin_pay_notify, xpay_refund_notify, xpay_complaint_notify, \
-             xpay_wxpay_callback_notify, xpay_subscribe_signing_result_notify: status 200, `success`; WeChat pushes it \
-             again: `xpay_goods_deliver_notify` takes a code, not `success`\n{fix}"
+             xpay_wxpay_callback_notify, xpay_subscribe_signing_result_notify, xpay_subscribe_pay_fail_notify, \
+             xpay_apple_subscribe_signing_result_notify, xpay_apple_subscribe_unsigning_result_notify: status 200, \
+             `success`; WeChat pushes it again: `xpay_goods_deliver_notify` takes a code, not `success`\n{fix}"
         );
         assert_eq!((&*result, seen, ran.code), ("failed", expected, Some(1)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_users_over_to_wechats_ai_answers_messages_rightly_and_events_wrongly() {
+    let over = async |event: &str| {
+        let receiver = match event {
+            "" => start(Mode::Safe, |stand, asked| Box::pin(handed_over(stand, asked, "text"))).await,
+            _ => start(Mode::Safe, |stand, asked| Box::pin(handed_over(stand, asked, "event"))).await,
+        };
+        let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answers,kinds-account,end"]).await;
+        let failed = rows(&ran).into_iter().filter(|(_, (result, _))| result == "failed").map(|(id, _)| id);
+        (failed.collect::<Vec<_>>(), ran.code)
+    };
+    assert_eq!(over("").await, (vec![], Some(0)));
+    assert_eq!(over("event").await, (vec!["kinds-account".to_owned()], Some(1)));
+}
+
+/// What goes over of this type, the rest as it should.
+async fn handed_over(stand: &receiver::Stand, asked: receiver::Asked, msg_type: &str) -> receiver::Answer {
+    let answer = stand.good(&asked).await;
+    if !asked.is_push() || answer.status != 200 || asked.field("MsgType") != msg_type {
+        return answer;
+    }
+    let reply = asked.reply("").replace("<MsgType><![CDATA[text]]>", "<MsgType><![CDATA[transfer_biz_ai_ivr]]>");
+    stand.written(&reply.replace("<Content><![CDATA[]]></Content>", ""), None)
 }
 
 #[tokio::test(flavor = "multi_thread")]
