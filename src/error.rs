@@ -1,8 +1,8 @@
-//! What can go wrong, sorted by who must act.
+//! Errors, sorted by who must act.
 //!
-//! [`ParseError`]: a body is no push; nobody can act but its sender. [`RequestError`]: a request is not WeChat's, or
-//! not as configured; it knows its HTTP status. [`ConfigError`]: whoever sets the endpoint up. What concerns whoever writes
-//! the handler is no error but [`Written::refused`](crate::reply::Written::refused).
+//! [`ParseError`]: a body is not a valid push; only its sender can act. [`RequestError`]: a request is not from WeChat,
+//! or does not match the configuration; it knows its HTTP status. [`ConfigError`]: the endpoint's settings are wrong.
+//! What a handler's author should know is not an error but [`Written::refused`](crate::reply::Written::refused).
 
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ use crate::cipher::{KeyError, OpenError};
 
 /// A body is not a valid push.
 ///
-/// A push that is merely odd (a new event, a field missing or malformed) is no error but a
+/// A push that is merely odd (a new event, a missing or malformed field) is not an error: it becomes a
 /// [`Kind::Unknown`](crate::Kind::Unknown) with all its fields.
 ///
 /// ```
@@ -23,7 +23,7 @@ use crate::cipher::{KeyError, OpenError};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// Nothing but white space.
+    /// The body is empty or white space.
     #[error("the body is empty")]
     Empty,
     /// More bytes than [`Limits::bytes`](crate::Limits::bytes).
@@ -48,14 +48,14 @@ pub enum ParseError {
         /// Elements allowed.
         limit: u32,
     },
-    /// More attributes than any document needs that has no use for them.
+    /// More attributes than any WeChat push could need.
     #[error("the body has more than {limit} attributes")]
     TooManyAttributes {
         /// Attributes allowed.
         limit: usize,
     },
-    /// A document type declaration, which WeChat never sends and attackers do.
-    #[error("a document type declaration at line {line}, column {column}: no push has one")]
+    /// A document type declaration. WeChat never sends one; attackers do.
+    #[error("a document type declaration at line {line}, column {column}: WeChat never sends one")]
     Dtd {
         /// Line, from 1.
         line: u32,
@@ -72,10 +72,10 @@ pub enum ParseError {
         /// Column in characters, from 1.
         column: u32,
     },
-    /// It begins with `{`, and this crate was built without its feature `json`.
+    /// The body begins with `{`, and this crate was built without its feature `json`.
     #[error("the body is JSON: switch on the feature `json` of wechat-events")]
     Json,
-    /// It begins with `{` and is not JSON, read by the feature `json`.
+    /// The body begins with `{` but is not JSON. Needs the feature `json`.
     #[error("not JSON: {reason} at line {line}, column {column}")]
     NotJson {
         /// What was expected, and what was found.
@@ -88,15 +88,17 @@ pub enum ParseError {
     /// Neither `MsgType` nor `InfoType` directly below the root.
     #[error("no MsgType and no InfoType directly below the root")]
     NoMsgType,
-    /// `Encrypt` and nothing beside it that says what happened: the account is in safe mode.
-    #[error("the push is encrypted, it has Encrypt and no MsgType: use Endpoint::safe with app id and EncodingAESKey")]
+    /// `Encrypt` without a `MsgType` or `InfoType`: the account is in safe mode.
+    #[error("the push is encrypted (Encrypt without MsgType): use Endpoint::safe with the app id and EncodingAESKey")]
     Encrypted,
-    /// It begins with `&lt;xml`, which no push does: something in front of the receiver has escaped it for HTML.
-    #[error("the body begins with `&lt;xml`, not `<xml`: a filter in front escaped it, which must leave it as it came")]
+    /// The body begins with `&lt;xml`: a proxy or filter in front of the server has escaped it for HTML.
+    #[error(
+        "the body begins with `&lt;xml`, not `<xml`: something in front of the server escapes it, pass it unchanged"
+    )]
     Escaped,
 }
 
-/// A request was not answered as a push: it is not WeChat's, or not as configured.
+/// A request was rejected: it is not from WeChat, or does not match the configuration.
 ///
 /// ```
 /// use wechat_events::{Endpoint, RequestError};
@@ -122,29 +124,30 @@ pub enum RequestError {
         /// Its name.
         name: &'static str,
     },
-    /// A timestamp, nonce or echostr that WeChat does not send, and that [could carry more] than what was signed.
+    /// A timestamp, nonce or echostr in a form that WeChat does not send, and that [could carry more] than what was
+    /// signed.
     ///
-    /// [could carry more]: crate::Endpoint#why-captured-traffic-forges-no-push
-    #[error("the query's `{name}` is not 1 to {limit} letters, digits, `-`, `.` and `_`: WeChat's is a number")]
+    /// [could carry more]: crate::Endpoint#why-captured-traffic-cannot-forge-a-push
+    #[error("the query's `{name}` is not 1 to {limit} letters, digits, `-`, `.` and `_`: WeChat sends a number")]
     ParameterForm {
         /// Its name.
         name: &'static str,
         /// Bytes allowed.
         limit: usize,
     },
-    /// The timestamp is no number, and [`freshness`](crate::Endpoint::freshness) is asked for.
-    #[error("the query's `{name}` is no number, and freshness is asked for")]
+    /// The timestamp is not a number, and [`freshness`](crate::Endpoint::freshness) is set.
+    #[error("the query's `{name}` is not a number, so its freshness cannot be checked")]
     MalformedParameter {
         /// Its name.
         name: &'static str,
     },
-    /// The signature is not of this token.
+    /// The signature was not made with this token.
     #[error("the signature is wrong: is the token the one in WeChat's console?")]
     Signature,
-    /// A safe or compatible endpoint was sent no `msg_signature`, without which nothing binds the body.
+    /// A safe or compatible endpoint received no `msg_signature`; without it nothing authenticates the body.
     #[error("msg_signature is missing: is the account in plaintext mode?")]
     MissingMsgSignature,
-    /// A safe or compatible endpoint was sent something else than `encrypt_type=aes`.
+    /// A safe or compatible endpoint received something other than `encrypt_type=aes`.
     #[error("encrypt_type is `{}`, not `aes`: is the account in plaintext mode?", found.escape_debug())]
     EncryptType {
         /// Its first 64 characters.
@@ -156,58 +159,58 @@ pub enum RequestError {
     /// The body has no `Encrypt` directly below its root.
     #[error("the body has no Encrypt: is the account in plaintext mode?")]
     NoEncrypt,
-    /// The `msg_signature` is not of this token, and neither is `signature`.
+    /// Neither `msg_signature` nor `signature` was made with this token.
     #[error("msg_signature is wrong: is the token the one in WeChat's console?")]
     MsgSignature,
-    /// The `msg_signature` is wrong, but `signature`, which does not cover the body, is of this token.
+    /// The `msg_signature` is wrong, but `signature`, which does not cover the body, was made with this token.
     #[error("msg_signature is wrong, though signature is right: was Encrypt altered on its way?")]
     Altered,
-    /// `Encrypt` was signed with this token, but is not sealed with this key for this app id.
+    /// `Encrypt` was signed with this token, but was not encrypted with this key for this app id.
     #[cfg(feature = "aes")]
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// `Encrypt` is an answer that was sealed by this crate, with this key: somebody sends it back as a push.
-    #[error("Encrypt was sealed here and not by WeChat: an answer came back as a push")]
+    /// `Encrypt` is a reply that this crate encrypted with this key: somebody sent it back as a push.
+    #[error("Encrypt is a reply encrypted by this crate: somebody sent it back as a push")]
     Reflected,
-    /// A time is outside the window set by [`Endpoint::freshness`](crate::Endpoint::freshness).
-    #[error("{name} is {seconds} seconds from now, {limit} are allowed: is the clock right?")]
+    /// A time is outside the window that [`Endpoint::freshness`](crate::Endpoint::freshness) allows.
+    #[error("{name} is {seconds} seconds off, the limit is {limit}: is this machine's clock right?")]
     Stale {
-        /// `timestamp`, which is the query's, or `CreateTime`, which was sealed.
+        /// `timestamp` from the query, or `CreateTime` from the encrypted push.
         name: &'static str,
-        /// Seconds between that time and now, either way.
+        /// Seconds between that time and now, in either direction.
         seconds: u64,
         /// Seconds allowed.
         limit: u64,
     },
-    /// More bytes than [`Limits::bytes`](crate::Limits::bytes), or for a safe or compatible endpoint than
+    /// More bytes than [`Limits::bytes`](crate::Limits::bytes) allows or, for a safe or compatible endpoint,
     /// [`Limits::envelope_bytes`](crate::Limits::envelope_bytes).
     #[error("the body is {bytes} bytes long, the limit is {limit}")]
     TooLarge {
-        /// Bytes of the body: as many as were announced, or of one that comes in chunks, as many as had come.
+        /// Length of the body: as announced, or for a chunked body as many bytes as were read.
         bytes: usize,
         /// Bytes allowed.
         limit: u32,
     },
-    /// The body ended too early: the client hung up, or its `Content-Length` or its chunks are wrong.
-    #[error("the body broke off after {bytes} bytes: the client hung up, or announced another length")]
+    /// The body ended too early: the client hung up, or `Content-Length` or the chunks are wrong.
+    #[error("the body ended after {bytes} bytes: the client hung up or announced another length")]
     BrokenOff {
-        /// Bytes that had come.
+        /// Bytes received.
         bytes: usize,
     },
-    /// The body was not there when WeChat would have hung up.
-    #[error("the body is not whole after {seconds} s, when WeChat would have hung up: {bytes} bytes have come")]
+    /// The body was incomplete at the time when WeChat hangs up.
+    #[error("the body was incomplete after {seconds} s, when WeChat hangs up: {bytes} bytes received")]
     TooSlow {
-        /// Bytes that had come.
+        /// Bytes received.
         bytes: usize,
-        /// Seconds that it had.
+        /// Seconds waited.
         seconds: u64,
     },
 }
 
 impl RequestError {
-    /// The HTTP status that this error is answered with: all that the network is told of it.
+    /// The HTTP status to answer with: all that the sender learns about this error.
     ///
-    /// Whatever concerns a signature, `Encrypt` or what is in it has one and the same.
+    /// All errors about a signature, `Encrypt` or its contents have the same status.
     ///
     /// ```
     /// assert_eq!(wechat_events::RequestError::Signature.status(), 403);
@@ -237,10 +240,10 @@ impl RequestError {
         }
     }
 
-    /// What Tencent's WXBizMsgCrypt returns for it, by which the official pages explain what to do.
+    /// The code that Tencent's WXBizMsgCrypt returns in this case; the official pages explain what to do about it.
     ///
-    /// -40001 for a signature that is wrong or missing, -40002 for a body without `Encrypt`, and the number of
-    /// whatever `Encrypt` did not open for. `None` where that code does not look.
+    /// -40001 for a wrong or missing signature, -40002 for a body without `Encrypt`, and the code for the reason why
+    /// `Encrypt` could not be decrypted. `None` for what WXBizMsgCrypt does not check.
     ///
     /// ```
     /// use wechat_events::RequestError;
@@ -273,7 +276,7 @@ impl RequestError {
     }
 }
 
-/// An endpoint cannot be made of these settings.
+/// Invalid settings for an endpoint.
 ///
 /// ```
 /// use wechat_events::{ConfigError, Endpoint};
@@ -283,19 +286,19 @@ impl RequestError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// With an empty token everybody could sign.
+    /// With an empty token anybody could sign.
     #[error("the token is empty")]
     EmptyToken,
-    /// With an empty app key everybody could sign a payment.
-    #[error("the app key is empty: it stands under 虚拟支付, 基础配置 in WeChat's console")]
+    /// With an empty app key anybody could sign a payment.
+    #[error("the app key is empty: find it under 虚拟支付, 基础配置 in WeChat's console")]
     EmptyAppKey,
-    /// Nothing is sealed for an empty app id.
-    #[error("the app id is empty: it begins with wx and stands beside the token in WeChat's console")]
+    /// Nothing can be encrypted for an empty app id.
+    #[error("the app id is empty: it begins with wx, next to the token in WeChat's console")]
     EmptyAppId,
-    /// A plain endpoint has no key beside which there could be a previous one.
-    #[error("the endpoint is a plain one and has no key")]
+    /// A plaintext endpoint has no key, so it cannot have a previous one.
+    #[error("the endpoint is in plaintext mode and has no key")]
     NoKey,
-    /// What was given as `EncodingAESKey` is none.
+    /// The given `EncodingAESKey` is not valid.
     #[cfg(feature = "aes")]
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -1,4 +1,4 @@
-//! What was not handled, and why: for a handler's method `failed`.
+//! A push that was not handled, and why: the argument of a handler's method `failed`.
 
 use std::any::Any;
 use std::error::Error;
@@ -13,9 +13,9 @@ use crate::reply::Reply;
 use crate::shown;
 use crate::store::Refusal;
 
-/// A push that was not handled, for a handler's method [`failed`](crate::AsyncHandler::failed).
+/// A push that was not handled, as given to a handler's method [`failed`](crate::AsyncHandler::failed).
 ///
-/// Its `Display` is one line without what users wrote, unless the handler's error says it.
+/// `Display` writes one line, with nothing that users wrote unless the handler's error quotes it.
 ///
 /// ```standalone_crate
 /// # #[cfg(feature = "tokio")]
@@ -53,7 +53,7 @@ use crate::store::Refusal;
 pub struct Failure {
     /// The plaintext bytes of the push, for [`parse_event`](crate::parse_event).
     pub body: Arc<[u8]>,
-    /// Which run of the push it was, from 1 to [`MAX_RUNS`](crate::store::MAX_RUNS); 0 if no handler was run.
+    /// The number of the run, from 1 to [`MAX_RUNS`](crate::store::MAX_RUNS); 0 if the handler was not run.
     pub run: u8,
     /// What went wrong.
     pub cause: Cause,
@@ -69,12 +69,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Why a push was not handled, or its reply did not go out.
+/// Why a push was not handled, or its reply was not sent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// WeChat sent something that is no push. It was answered `success`, and does not come again.
-    #[error("authentic, but no push")]
+    /// WeChat sent something that is not a valid push. It was answered `success` and is not delivered again.
+    #[error("authentic, but not a valid push")]
     Unparsable(#[source] ParseError),
     /// The handler's `Err`.
     #[error(transparent)]
@@ -82,39 +82,38 @@ pub enum Cause {
     /// The handler panicked.
     #[error("the handler panicked: {message}")]
     Panicked {
-        /// What it panicked with, if that was a text.
+        /// The panic message, if it was a string.
         message: String,
     },
-    /// A shutdown, of the webhook or of the runtime, came before the handler was done. Or that of the runtime came
-    /// while its reply was to be carried, and a store that takes time could not be asked any more whether it had been.
+    /// The webhook or the runtime was shut down before the handler was done. Or the runtime was shut down while the
+    /// reply was being sent, too late to ask a remote store whether it had been.
     #[error("the handler was cancelled")]
     Cancelled,
     /// The handler did not end within `max_run`, and was cancelled.
     #[error("the handler did not end within {} s", limit.as_secs_f64())]
     TooLong {
-        /// How long it may take.
+        /// How long a handler may take.
         limit: Duration,
     },
-    /// As many handlers as `max_running` allows run already; answered 503.
-    #[error("{limit} handlers run already")]
+    /// As many handlers as `max_running` allows are running already; answered 503.
+    #[error("{limit} handlers are running already")]
     Busy {
-        /// How many may.
+        /// How many may run.
         limit: usize,
     },
-    /// The store did not take the push; answered 503.
+    /// The store did not accept the push; answered 503.
     #[error(transparent)]
     Refused(Refusal),
-    /// The handler was done, but its push had been taken over: the reply of another run goes out, and this one does
-    /// not.
-    #[error("another run has taken the push over: this reply does not go out")]
+    /// The handler was done, but another run had taken over its push: that run's reply is sent, this one is not.
+    #[error("another run took over the push: this reply is not sent")]
     Superseded {
-        /// What the handler said.
+        /// What the handler returned.
         reply: Reply,
     },
-    /// WeChat hung up in the moment in which it was to be answered. The reply goes out if it asks again.
-    #[error("WeChat hung up before the reply was out: it goes out if WeChat asks again")]
+    /// WeChat hung up at the moment of the answer. The reply is sent if WeChat retries.
+    #[error("WeChat hung up before the reply was sent: it is sent if WeChat retries")]
     HungUp {
-        /// What the handler said.
+        /// What the handler returned.
         reply: Reply,
     },
 }
@@ -124,17 +123,17 @@ impl Cause {
         let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
             (Some(message), _) => (*message).to_owned(),
             (None, Some(message)) => message.clone(),
-            (None, None) => "not with a text".to_owned(),
+            (None, None) => "the message is not a string".to_owned(),
         };
         Cause::Panicked { message }
     }
 }
 
-/// The one way to call what is the user's: whatever it does, no push and no task dies of it.
+/// The only way that user code is called: no push and no task dies of its panics.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Cause> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         let cause = Cause::panicked(&*payload);
-        // It may panic as it is dropped, with another one that may do so.
+        // The payload may panic when it is dropped, with a payload that may panic again.
         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(another);
         }

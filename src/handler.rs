@@ -1,4 +1,4 @@
-//! What do we say? The user's code: methods for the usual kinds and one for the others, each with a default.
+//! The user's code: a method for each common kind and one for all others, each with a default.
 
 use std::error::Error;
 use std::future::{Future, ready};
@@ -8,18 +8,19 @@ use crate::event::{self, Event, Kind};
 use crate::failure::Failure;
 use crate::reply::Reply;
 
-/// What a handler makes of a push.
+/// What a handler returns for a push.
 ///
 /// `Err` means «not handled: another delivery may try again».
 pub type HandlerResult = Result<Reply, Box<dyn Error + Send + Sync>>;
 
-/// What the defaults of `late` and `failed` say: then it is reported, so that nothing is lost in silence.
+/// The error of the default `late` and `failed`: the reply or failure is then reported, so that nothing is lost in
+/// silence.
 #[derive(Debug, thiserror::Error)]
 #[error("the handler has no method for it")]
 pub(crate) struct NoMethod;
 
 macro_rules! handlers {
-    // Of a method that is forgotten here its default would be called, and the handler's own never.
+    // If one of these methods were not forwarded, its default would be called and never the handler's own.
     (@forward $pointer:ty; $($method:ident($kind:ident);)*) => {
         #[deny(clippy::missing_trait_methods)]
         impl<H: Handler + ?Sized> Handler for $pointer {
@@ -69,10 +70,10 @@ macro_rules! handlers {
         }
     };
     ($($(#[$doc:meta])* $method:ident($kind:ident);)*) => {
-        /// What to do with each kind of push, and what to answer.
+        /// Handles pushes: a method for each common kind, whose result is the reply.
         ///
         /// Every method has a default, which forwards to [`otherwise`](Handler::otherwise), whose default answers
-        /// [`Reply::Success`]: implement what the account needs. The kinds without a method of their own arrive in
+        /// [`Reply::Success`]: implement what your account needs. Kinds without a method of their own go to
         /// `otherwise`, typed, as [`Event::kind`].
         ///
         /// ```
@@ -97,8 +98,9 @@ macro_rules! handlers {
         /// ```
         ///
         /// # Example: a wrapper around any handler
-        /// Since every kind forwards to it, `otherwise` alone makes a wrapper; with [`late`](Handler::late) and
-        /// [`failed`](Handler::failed) it hands on those as well, which are else reported:
+        /// Every kind forwards to `otherwise`, so that method is enough for a wrapper. To hand on late replies and
+        /// failures too, which would otherwise be reported, add [`late`](Handler::late) and
+        /// [`failed`](Handler::failed):
         /// ```
         /// use std::error::Error;
         /// use wechat_events::{Event, Failure, Handler, HandlerResult, Reply, parse_event};
@@ -132,49 +134,49 @@ macro_rules! handlers {
                 /// The default forwards to [`otherwise`](Handler::otherwise).
                 ///
                 /// # Errors
-                /// Whatever the implementation cannot handle now.
+                /// When the implementation cannot handle the push now.
                 fn $method(&self, event: &Event<'_>, $method: &event::$kind<'_>) -> HandlerResult {
                     let _ = $method;
                     self.otherwise(event)
                 }
             )*
-            /// Every kind whose method is not implemented, and every kind without one.
+            /// Called for every kind whose method is not implemented, and for every kind without one.
             ///
             /// The default answers [`Reply::Success`].
             ///
             /// # Errors
-            /// Whatever the implementation cannot handle now.
+            /// When the implementation cannot handle the push now.
             fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
                 let _ = event;
                 Ok(Reply::Success)
             }
-            /// Takes a reply that no delivery carries, once: send it by the customer-service API, or keep it for the
-            /// follower's next message.
+            /// Takes a reply that no delivery could carry, once: send it by the customer-service API, or keep it for
+            /// the user's next message.
             ///
             /// Called by a `Webhook` only; [`Endpoint::respond`](crate::Endpoint::respond) waits for the handler.
             ///
             /// # Errors
-            /// The reply is lost, and [reported](crate::Report::Late). So does the default.
+            /// The reply is lost, and [reported](crate::Report::Late). The default returns an error.
             fn late(&self, event: &Event<'_>, reply: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
                 let _ = (event, reply);
                 Err(NoMethod.into())
             }
-            /// Takes what was not handled, with the reason: for each run that fails, so up to three times for a push,
-            /// and for a push that was not run at all.
+            /// Takes a push that was not handled, with the reason. Called for each failed run, so up to three times for
+            /// a push, and for a push that was not run at all.
             ///
             /// Called by a `Webhook` only.
             ///
             /// # Errors
-            /// The failure is [reported](crate::Report::Failed). So does the default.
+            /// The failure is [reported](crate::Report::Failed). The default returns an error.
             fn failed(&self, failure: &Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
                 let _ = failure;
                 Err(NoMethod.into())
             }
         }
 
-        /// [`Handler`] for those who wait: the same methods with futures that are `Send`.
+        /// [`Handler`] for async code: the same methods, with futures that are `Send`.
         ///
-        /// Implement the methods as plain `async fn`. Needs no particular runtime.
+        /// Implement the methods as plain `async fn`. No particular runtime is needed.
         ///
         /// ```
         /// use wechat_events::event::Text;
@@ -197,8 +199,8 @@ macro_rules! handlers {
         /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
         /// ```
         #[diagnostic::on_unimplemented(
-            message = "`{Self}` is no `AsyncHandler`",
-            note = "a `Handler`, whose methods are no `async fn`, becomes one as `Blocking(handler)`"
+            message = "`{Self}` is not an `AsyncHandler`",
+            note = "to use a `Handler`, whose methods are not `async fn`, write `Blocking(handler)`"
         )]
         pub trait AsyncHandler: Send + Sync {
             $(
@@ -214,18 +216,18 @@ macro_rules! handlers {
                     self.otherwise(event)
                 }
             )*
-            /// Every kind whose method is not implemented, and every kind without one.
+            /// Called for every kind whose method is not implemented, and for every kind without one.
             ///
             /// The default answers [`Reply::Success`].
             fn otherwise(&self, event: &Event<'_>) -> impl Future<Output = HandlerResult> + Send {
                 let _ = event;
                 ready(Ok(Reply::Success))
             }
-            /// Takes a reply that no delivery carries, once: send it by the customer-service API, or keep it for the
-            /// follower's next message.
+            /// Takes a reply that no delivery could carry, once: send it by the customer-service API, or keep it for
+            /// the user's next message.
             ///
-            /// A shutdown waits for it, as it does for handlers. On `Err` the reply is lost, and
-            /// [reported](crate::Report::Late). So does the default.
+            /// A shutdown waits for it, as for handlers. On `Err` the reply is lost, and
+            /// [reported](crate::Report::Late). The default returns an error.
             ///
             /// ```standalone_crate
             /// # #[cfg(feature = "tokio")]
@@ -266,11 +268,11 @@ macro_rules! handlers {
                 let _ = (event, reply);
                 ready(Err(NoMethod.into()))
             }
-            /// Takes what was not handled, with the reason: for each run that fails, so up to three times for a push,
-            /// and for a push that was not run at all.
+            /// Takes a push that was not handled, with the reason. Called for each failed run, so up to three times for
+            /// a push, and for a push that was not run at all.
             ///
-            /// A shutdown waits for it, as it does for handlers. On `Err` the failure is
-            /// [reported](crate::Report::Failed). So does the default. See [`Failure`] for an example.
+            /// A shutdown waits for it, as for handlers. On `Err` the failure is [reported](crate::Report::Failed). The
+            /// default returns an error. See [`Failure`] for an example.
             fn failed(
                 &self,
                 failure: &Failure,
@@ -324,54 +326,54 @@ macro_rules! handlers {
 }
 
 handlers! {
-    /// A user wrote a text.
+    /// A user sent a text.
     text(Text);
     /// A user sent a picture.
     image(Image);
-    /// A user spoke.
+    /// A user sent a voice message.
     voice(Voice);
     /// A user sent a video.
     video(Video);
     /// A user recorded a short video.
     short_video(ShortVideo);
-    /// A user sent a place.
+    /// A user sent a location.
     location_message(LocationMessage);
-    /// A user shared a page.
+    /// A user shared a link.
     link(Link);
     /// A user sent a file.
     file(File);
-    /// A user shared a page of a mini program.
+    /// A user shared a mini program page.
     miniprogram_page(MiniprogramPage);
 
     /// A user follows the account.
     subscribe(Subscribe);
-    /// A follower left.
+    /// A user unfollowed the account.
     unsubscribe(Unsubscribe);
-    /// A follower scanned a QR code of the account.
+    /// A user who already follows scanned one of the account's QR codes.
     scan(Scan);
-    /// A follower's phone reports where it is.
+    /// A user's phone reported its location.
     location(Location);
-    /// A follower pressed a `click` button of the menu.
+    /// A user clicked a `click` button of the menu.
     click(Click);
-    /// A follower pressed a `view` button of the menu.
+    /// A user clicked a `view` button of the menu.
     view(View);
-    /// A follower opened the chat.
+    /// A user opened the chat.
     enter(Enter);
     /// A user opened the customer-service chat of a mini program.
     user_enter_tempsession(UserEnterTempsession);
 
-    /// A follower scanned something, and WeChat shows the result.
+    /// A user scanned something, and WeChat shows the result.
     scancode_push(ScancodePush);
-    /// A follower scanned something, and waits for the account's answer.
+    /// A user scanned something, and waits for the account's reply.
     scancode_waitmsg(ScancodeWaitmsg);
-    /// A follower took pictures.
+    /// A user took photos.
     pic_sysphoto(PicSysphoto);
-    /// A follower took or chose pictures.
+    /// A user took or chose photos.
     pic_photo_or_album(PicPhotoOrAlbum);
-    /// A follower chose pictures of the WeChat album.
+    /// A user chose photos from the WeChat album.
     pic_weixin(PicWeixin);
-    /// A follower chose a place.
+    /// A user chose a location.
     location_select(LocationSelect);
-    /// A follower pressed a `miniprogram` button of the menu.
+    /// A user clicked a `miniprogram` button of the menu.
     view_miniprogram(ViewMiniprogram);
 }

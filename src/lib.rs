@@ -17,7 +17,7 @@
 //!             _ => Reply::Success, // no reply
 //!         })
 //!     }
-//!     // Every push without a method above, for one a scanned QR code that has a scene.
+//!     // Every push without a method above, such as a scanned QR code with a scene.
 //!     async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
 //!         Ok(match event.scene() {
 //!             Some(table) => Reply::text(format!("Welcome to table {table}!")),
@@ -29,7 +29,11 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let var = std::env::var;
-//!     let endpoint = Endpoint::safe(var("WECHAT_TOKEN")?, var("WECHAT_APP_ID")?, var("WECHAT_AES_KEY")?)?;
+//!     let endpoint = Endpoint::safe(
+//!         var("WECHAT_TOKEN")?,
+//!         var("WECHAT_APP_ID")?,
+//!         var("WECHAT_AES_KEY")?,
+//!     )?;
 //!     let webhook = Webhook::new(endpoint.on_report(|report| eprintln!("{report}")), Shop);
 //!     let app = axum::Router::new().route_service("/wechat", webhook.service());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -37,36 +41,36 @@
 //! }
 //! ```
 //!
-//! With the features `http` and `tokio`, and beside it the crates axum and tokio. The [`guide`] goes on from here: how to
-//! try it without an account, what to enter in WeChat's console, and what services do most. 中文：[`guide::zh`]。
+//! Needs the features `http` and `tokio`, and the crates axum and tokio as dependencies. Continue with the [`guide`]: how
+//! to try it without an account, what to enter in WeChat's console, and recipes for common tasks. 中文：[`guide::zh`]。
 //!
 //! | For | See |
 //! |---|---|
-//! | one account, several, or threads in place of tokio | [`Webhook`], [`Webhooks`], [`ThreadedWebhook`] |
-//! | where requests are verified; serverless platforms | [`Endpoint`] |
+//! | one account, several accounts, or threads instead of tokio | [`Webhook`], [`Webhooks`], [`ThreadedWebhook`] |
+//! | verifying requests; serverless platforms | [`Endpoint`] |
 //! | your code | [`AsyncHandler`], [`Handler`], [`HandlerResult`] |
-//! | what was pushed, and every kind of push | [`Event`], [`Kind`], [`event`] |
-//! | what is answered | [`Reply`], [`reply`] |
-//! | retries on several machines, or de-duplication alone | [`store`], [`Dedup`] |
-//! | tests of your handler | [`testing`] |
-//! | the parts by themselves | [`parse_event`], [`verify_signature`], [`cipher`] |
+//! | what was pushed, and all kinds of push | [`Event`], [`Kind`], [`event`] |
+//! | replies | [`Reply`], [`reply`] |
+//! | several machines, or de-duplication alone | [`store`], [`Dedup`] |
+//! | testing your handler | [`testing`] |
+//! | single parts without the rest | [`parse_event`], [`verify_signature`], [`cipher`] |
 //!
 //! # Features
 //!
 //! | Feature | Adds |
 //! |---|---|
-//! | `aes`, by default | safe and compatible mode: `Endpoint::safe`, and `cipher` by itself |
-//! | `http` | with `tokio`, `Webhook::service` for a router and `Webhook::handle` for one request; without it `http::Response` from a `Response` |
-//! | `json` | pushes in JSON, as mini programs and cloud hosting get them: the same events, fields and replies |
-//! | `minigame` | `Event::mini_game_payload`: the signature of a mini game's payment, and what was paid |
-//! | `redis` | `store::Redis`, which machines share |
-//! | `serde` | `Event`, `DedupKey` and `Reply` for queues and logs; `Event::to` for structs of your own |
-//! | `testing` | `testing::WeChat` for your tests: pushes, retries, and a judge of answers |
-//! | `threads` | `ThreadedWebhook`, for servers with a thread for each request |
-//! | `tokio` | `Webhook`: retries join, and a slow handler's reply still arrives |
-//! | `tracing`, by default | reports as events, and a span for each delivery; printing is up to your subscriber |
+//! | `aes`, by default | safe and compatible mode: `Endpoint::safe`, and the module `cipher` |
+//! | `http` | with `tokio`: `Webhook::service` for a router and `Webhook::handle` for one request; without it: `http::Response` from a `Response` |
+//! | `json` | JSON pushes, as mini programs and cloud hosting receive them: the same events, fields and replies |
+//! | `minigame` | `Event::mini_game_payload`: checks the signature of a mini game's payment and reads what was paid |
+//! | `redis` | `store::Redis`, a store shared by several machines |
+//! | `serde` | `Event`, `DedupKey` and `Reply` for queues and logs; `Event::to` for your own structs |
+//! | `testing` | `testing::WeChat` for your tests: sends pushes and retries, and judges answers |
+//! | `threads` | `ThreadedWebhook`, for servers with one thread per request |
+//! | `tokio` | `Webhook`: retries join the running handler, and a slow handler's reply still arrives |
+//! | `tracing`, by default | reports as events, and a span for each delivery; your subscriber decides what is printed |
 //!
-// Where these are not there, a link to them leads to the feature that they need.
+// Without these features the items do not exist, and links to them lead to the table of features.
 #![cfg_attr(
     not(all(
         feature = "aes",
@@ -83,9 +87,9 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, clippy::missing_errors_doc)]
-// Input is hostile: whatever could panic on it is written another way.
+// Input is hostile: nothing that could panic on it is allowed.
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-// Sans-IO: time is a parameter and bytes are arguments; the list is in clippy.toml.
+// Sans-IO: time and bytes are parameters. clippy.toml has the list of what is disallowed.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[cfg(feature = "aes")]
@@ -96,7 +100,7 @@ mod error;
 pub mod event;
 mod failure;
 mod fields;
-// Its programs are compiled where everything that they use is there.
+// Compiled only with all features that its programs use.
 #[cfg(all(
     any(doc, doctest),
     feature = "http",

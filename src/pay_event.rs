@@ -1,4 +1,4 @@
-//! Did WeChat's cashier say so? The signature of a mini game's payments, which goes with the app key.
+//! Signatures of mini-game payments, which are made with the app key.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::error::{ConfigError, ParseError};
 use crate::event::{Event, MiniGamePayload, Reason};
 
-/// The app keys of a mini game: 虚拟支付 → 基础配置 in WeChat's console. Never shown.
+/// The app keys of a mini game: 虚拟支付 → 基础配置 in WeChat's console. `Debug` does not show them.
 ///
 /// ```
 /// use wechat_events::AppKeys;
@@ -24,23 +24,24 @@ pub struct AppKeys {
 }
 
 impl AppKeys {
-    /// With the live key alone: what was signed in the sandbox is refused.
+    /// Takes the live key only: what was signed in the sandbox is refused.
     ///
     /// # Errors
-    /// [`ConfigError::EmptyAppKey`]: with an empty key everybody could sign.
+    /// [`ConfigError::EmptyAppKey`]: with an empty key anybody could sign.
     pub fn live(key: impl Into<String>) -> Result<AppKeys, ConfigError> {
         Ok(AppKeys { live: filled(key.into())?, sandbox: None })
     }
 
-    /// With the key of the sandbox too, where nobody pays.
+    /// Adds the key of the sandbox, where nobody pays.
     ///
     /// # Errors
-    /// [`ConfigError::EmptyAppKey`]: with an empty key everybody could sign.
+    /// [`ConfigError::EmptyAppKey`]: with an empty key anybody could sign.
     pub fn sandbox(self, key: impl Into<String>) -> Result<AppKeys, ConfigError> {
         Ok(AppKeys { sandbox: Some(filled(key.into())?), ..self })
     }
 
-    /// As WeChat signs, with the key of the payload's `Env`: lower-case hexadecimal. Nothing where it has no such key.
+    /// Signs as WeChat does, with the key for the payload's `Env`, in lower-case hexadecimal. Empty if there is no such
+    /// key.
     #[cfg(feature = "testing")]
     pub(crate) fn sign(&self, name: &str, payload: &str) -> String {
         let env = MiniGamePayload::read(payload).map_or(0, |payload| payload.env);
@@ -49,7 +50,7 @@ impl AppKeys {
         mac.map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
     }
 
-    /// Whose key it is that made this signature: the `Env` of the payload.
+    /// The `Env` whose key made this signature.
     fn env_of(&self, message: &[&str], signature: &[u8]) -> Option<i64> {
         let keys = [(0, Some(&self.live)), (1, self.sandbox.as_ref())];
         keys.into_iter().find_map(|(env, key)| is_signed(key?, message, signature).then_some(env))
@@ -60,7 +61,7 @@ fn filled(key: String) -> Result<String, ConfigError> {
     if key.is_empty() { Err(ConfigError::EmptyAppKey) } else { Ok(key) }
 }
 
-/// In constant time.
+/// Takes constant time.
 fn is_signed(key: &str, message: &[&str], signature: &[u8]) -> bool {
     mac(key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
@@ -78,20 +79,21 @@ impl fmt::Debug for AppKeys {
 }
 
 impl Event<'_> {
-    /// What a mini game's push says was paid, once its signature is found right.
+    /// What a mini game's push says was paid, if its signature is valid.
     ///
-    /// For every event with `MiniGame/Payload`, typed here or not. The signature is of the event's name and the payload,
-    /// with the app key of the payload's own `Env`, and compared in constant time. `Ok(None)` where `IsMock` is set:
-    /// WeChat's console tries the address, all is right, and there is nothing to deliver.
+    /// Works for every event with `MiniGame/Payload`, typed here or not. The signature covers the event's name and the
+    /// payload, is made with the app key for the payload's `Env`, and is compared in constant time. `Ok(None)` if
+    /// `IsMock` is set: WeChat's console is testing the address, all is well, and there is nothing to deliver.
     ///
     /// Deliver once for each [`business_key`](Event::business_key), and then answer [`Reply::Success`](crate::Reply).
     ///
     /// # Errors
-    /// Deliver nothing, and answer [`Reply::code`](crate::Reply::code) other than 0:
+    /// Deliver nothing, and answer with a [`Reply::code`](crate::Reply::code) other than 0:
     /// - [`PayEventError::Missing`]: no `MiniGame/Payload`, or no `MiniGame/PayEventSig`
-    /// - [`PayEventError::Signature`]: not 64 hexadecimal digits, or of another name, payload or key
+    /// - [`PayEventError::Signature`]: not 64 hexadecimal digits, or made for another name or payload or with another
+    ///   key
     /// - [`PayEventError::Env`]: a payload of the live game signed in the sandbox, or the other way round
-    /// - [`PayEventError::Json`], [`PayEventError::Field`]: it is signed, and no payload
+    /// - [`PayEventError::Json`], [`PayEventError::Field`]: signed, but not a valid payload
     ///
     /// ```
     /// use wechat_events::{AppKeys, parse_event};
@@ -104,7 +106,7 @@ impl Event<'_> {
     /// assert_eq!(payload.goods_info.unwrap().product_id.as_deref(), Some("sword"));
     ///
     /// let error = event.mini_game_payload(&AppKeys::live("another key")?).unwrap_err();
-    /// assert_eq!(error.to_string(), "PayEventSig is not made with the app key, of this event and payload");
+    /// assert_eq!(error.to_string(), "PayEventSig was not made with this app key for this event and payload");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "minigame")))]
@@ -112,7 +114,7 @@ impl Event<'_> {
         let present = |path| self.field(path).ok_or(PayEventError::Missing { field: path });
         let payload = present("MiniGame/Payload")?;
         let signature = hex::decode(&*present("MiniGame/PayEventSig")?).map_err(|_| PayEventError::Signature)?;
-        // As it came: the case of the name is part of what was signed.
+        // As it came: the signature covers the name in its original case.
         let name = present("Event")?;
         let signed_in = keys.env_of(&[&name, "&", &payload], &signature).ok_or(PayEventError::Signature)?;
         let payload = MiniGamePayload::read(&payload)?;
@@ -124,29 +126,29 @@ impl Event<'_> {
     }
 }
 
-/// Why nothing is to be delivered for a mini game's push.
+/// Why a mini game's push was rejected: deliver nothing for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayEventError {
-    /// It has no such element.
+    /// The push has no such element.
     #[error("missing field {field}")]
     Missing {
         /// Its path on the wire.
         field: &'static str,
     },
-    /// Whoever made it has not the app key.
-    #[error("PayEventSig is not made with the app key, of this event and payload")]
+    /// The signer does not have the app key.
+    #[error("PayEventSig was not made with this app key for this event and payload")]
     Signature,
-    /// It was signed with the key of another environment.
-    #[error("the payload is of Env {env} and signed with the app key of another one")]
+    /// The payload was signed with the key of another environment.
+    #[error("the payload has Env {env} but is signed with the app key of another one")]
     Env {
-        /// That of the payload.
+        /// `Env` of the payload.
         env: i64,
     },
     /// The payload is not JSON; the source says where.
     #[error("the payload cannot be read")]
     Json(#[from] ParseError),
     /// A field of the payload is missing or malformed; the source names it.
-    #[error("the payload cannot be used")]
+    #[error("the payload is not valid")]
     Field(#[from] Reason),
 }

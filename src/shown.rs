@@ -1,27 +1,27 @@
-//! What errors and reports show of a request: cut here, all of it, and brought onto one line.
+//! What errors and reports show of a request: always cut here, and on one line.
 //!
-//! Whoever sends a request chooses its method, its names and its values, and needs no signature for that. A log line
-//! as long as the body would be his to write.
+//! The sender of a request chooses its method, names and values, and needs no signature for it. Uncut, log lines could
+//! be made as long as a body.
 
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::iter;
 
-/// Characters of a name or a value. The longest name of an event has some 40.
+/// Characters of a name or a value. The longest event name has about 40.
 const WORD: usize = 64;
-/// Characters of what a reader of XML or JSON says, which may quote two names.
+/// Characters of a message from the XML or JSON reader, which may quote two names.
 const REASON: usize = 160;
-/// Bytes of a report, the text of a handler's own error included.
+/// Bytes of a report, including the text of a handler's own error.
 const LINE: usize = 1024;
-/// Causes of an error that are shown. A foreign one may name itself as its own.
+/// Causes of an error that are shown. A foreign error may name itself as its cause.
 const CAUSES: usize = 16;
 
-/// As much of a name or a value as is shown.
+/// The part of a name or a value that is shown.
 pub(crate) fn word(text: &str) -> String {
     cut(text, WORD).to_owned()
 }
 
-/// As much as is shown of the reason that a reader of XML or JSON gives.
+/// The part of a message from the XML or JSON reader that is shown.
 pub(crate) fn reason(text: &str) -> String {
     cut(text, REASON).to_owned()
 }
@@ -31,17 +31,17 @@ fn cut(text: &str, characters: usize) -> &str {
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// One line, in one piece: what would end it or steer a terminal is escaped.
+/// One line of text: line breaks and control characters are escaped.
 pub(crate) fn line(what: fmt::Arguments<'_>) -> String {
     let mut line = Line(String::new());
-    // It takes any text; a foreign `Display` that fails has shown what it could.
+    // Writing to a `Line` never fails. If a foreign `Display` fails, what it wrote so far is kept.
     let _ = line.write_fmt(what);
     line.0
 }
 
-/// An error and what caused it, on one line: `binding a scene: no such table: scenes`.
+/// An error and its causes on one line: `binding a scene: no such table: scenes`.
 ///
-/// A cause that the error before it has told already, as some do, is not told again.
+/// A cause whose text the error above it already contains is not repeated.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut whole = line(format_args!("{error}"));
     for cause in iter::successors(error.source(), |cause| (*cause).source()).take(CAUSES) {
@@ -72,7 +72,7 @@ impl Write for Line {
     }
 }
 
-/// The text's first bytes, as far as they are whole characters.
+/// The text cut to so many bytes, at a character boundary.
 fn upto(text: &str, bytes: usize) -> &str {
     match text.len() > bytes {
         true => (0..=bytes).rev().find_map(|end| text.get(..end)).unwrap_or_default(),
@@ -102,7 +102,7 @@ mod tests {
         Full(#[source] Box<Failed>),
     }
 
-    /// Names itself as its cause.
+    /// An error that names itself as its cause.
     #[derive(Debug)]
     struct Endless;
 

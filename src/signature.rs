@@ -1,50 +1,49 @@
-//! Is it WeChat? SHA-1 over the sorted parts, compared in constant time.
+//! SHA-1 signatures over sorted parts, compared in constant time.
 //!
-//! # Why a timestamp and a nonce have a form
-//! The parts are joined without anything between them, so a right signature says what all of them are together, and
-//! not where one ends and the next begins. `msg_signature` joins four:
+//! # Why timestamp and nonce are restricted
+//! The parts are joined without a separator, so a valid signature covers their concatenation, but not where one part
+//! ends and the next begins. `msg_signature` joins four:
 //!
 //! ```text
 //! token   timestamp   nonce        Encrypt                      in the order of their bytes
 //! 0QDG6e  1714037059  486452656    hO2QdV… 64 characters …9fXc  as WeChat sent it
-//! 0QDG6e  1714037059  486452656hO2QdV… 64 characters  …9fXc     as somebody else would send it
+//! 0QDG6e  1714037059  486452656hO2QdV… 64 characters  …9fXc     as an attacker would send it
 //! ```
 //!
-//! Both have one signature, and `Encrypt` without its front is a ciphertext as well: its first block decrypts to the 16
-//! bytes that nobody looks at, and whoever wrote the text behind them has chosen the rest. What is cut must leave whole
-//! blocks of AES and whole groups of base64, so it is 64 characters, or 128 … A timestamp and a nonce of 1 to 32 bytes
-//! cannot take up 64 more than they had, nor give 64 to `Encrypt`; and without `=` they cannot take its end, by which it
-//! could be cut at other places.
+//! Both have the same signature, and `Encrypt` without its front is still a ciphertext: its first block decrypts to the
+//! 16 random bytes that nobody checks, and an attacker who wrote the text after them controls the rest. What is cut off
+//! must be whole AES blocks and whole base64 groups, so 64 characters, or 128 … A timestamp and a nonce of 1 to 32
+//! bytes cannot take up 64 characters more than they had, nor give 64 to `Encrypt`. Without `=` they cannot take its
+//! padding either, which would allow cuts at other places.
 //!
-//! The token is the same in both, and in WeChat's console it has 3 to 32 letters and digits. Where it happens to stand
-//! in `Encrypt` too, the parts may change places around it, which moves `Encrypt` by less than 64 characters: it decrypts
-//! to noise, and noise has no app id. What remains is that timestamp and nonce exchange characters with each other, so
-//! that nobody vouches for the time that a request says.
+//! The token is the same in both, and WeChat's console allows 3 to 32 letters and digits for it. If it also occurs in
+//! `Encrypt`, the parts can swap places around it, which moves `Encrypt` by less than 64 characters: it then decrypts
+//! to noise, which has no app id. One weakness remains: timestamp and nonce can exchange characters, so the time in a
+//! request is not authenticated.
 
 use sha1::{Digest, Sha1};
 
-/// Bytes of a timestamp or nonce at the most: two of them are less than 64 more than the two that they were. WeChat's
-/// have up to ten.
+/// Longest timestamp or nonce in bytes: two of these cannot take up 64 bytes of `Encrypt`. WeChat's have up to ten.
 pub(crate) const PART: usize = 32;
 
-/// Whether it may stand in a request: letters, digits, and marks that base64 does not have.
+/// Whether a text is allowed in a request: letters, digits, and punctuation that base64 does not use.
 pub(crate) fn has_form(text: &str, limit: usize) -> bool {
     (1..=limit).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
-/// The lower-case hexadecimal text of a SHA-1 digest.
+/// A SHA-1 digest in lower-case hexadecimal.
 pub(crate) type Hex = [u8; 40];
 
-/// Whether `signature` is WeChat's for this token, timestamp and nonce.
+/// Whether `signature` is valid for this token, timestamp and nonce.
 ///
-/// The right one is the SHA-1, in lower-case hexadecimal, of the three others sorted byte by byte and joined.
-/// The comparison takes the same time wherever the first wrong character stands. An empty token signs nothing:
-/// the answer is `false`.
+/// The valid one is the SHA-1, in lower-case hexadecimal, of the other three sorted byte by byte and joined. The
+/// comparison takes the same time wherever the first wrong character is. With an empty token nothing is valid: the
+/// result is `false`.
 ///
-/// It is `false` too for a timestamp or nonce that is not 1 to 32 ASCII letters, digits, `-`, `.` and `_`, whatever
-/// the signature. [`Endpoint`](crate::Endpoint#why-overheard-traffic-makes-no-push) says why, and does this and the rest
-/// of a request; this function is for those who need nothing else.
+/// It is also `false` if timestamp or nonce is not 1 to 32 ASCII letters, digits, `-`, `.` and `_`, whatever the
+/// signature. [`Endpoint`](crate::Endpoint#why-captured-traffic-cannot-forge-a-push) explains why, and checks whole
+/// requests; use this function if the signature is all you need.
 ///
 /// Source: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/Access_Overview.html>
 ///
@@ -63,7 +62,7 @@ pub fn verify_signature(token: &str, timestamp: &str, nonce: &str, signature: &s
         && same(&sign([token, timestamp, nonce]), signature)
 }
 
-/// The signature of the parts, which are sorted first.
+/// The signature of the parts, sorted first.
 pub(crate) fn sign<const N: usize>(mut parts: [&str; N]) -> Hex {
     parts.sort_unstable();
     let mut sha1 = Sha1::new();
@@ -71,12 +70,12 @@ pub(crate) fn sign<const N: usize>(mut parts: [&str; N]) -> Hex {
         sha1.update(part);
     }
     let mut text = [0; 40];
-    // Cannot fail: 20 bytes are 40 digits. Were it to, the zero bytes would match no signature that a query can carry.
+    // Cannot fail: 20 bytes are 40 digits. If it did, the zero bytes would match no signature in a query.
     let _ = hex::encode_to_slice(sha1.finalize(), &mut text);
     text
 }
 
-/// Compares without telling by its time where the two differ.
+/// Compares in a time that does not depend on where the two differ.
 pub(crate) fn same(right: &Hex, given: &str) -> bool {
     let given = given.as_bytes();
     given.len() == right.len()

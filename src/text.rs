@@ -1,4 +1,4 @@
-//! A text of a push: borrowed from its body where WeChat wrote it plainly, owned otherwise, and never a reader's concern.
+//! [`Str`]: text of a push, borrowed from its body where possible and owned otherwise.
 
 use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
@@ -6,11 +6,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-/// A text of a push, such as a field of a kind, or what [`Event::field`](crate::Event::field) finds.
+/// Text of a push, such as a field of a kind or what [`Event::field`](crate::Event::field) returns.
 ///
-/// It is a `&str` for all that one does with it: it dereferences to one, compares with `str`, `&str` and `String`, and
-/// is written as one. Whether it borrows from the push's body cannot be seen, so that no `match` can depend on it:
-/// match what [`as_str`](Str::as_str) gives.
+/// Use it like a `&str`: it dereferences to one, compares with `str`, `&str` and `String`, and prints as one. Whether
+/// it borrows from the push's body is hidden, so that no `match` can depend on it: match on [`as_str`](Str::as_str).
 ///
 /// ```
 /// use wechat_events::{Kind, Reply, parse_event};
@@ -26,7 +25,7 @@ use std::ops::Deref;
 /// # Ok::<(), wechat_events::ParseError>(())
 /// ```
 ///
-/// What does not compile, since it would match a borrowed text alone:
+/// This does not compile, since it would match borrowed texts only:
 /// ```compile_fail,E0308
 /// # use std::borrow::Cow;
 /// # let event = wechat_events::parse_event(b"<xml><MsgType>event</MsgType><Event>CLICK</Event></xml>").unwrap();
@@ -57,7 +56,7 @@ impl<'a> Str<'a> {
         &self.0
     }
 
-    /// The same text on its own, for what outlives the push's body.
+    /// An owned copy, to outlive the push's body.
     ///
     /// ```
     /// use wechat_events::{Str, parse_event};
@@ -89,7 +88,7 @@ impl AsRef<str> for Str<'_> {
     }
 }
 
-/// So that a map with `Str` keys is asked by a `&str`: it hashes and orders as one.
+/// A map with `Str` keys can be searched with a `&str`: both hash and compare alike.
 impl Borrow<str> for Str<'_> {
     fn borrow(&self) -> &str {
         self

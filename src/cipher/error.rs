@@ -1,10 +1,10 @@
-//! What can be wrong with a key, an `Encrypt` or a message.
+//! Errors in a key, an `Encrypt` or a message.
 
 use thiserror::Error;
 
-/// Why 43 characters from WeChat's console were not what was given.
+/// Why an `EncodingAESKey` is not valid.
 ///
-/// Shows at most one character of the key, and only one that no key has.
+/// Shows at most one character, and only one that cannot be in a key.
 ///
 /// # Example
 ///
@@ -18,16 +18,16 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Fewer or more than 43 characters, all of them of the alphabet.
+    /// Not 43 characters, though all of them are base64.
     #[error("EncodingAESKey is {characters} characters long, WeChat's have 43")]
     Length {
-        /// How many there are.
+        /// Number of characters.
         characters: usize,
     },
-    /// A character that base64 does not have; white space and `-`, `_` are such.
+    /// A character that is not in standard base64, such as white space, `-` or `_`.
     #[error("character {position} ({found:?}) of EncodingAESKey is not of the base64 alphabet")]
     Character {
-        /// Its place, counted from 1.
+        /// Position, counted from 1.
         position: usize,
         /// The character.
         found: char,
@@ -38,7 +38,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// What Tencent's WXBizMsgCrypt returns for it: -40004, a bad AES key.
+    /// The code that Tencent's WXBizMsgCrypt returns: -40004, a bad AES key.
     ///
     /// # Example
     ///
@@ -53,9 +53,9 @@ impl KeyError {
     }
 }
 
-/// Why an `Encrypt` did not open, for the log of the person who sets the account up.
+/// Why an `Encrypt` could not be decrypted, for the log of the account's administrator.
 ///
-/// Holds no secret, and is never for the network: see [the module](super#what-this-does-not-do).
+/// Contains no secret, but must not go to the network: see [the module](super#what-this-does-not-do).
 ///
 /// # Example: the usual one
 ///
@@ -72,58 +72,58 @@ impl KeyError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// A character that base64 does not have, also white space or `=` amid the text.
+    /// A character that is not in base64, also white space or `=` in the middle of the text.
     #[error("Encrypt is not base64: character {position} is {found:?}")]
     Base64Character {
-        /// Its place, counted from 1.
+        /// Position, counted from 1.
         position: usize,
         /// The character.
         found: char,
     },
-    /// The last group of four characters is incomplete or padded in excess.
+    /// The last group of four characters is incomplete or has too much padding.
     #[error("Encrypt is not base64: its {characters} characters do not end in a whole group of four: was it cut?")]
     Base64Cut {
-        /// How many there are, without white space around them.
+        /// Number of characters, without surrounding white space.
         characters: usize,
     },
     /// The last character sets bits beyond the last byte, which no encoder does.
     #[error("Encrypt is not base64: its last character sets bits that belong to no byte")]
     Base64StrayBits,
-    /// What was decoded is shorter than any envelope or not a whole number of AES blocks.
+    /// The decoded bytes are shorter than any envelope, or not a whole number of AES blocks.
     #[error("Encrypt decodes to {bytes} bytes, not to 32 or more in blocks of 16: was it cut?")]
     BlockLength {
-        /// Length in bytes of what was decoded.
+        /// Length of the decoded bytes.
         bytes: usize,
     },
-    /// The last bytes that were decrypted are no padding.
+    /// The decrypted bytes do not end in valid padding.
     #[error("padding is not PKCS#7 over 32 bytes: is this the right EncodingAESKey?")]
     Padding,
-    /// Without its padding there is no room for the 16 random bytes and the length.
+    /// Without its padding it is too short for the 16 random bytes and the length.
     #[error("decrypted to {bytes} bytes, too few for the 20 in front of a message")]
     TooShort {
-        /// Length in bytes of what was decrypted, without the padding.
+        /// Length of the decrypted bytes, without the padding.
         bytes: usize,
     },
     /// The message's length points beyond the end.
     #[error("message length {declared} exceeds the {available} bytes that were decrypted")]
     MessageLength {
-        /// The message's length in bytes, as the envelope says.
+        /// The message's length in bytes, as the envelope gives it.
         declared: u32,
-        /// Bytes behind the length, without the padding.
+        /// Number of bytes after the length, without the padding.
         available: usize,
     },
-    /// Sealed for another account than the one configured.
-    #[error("decrypted for app id `{}`, configured is `{configured}`", found.escape_debug())]
+    /// Encrypted for another account than the configured one.
+    #[error("encrypted for app id `{}`, but `{configured}` is configured", found.escape_debug())]
     AppId {
-        /// The id in the envelope: its first 64 characters, `U+FFFD` for what is not UTF-8.
+        /// The app id in the envelope: its first 64 characters, with `U+FFFD` for what is not UTF-8.
         found: String,
-        /// The id it was compared with.
+        /// The configured app id.
         configured: String,
     },
 }
 
 impl OpenError {
-    /// What Tencent's WXBizMsgCrypt returns for it.
+    /// The code that Tencent's WXBizMsgCrypt returns.
     ///
     /// -40010 for base64, -40007 for AES and its padding, -40008 for a plaintext of the wrong shape, -40005 for the
     /// app id.
@@ -146,7 +146,7 @@ impl OpenError {
     }
 }
 
-/// Why a message could not be sealed.
+/// Why a message could not be encrypted.
 ///
 /// # Example
 ///
@@ -162,19 +162,19 @@ pub enum SealError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {reason}")]
     NoRandomBytes {
-        /// What it said.
+        /// The system's reason.
         reason: String,
     },
     /// The message's length does not fit in the envelope's 4 bytes.
     #[error("message of {bytes} bytes: its length must fit in 4 bytes")]
     TooLong {
-        /// Its length.
+        /// Length of the message.
         bytes: usize,
     },
 }
 
 impl SealError {
-    /// What Tencent's WXBizMsgCrypt returns for it: -40006, encryption failed.
+    /// The code that Tencent's WXBizMsgCrypt returns: -40006, encryption failed.
     ///
     /// # Example
     ///

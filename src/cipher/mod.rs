@@ -1,6 +1,6 @@
-//! The AES envelope around what WeChat says and what it is told: [`open`] and [`seal`].
+//! The AES envelope around pushes and replies: [`open`] decrypts and [`seal`] encrypts.
 //!
-//! What `Encrypt` holds, once it is decoded and decrypted:
+//! The contents of `Encrypt`, decoded and decrypted:
 //!
 //! ```text
 //! ┌──────────┬──────────────┬──────────────┬────────┬──────────────────────┐
@@ -11,18 +11,18 @@
 //!      ▲ base64, then AES-256-CBC under the key, IV = its first 16 bytes
 //! ```
 //!
-//! WeChat looks at none of the 16 bytes in front. [`seal`] draws eight and makes the others of them, by the key: a mark,
-//! for [`Opened::was_sealed_here`].
+//! WeChat ignores the first 16 bytes. [`seal`] draws eight at random and derives the other eight from them with the
+//! key, as a mark for [`Opened::was_sealed_here`].
 //!
-//! The padding is PKCS#7 over **32** bytes, twice the cipher's block: an unpadder made for AES refuses half of all
-//! real pushes. [Official page][page], [technical plan][plan].
+//! The padding is PKCS#7 over **32** bytes, twice AES's block size: standard AES unpadding refuses half of all real
+//! pushes. [Official page][page], [technical plan][plan].
 //!
 //! # What this does not do
 //!
-//! CBC hides but does not bind: whoever can change `Encrypt` can change the message. `msg_signature` binds it, and is to
-//! be verified **before** `open` is called; and the network is to get one answer to every [`OpenError`].
-//! [`Endpoint::safe`](crate::Endpoint::safe) does both, and [says why](crate::Endpoint#why-nobody-can-ask-it-about-the-key);
-//! this module is for those who need the envelope alone.
+//! CBC encrypts but does not authenticate: anyone who can change `Encrypt` can change the message. `msg_signature`
+//! authenticates it: verify it **before** calling `open`, and give the network the same answer to every [`OpenError`].
+//! [`Endpoint::safe`](crate::Endpoint::safe) does both, and [says why](crate::Endpoint#why-there-is-no-padding-oracle).
+//! Use this module if the envelope is all you need.
 //!
 //! # Example: the official sample
 //!
@@ -57,38 +57,39 @@ use base64::{DecodeError, Engine, alphabet};
 use crate::shown;
 pub use error::{KeyError, OpenError, SealError};
 
-/// Bytes in front, of no meaning to WeChat, which make equal messages look different although the IV is fixed.
+/// Number of bytes in front. WeChat ignores them; they make equal messages look different although the IV is fixed.
 const RANDOM: usize = 16;
-/// Bytes of them that are drawn: two of 2³² messages may begin alike.
+/// Number of random bytes among them: two in 2³² messages may have the same.
 const DRAW: usize = 8;
-/// Beside the drawn bytes in the block that the mark is made of, which so is none that CBC encrypts but by chance.
+/// Joined with the random bytes into the block that the mark is made from, so that CBC does not encrypt that block
+/// except by chance.
 const MARK: u128 = 0x7365_616C_6564;
-/// Messages for which a thread draws it at once. With a system call for each, a push in safe mode takes 1.13 times as long
-/// from its bytes to its answer's, of all that it does the dearest thing that can be spared.
+/// Number of messages for which a thread draws random bytes at once. With a system call for each message, handling a
+/// push in safe mode takes 1.13 times as long: no other avoidable cost is as high.
 const DRAWN: usize = 16;
-/// Bytes in front of the message: the randomness and the length.
+/// Number of bytes in front of the message: random bytes and length.
 const HEAD: usize = RANDOM + size_of::<u32>();
-/// The padding's block in bytes. WeChat's; AES has 16.
+/// The padding's block size in bytes, set by WeChat; AES has 16.
 const PADDING_BLOCK: u8 = 32;
 
-/// Decrypts `Encrypt` and checks everything inside it.
+/// Decrypts `Encrypt` and checks its contents.
 ///
-/// `encrypt` is standard base64 with its `=`; white space around it is ignored. `app_id` is the account's own, or the
-/// component's for a third-party platform. Allocates once, the plaintext, and decrypts in it.
+/// `encrypt` is standard base64 with its `=`; white space around it is ignored. `app_id` is the account's own, or for a
+/// third-party platform the component's. Allocates once, for the plaintext, and decrypts in place.
 ///
-/// A ciphertext of 48, 80, 112 … bytes is accepted, as Tencent's sample code does: WeChat never writes one, but some
-/// test tools pad to AES's own block, and refusing them by length would fail on every second message of theirs.
+/// A ciphertext of 48, 80, 112 … bytes is accepted, as by Tencent's sample code: WeChat never writes one, but some test
+/// tools pad to AES's own block, and a check of the length would refuse every second message of theirs.
 ///
 /// # Errors
 ///
 /// - not base64: a foreign character ([`Base64Character`](OpenError::Base64Character)), cut short
-///   ([`Base64Cut`](OpenError::Base64Cut)), or a last character no encoder writes
-///   ([`Base64StrayBits`](OpenError::Base64StrayBits): so that one ciphertext has one text);
-/// - decodes to less than any envelope or to broken AES blocks: [`BlockLength`](OpenError::BlockLength);
-/// - decrypts to something that is not padded: [`Padding`](OpenError::Padding), nearly always a wrong key;
+///   ([`Base64Cut`](OpenError::Base64Cut)), or a last character that no encoder writes, refused so that one ciphertext
+///   has one text ([`Base64StrayBits`](OpenError::Base64StrayBits));
+/// - shorter than any envelope, or not whole AES blocks: [`BlockLength`](OpenError::BlockLength);
+/// - decrypted without valid padding: [`Padding`](OpenError::Padding), nearly always a wrong key;
 /// - too short for the head, or a length that points beyond the end: [`TooShort`](OpenError::TooShort),
 ///   [`MessageLength`](OpenError::MessageLength);
-/// - sealed for another account: [`AppId`](OpenError::AppId).
+/// - encrypted for another account: [`AppId`](OpenError::AppId).
 ///
 /// # Example: a wrong app id is named
 ///
@@ -100,7 +101,7 @@ const PADDING_BLOCK: u8 = 32;
 /// assert_eq!(open(&key, "wxb11529c136998cb6", &encrypt)?.message(), b"<xml/>");
 ///
 /// let error = open(&key, "wxba5fad812f8e6fb9", &encrypt).unwrap_err();
-/// assert_eq!(error.to_string(), "decrypted for app id `wxb11529c136998cb6`, configured is `wxba5fad812f8e6fb9`");
+/// assert_eq!(error.to_string(), "encrypted for app id `wxb11529c136998cb6`, but `wxba5fad812f8e6fb9` is configured");
 /// assert_eq!(error.number(), -40005);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -135,16 +136,17 @@ pub fn open(key: &EncodingAesKey, app_id: &str, encrypt: &str) -> Result<Opened,
 
 /// Encrypts a message into the base64 text of `Encrypt`.
 ///
-/// Takes 8 random bytes from the operating system, which a thread asks for those of 16 messages at a time. Two processes
-/// by `fork`, and two machines from one snapshot of a running one, so begin up to 16 messages of a thread alike: whoever
-/// reads their traffic sees which of these are equal. Allocates twice: the plaintext, encrypted in place, and its text.
+/// Uses 8 random bytes from the operating system, which each thread draws for 16 messages at a time. After a `fork`, or
+/// on two machines started from one snapshot of a running one, up to 16 messages of a thread therefore begin alike:
+/// anyone who reads the traffic sees which of these are equal. Allocates twice: the plaintext, encrypted in place, and
+/// its text.
 ///
-/// What it seals is [marked](Opened::was_sealed_here) as an answer. To seal as WeChat does, in a test, take [`seal_with`]
+/// The result is [marked](Opened::was_sealed_here) as a reply. To encrypt as WeChat does, in a test, use [`seal_with`]
 /// or `testing::WeChat`.
 ///
 /// # Errors
 ///
-/// - no random bytes to be had: [`SealError::NoRandomBytes`];
+/// - no random bytes available: [`SealError::NoRandomBytes`];
 /// - a message of 4 GiB or more: [`SealError::TooLong`].
 ///
 /// # Example: equal messages do not look equal
@@ -185,10 +187,10 @@ fn random() -> Result<[u8; DRAW], getrandom::Error> {
     })
 }
 
-/// [`seal`] with given bytes in front, so without a mark: for test vectors, and to seal as WeChat does.
+/// [`seal`] with the given bytes in front and without a mark: for test vectors, and to encrypt as WeChat does.
 ///
-/// The IV is the same for every message under a key, so these bytes alone keep equal replies from looking equal.
-/// Whoever passes a constant outside a test leaks which replies are.
+/// The IV is the same for all messages under a key, so only these bytes keep equal replies from looking equal. A
+/// constant outside a test reveals which replies are equal.
 ///
 /// # Errors
 ///
@@ -230,11 +232,11 @@ pub fn seal_with(
     Ok(envelope_base64().encode(&buffer))
 }
 
-/// What is in front of the padding; `None` if there is no PKCS#7 over 32 bytes.
+/// The plaintext without its padding; `None` if that is not PKCS#7 over 32 bytes.
 ///
-/// How long this takes depends on the length alone: all of the last 32 bytes are compared whatever the last one says,
-/// only the outcome is branched on, and the barrier before that keeps the compiler from leaving the loop early. The
-/// `subtle` crate would put a barrier at each byte, which costs the vector instructions this becomes.
+/// The time depends only on the length: all of the last 32 bytes are compared whatever the last one is, only the result
+/// is branched on, and the barrier before that keeps the compiler from leaving the loop early. The `subtle` crate would
+/// put a barrier at each byte, and the loop would not become vector instructions.
 fn unpadded(plaintext: &[u8]) -> Option<&[u8]> {
     let block: &[u8; 32] = plaintext.last_chunk()?;
     let [.., padding] = *block;
@@ -250,7 +252,7 @@ fn unpadded(plaintext: &[u8]) -> Option<&[u8]> {
     plaintext.get(..plaintext.len().checked_sub(usize::from(padding))?)
 }
 
-/// Strict standard base64, on the CPU's vector instructions where the library has an engine for them.
+/// Strict standard base64, with the CPU's vector instructions where the library supports them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn envelope_base64() -> &'static impl Engine {
     use base64::engine::{Simd, general_purpose::PAD};
@@ -266,7 +268,7 @@ fn envelope_base64() -> &'static impl Engine {
     &base64::engine::general_purpose::STANDARD
 }
 
-/// Why `text`, which is `encrypt` trimmed, was refused, with the place counted in `encrypt`.
+/// Why `text`, which is `encrypt` trimmed, was refused, with positions counted in `encrypt`.
 fn base64_fault(encrypt: &str, text: &str, error: &DecodeError) -> OpenError {
     let trimmed = encrypt.len() - encrypt.trim_ascii_start().len();
     match (foreign_character(text.trim_end_matches('=')), error) {
@@ -276,14 +278,14 @@ fn base64_fault(encrypt: &str, text: &str, error: &DecodeError) -> OpenError {
     }
 }
 
-/// The first character that is not of the base64 alphabet, and its place, counted from 1.
+/// The first character that is not in base64, and its position, counted from 1.
 fn foreign_character(text: &str) -> Option<(usize, char)> {
     (1..).zip(text.chars()).find(|(_, c)| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/')))
 }
 
-/// A decrypted `Encrypt` whose padding, length and app id were right.
+/// A decrypted `Encrypt` with valid padding, length and app id.
 ///
-/// That alone does not say it came from WeChat: see [the module](self#what-this-does-not-do).
+/// This alone does not prove that it came from WeChat: see [the module](self#what-this-does-not-do).
 ///
 /// # Example: borrowed or owned, both without another allocation
 ///
@@ -298,12 +300,12 @@ fn foreign_character(text: &str) -> Option<(usize, char)> {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// The head and the message.
+    /// The random bytes, the length and the message.
     buffer: Vec<u8>,
 }
 
 impl Opened {
-    /// The message's bytes: XML or JSON, as the account is set up.
+    /// The message's bytes: XML or JSON, depending on the account's settings.
     ///
     /// # Example
     ///
@@ -313,10 +315,10 @@ impl Opened {
         self.buffer.get(HEAD..).unwrap_or_default()
     }
 
-    /// Whether [`seal`] sealed it with this key, rather than WeChat: an answer that somebody sends back as a push.
+    /// Whether this crate encrypted it with this key, rather than WeChat: a reply that somebody sent back as a push.
     ///
-    /// A sealed answer has the form of a push, and its signature is as good. [`Endpoint`](crate::Endpoint) refuses it;
-    /// whoever opens without an endpoint must ask.
+    /// An encrypted reply has the form of a push, and a valid signature. [`Endpoint`](crate::Endpoint) refuses it; if
+    /// you decrypt without an endpoint, check it yourself.
     ///
     /// # Example
     ///
@@ -333,7 +335,7 @@ impl Opened {
         self.buffer.first_chunk().is_some_and(|random| self.buffer.starts_with(&key.marked(*random)))
     }
 
-    /// The message's bytes in the buffer they were decrypted in.
+    /// The message's bytes, in the buffer that they were decrypted in.
     ///
     /// # Example
     ///
@@ -345,18 +347,18 @@ impl Opened {
     }
 }
 
-/// Shows how long the message is, not what a follower wrote.
+/// Shows the length of the message, but nothing that a user wrote.
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened({} bytes)", self.message().len())
     }
 }
 
-/// The 43 characters called `EncodingAESKey` in WeChat's console, ready to use.
+/// The 43 characters called `EncodingAESKey` in WeChat's console, decoded and ready to use.
 ///
-/// They are base64 without its `=`, 258 bits for a 256-bit key. In keys that WeChat makes the two spare bits are often
-/// not zero, which strict decoders refuse; here they may be anything. The key schedule is made once and kept, so
-/// keep the value and lend it to [`open`] and [`seal`]. `Debug` does not show the key.
+/// They are base64 without its `=`: 258 bits for a 256-bit key. In WeChat's keys the two spare bits are often not zero,
+/// which strict decoders refuse; here they may be anything. The key schedule is computed once and kept, so keep this
+/// value and lend it to [`open`] and [`seal`]. `Debug` does not show the key.
 ///
 /// # Example: what is wrong with a key
 ///
@@ -383,9 +385,9 @@ impl EncodingAesKey {
     /// # Errors
     ///
     /// - ends in `=`, as a base64 encoder would write it: [`KeyError::EqualsSign`];
-    /// - a character outside `A`–`Z`, `a`–`z`, `0`–`9`, `+`, `/`, also white space around the key:
+    /// - a character outside `A`–`Z`, `a`–`z`, `0`–`9`, `+`, `/`, including white space around the key:
     ///   [`KeyError::Character`];
-    /// - any other number of characters than 43: [`KeyError::Length`].
+    /// - not 43 characters: [`KeyError::Length`].
     ///
     /// # Example
     ///
@@ -407,7 +409,7 @@ impl EncodingAesKey {
         Ok(EncodingAesKey { aes: Aes256::new(&key), iv })
     }
 
-    /// What stands in front of an answer: random bytes, and what this key makes of them.
+    /// The bytes in front of a reply: random ones, and the mark derived from them with this key.
     fn marked(&self, random: [u8; DRAW]) -> [u8; RANDOM] {
         let drawn = u128::from(u64::from_be_bytes(random)) << 64;
         let mut block = Array((drawn | MARK).to_be_bytes());

@@ -1,4 +1,4 @@
-//! Have we seen it? The key of a push, a memory of keys, and the stores in which deliveries of a push meet.
+//! De-duplication: the key of a push, a memory of keys, and the stores in which deliveries of a push meet.
 
 mod memory;
 #[cfg(feature = "redis")]
@@ -19,16 +19,17 @@ use crate::fields::{Fields, Limits, Nodes, Path};
 
 pub use seen::Dedup;
 
-/// What all deliveries of one push have in common: a digest of its decrypted bytes, or of what names a payment.
+/// The key shared by all deliveries of one push: a digest of its decrypted bytes, or of the payment's identifiers.
 ///
-/// XXH3-128 of the whole body with seed 0, as 16 bytes with the highest first: the same on every machine and in every
-/// version of this crate, so that machines may share a store. Less the text of the root's `Encrypt`, which compatible
-/// mode has in a body that is in the clear, and which is sealed anew for each delivery: where the body is within the
-/// default [limits](crate::Limits), and the text is written as it is, or with `\/` for its slashes. MsgId alone is not
-/// unique over users, and FromUserName with CreateTime is not unique at all; see [`of_sender`](DedupKey::of_sender).
+/// XXH3-128 of the whole body with seed 0, as 16 big-endian bytes: the same on every machine and in every version of
+/// this crate, so that machines can share a store. The text of the root's `Encrypt`, which compatible mode puts beside
+/// the fields in the clear, is left out, because it is encrypted anew for each delivery. This works if the body is
+/// within the default [limits](crate::Limits), and the text is written as it is, or with `\/` for its slashes. MsgId
+/// alone is not unique across users, and FromUserName with CreateTime is not unique at all; see
+/// [`of_sender`](DedupKey::of_sender).
 ///
-/// The digest is no secret and no proof. Who can make WeChat push chosen bytes could find two bodies with one key, and
-/// would make WeChat's own retry rule drop his own message.
+/// The digest is neither secret nor authenticated. Someone who can make WeChat push chosen bytes could find two bodies
+/// with one key, and would only make their own second message be taken for a retry.
 ///
 /// ```
 /// use wechat_events::DedupKey;
@@ -42,7 +43,7 @@ pub struct DedupKey([u8; 16]);
 impl DedupKey {
     /// The key of a push, from its plaintext bytes.
     ///
-    /// Not of payments, which count their deliveries within the bytes: see [`Event::dedup_key`].
+    /// Not for payments, whose bytes count the deliveries: see [`Event::dedup_key`].
     ///
     /// ```
     /// # use wechat_events::{DedupKey, parse_event};
@@ -64,14 +65,14 @@ impl DedupKey {
         DedupKey(digest.to_be_bytes())
     }
 
-    /// The key by FromUserName and CreateTime, as WeChat's pages advise for events.
+    /// The key from FromUserName and CreateTime, as WeChat's pages advise for events.
     ///
-    /// It takes different pushes for one: an automatic LOCATION in the same second as a CLICK or VIEW, card pushes in
-    /// a batch, all pushes of a system sender such as `mphelper`, a double tap, and equal users of two accounts. It is
-    /// for those who must share keys with a system that uses this rule.
+    /// It confuses different pushes: an automatic LOCATION in the same second as a CLICK or VIEW, card pushes in a
+    /// batch, all pushes of a system sender such as `mphelper`, a double tap, and equal users of two accounts. Use it
+    /// only to share keys with a system that follows this rule.
     ///
-    /// XXH3-128, as above, of FromUserName, a zero byte, and CreateTime in decimal. FromUserName may hold a zero byte too:
-    /// the last one parts the two, since a number has none.
+    /// XXH3-128, as above, of FromUserName, a zero byte, and CreateTime in decimal. FromUserName may contain a zero
+    /// byte too: the last one is the separator, since a number has none.
     ///
     /// ```
     /// # use wechat_events::{DedupKey, parse_event};
@@ -86,16 +87,16 @@ impl DedupKey {
     /// ```
     #[must_use]
     pub fn of_sender(event: &Event<'_>) -> DedupKey {
-        // Not `of_body`, which leaves something out of what looks like a push.
+        // Not `of_body`, which leaves out `Encrypt` from what looks like a push.
         DedupKey(xxh3_128(format!("{}\0{}", event.from_user, event.create_time).as_bytes()).to_be_bytes())
     }
 
-    /// The digest of bytes that are no body.
+    /// The digest of bytes that are not a body.
     pub(crate) fn of_bytes(bytes: &[u8]) -> DedupKey {
         DedupKey(xxh3_128(bytes).to_be_bytes())
     }
 
-    /// A key from a store.
+    /// Restores a key from its bytes, as read from a store.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -107,21 +108,21 @@ impl DedupKey {
         DedupKey(bytes)
     }
 
-    /// The key for a store.
+    /// The bytes of the key, to write to a store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// What stands before and behind the text of the root's `Encrypt`.
+/// The body before and after the text of the root's `Encrypt`.
 fn sealed_part(body: &[u8]) -> Option<(&[u8], &[u8])> {
     static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("Encrypt"));
     NAME.find(body)?;
     let mut nodes = Nodes::new();
     let fields = Fields::read(body, &Limits::default(), &mut nodes).ok()?;
     let encrypt = fields.root().first(const { Path::new("Encrypt") })?.text();
-    // Nobody could write it anywhere else, since nobody knew it before. Some writers of JSON escape slashes.
+    // Its sender could not have put it anywhere else, as it was not known before. Some JSON writers escape slashes.
     [&*encrypt, &encrypt.replace('/', "\\/")].into_iter().find_map(|encrypt| {
         let at = memmem::find(body, encrypt.as_bytes())?;
         Some((body.get(..at)?, body.get(at + encrypt.len()..)?))
@@ -137,7 +138,7 @@ impl fmt::Display for DedupKey {
 impl FromStr for DedupKey {
     type Err = DedupKeyError;
 
-    /// Reads what [`Display`](fmt::Display) writes.
+    /// Parses the output of [`Display`](fmt::Display).
     ///
     /// # Errors
     /// `"d7"`, `"d715ddea725819418a335b54829c1bex"`: not 32 digits, or not hexadecimal.
@@ -157,7 +158,7 @@ impl FromStr for DedupKey {
     }
 }
 
-/// A text is no [`DedupKey`].
+/// The text is not a [`DedupKey`].
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("a key is 32 hexadecimal digits: {0}")]
 pub struct DedupKeyError(hex::FromHexError);

@@ -1,4 +1,4 @@
-//! A memory of keys, if de-duplication is all that is needed.
+//! A memory of keys, for when de-duplication is all that is needed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -9,25 +9,25 @@ use std::time::Duration;
 
 use super::DedupKey;
 
-/// Remembers which pushes were seen, in this process, for a time and up to a bound.
+/// Remembers in this process which pushes were seen, for a limited time and number.
 ///
-/// If de-duplication is all you need: a retry that is recognised here is answered `success`, so the reply to a first
-/// delivery that WeChat gave up on is lost.
+/// Use it if de-duplication is all you need: a retry that it recognises is answered `success`, so if WeChat gave up on
+/// the first delivery, its reply is lost.
 ///
-/// **Not for payments** (`xpay_…`, `minigame_…`): `success` tells WeChat that the goods are delivered. Answer each of their
-/// deliveries by what the account's books say of its [`business_key`](crate::Event::business_key).
+/// **Not for payments** (`xpay_…`, `minigame_…`): `success` tells WeChat that the goods are delivered. Answer each of
+/// their deliveries according to what your database says about its [`business_key`](crate::Event::business_key).
 ///
 /// # When to forget
-/// [`first`](Dedup::first) marks before the push is handled. If handling then fails, [`forget`](Dedup::forget) the
-/// key, or WeChat's retries, which are a second chance, are taken for done. Forget it on every way out that is not
-/// «handled»: an error, a panic, a time-out.
+/// [`first`](Dedup::first) marks the key before the push is handled. If handling then fails, [`forget`](Dedup::forget)
+/// the key; otherwise WeChat's retries, each another chance, are taken for duplicates. Forget it on every failure: an
+/// error, a panic, a timeout.
 ///
 /// # What it forgets by itself
-/// Keys older than the time to live. In a flood also younger ones, the oldest first: what is held never exceeds the
-/// bound, and the newest half of the bound is always held. A key costs at most 40 bytes.
+/// Keys older than the time to live. In a flood also younger ones, the oldest first: the number of keys never exceeds
+/// the bound, and the newest half of the bound is always kept. A key costs at most 40 bytes.
 ///
-/// Keys are told apart by 64 bits of them, salted for each `Dedup`: two of a million distinct keys are taken for one
-/// with odds of 1 in 10⁷ over all of them, 1 in 10¹³ for a given one.
+/// Keys are compared by 64 of their bits, salted for each `Dedup`: among a million distinct keys, any two are confused
+/// with a probability of 1 in 10⁷, and a given one with 1 in 10¹³.
 ///
 /// ```
 /// use wechat_events::{Dedup, DedupKey};
@@ -42,54 +42,54 @@ use super::DedupKey;
 /// ```
 #[doc(alias("排重", "去重"))]
 pub struct Dedup {
-    /// A power of two of them, with the last one apart, which makes it certain that there is one.
+    /// The number of shards is a power of two. The last one is stored apart, so that there always is one.
     shards: Box<[Shard]>,
     last: Shard,
-    /// Nobody who lacks it can choose keys that are taken for one.
+    /// Without the salt nobody can choose keys that are confused.
     salt: [u64; 2],
-    /// Seconds.
+    /// In seconds.
     time_to_live: u64,
-    /// Keys of one generation of one shard.
+    /// Number of keys in one generation of one shard.
     bound: usize,
 }
 
-/// On cache lines of its own, so that threads in different shards do not slow each other.
+/// Aligned to cache lines, so that threads in different shards do not slow each other down.
 #[repr(align(128))]
 #[derive(Default)]
 struct Shard(Mutex<Generations>);
 
-/// Keys by when they were first seen: the current ones, and those of the time to live before.
+/// Keys and when they were first seen: the current generation, and the previous one.
 ///
-/// When the current generation is full or old, it becomes the previous one, and the previous one is forgotten whole:
+/// When the current generation is full or old, it becomes the previous one, and the previous one is dropped as a whole:
 /// no key is ever searched for to be evicted.
 #[derive(Default)]
 struct Generations {
     current: Keys,
     previous: Keys,
-    /// When the current generation began, in seconds.
+    /// When the current generation started, in seconds.
     began: i64,
 }
 
 type Keys = HashMap<u64, i64, BuildHasherDefault<AsItIs>>;
 
 impl Dedup {
-    /// WeChat's retries span 10 s, and a slow handler's time comes on top; an SDK that kept keys for 10 s let the
-    /// third delivery through.
+    /// WeChat's retries span 10 s, plus the time of a slow handler; an SDK that kept keys for 10 s let the third
+    /// delivery through.
     const TIME_TO_LIVE: Duration = Duration::from_secs(60);
-    /// A million of the newest keys are always held.
+    /// The newest million keys are always kept.
     const BOUND: usize = 1 << 21;
     const SHARDS: usize = 64;
 
-    /// A memory of 60 seconds and 2²¹ keys, of which the newest million are always held.
+    /// A memory of 60 seconds and 2²¹ keys, of which the newest million are always kept.
     #[must_use]
     pub fn new() -> Dedup {
         Dedup::with_bounds(Dedup::TIME_TO_LIVE, Dedup::BOUND)
     }
 
-    /// A memory of a chosen time, in whole seconds, and number of keys.
+    /// A memory with the given time to live, in whole seconds, and number of keys.
     ///
-    /// Below 60 seconds a late retry may pass as new: WeChat delivers for 10 seconds, and each delivery may wait in a
-    /// proxy for as long.
+    /// With less than 60 seconds a late retry may count as new: WeChat delivers for 10 seconds, and a proxy may hold
+    /// each delivery for as long.
     ///
     /// ```
     /// use std::time::Duration;
@@ -101,7 +101,7 @@ impl Dedup {
     /// ```
     #[must_use]
     pub fn with_bounds(time_to_live: Duration, keys: usize) -> Dedup {
-        // Small memories have few shards, so that their bound is not all rounding.
+        // Small memories have few shards, so that rounding does not distort their bound.
         let shards = (keys / 512).next_power_of_two().clamp(1, Dedup::SHARDS);
         let random = RandomState::new();
         Dedup {
@@ -113,9 +113,9 @@ impl Dedup {
         }
     }
 
-    /// Whether this key is seen for the first time, `now` in seconds since 1970.
+    /// Whether this key is seen for the first time; `now` is in seconds since 1970.
     ///
-    /// Exactly once `true` for a key and time to live, however many threads ask, within the bounds said above.
+    /// Returns `true` exactly once per key and time to live, however many threads ask, within the bounds above.
     pub fn first(&self, key: &DedupKey, now: i64) -> bool {
         let key = self.fingerprint(key);
         let mut shard = self.shard(key);
@@ -123,7 +123,7 @@ impl Dedup {
         if current.len() >= self.bound || now.abs_diff(*began) >= self.time_to_live {
             std::mem::swap(current, previous);
             current.clear();
-            // What a flood has taken is given back when it is over.
+            // Frees what a flood has allocated once it is over.
             if current.capacity() > 4 * previous.len() {
                 current.shrink_to(previous.len());
             }
@@ -160,9 +160,9 @@ impl Dedup {
         low(product) ^ low(product >> 64)
     }
 
-    /// By bits that the table within the shard does not use first.
+    /// Picks the shard by bits that its table does not use first.
     fn shard(&self, fingerprint: u64) -> MutexGuard<'_, Generations> {
-        // Of 64 shards, 63 and the last: the mask is the number of the former.
+        // Of 64 shards, 63 are in the list, besides the last one: the length is the mask.
         let index = usize::try_from(fingerprint >> 32).unwrap_or_default() & self.shards.len();
         let shard = self.shards.get(index).unwrap_or(&self.last);
         shard.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,7 +188,7 @@ impl fmt::Debug for Dedup {
     }
 }
 
-/// A fingerprint is a hash already.
+/// A hasher for fingerprints, which are hashes already.
 #[derive(Default)]
 struct AsItIs(u64);
 

@@ -1,4 +1,4 @@
-//! One push, one run, one answer: the states of a push, and where they are kept.
+//! The states of a push, and the stores that keep them: one push, one run, one answer.
 //!
 //! WeChat delivers a push up to three times, about five seconds apart, to whichever machine the balancer picks.
 //! A [`Store`] is what all these deliveries agree on:
@@ -13,8 +13,8 @@
 //!      └───────────────────┴───── kept long enough ─┴─────────────────────────┘
 //! ```
 //!
-//! [`Memory`] keeps them in this process, `Redis` (feature `redis`) where several machines see them. Other places
-//! implement the same trait.
+//! [`Memory`] keeps them in this process, `Redis` (feature `redis`) where several machines see them. You can implement
+//! the trait for other places.
 
 use std::future::{Future, pending};
 use std::mem;
@@ -28,51 +28,52 @@ pub use super::memory::{Memory, MemoryBuilder, Wait};
 #[cfg(feature = "redis")]
 pub use super::redis::{Redis, RedisBuilder, RedisError, Status, WhenDown};
 
-/// How often one push is run at most, whatever fails: as often as WeChat delivers it.
+/// How often a push is run at most, even if all runs fail: as often as WeChat delivers it.
 ///
 /// ```
 /// assert_eq!(wechat_events::store::MAX_RUNS, 3);
 /// ```
 pub const MAX_RUNS: u8 = 3;
 
-/// Where the deliveries of a push meet: who runs it, what came out, who carries the answer.
+/// The place where deliveries of a push meet: which one runs it, what the answer is, which one carries it.
 ///
-/// Each method is one atomic step, also between machines where the store is shared. All are in bytes: what an answer
-/// means is the caller's affair.
+/// Each method is one atomic step, also between machines that share the store. Answers are bytes, which the store does
+/// not interpret.
 ///
 /// # Two ways to be wrong
 ///
-/// A store may forget (it is full, it was restarted, it cannot be reached) and it may lag. Both are permissible, and
-/// each method says what they cost:
-/// - **a wrong «new»** treats a push that was seen as if it had never been: the handler runs twice, the follower may
-///   be answered twice. Annoying; dangerous only for handlers that must not run twice.
-/// - **a wrong «seen»** treats a push that nobody handles as if somebody did: the follower is never answered and the
-///   push is lost. **In doubt a store says «new»**.
+/// A store may forget (it is full, was restarted, cannot be reached), and it may lag. Both are allowed, and each method
+/// documents what they cost:
+/// - **a wrong «new»** treats a seen push as if it were new: the handler runs twice, and the user may be answered
+///   twice. Annoying; dangerous only for handlers that must not run twice.
+/// - **a wrong «seen»** treats a push that nobody handles as if somebody did: the user is never answered and the push
+///   is lost. **In doubt a store says «new»**.
 ///
-/// To have another's push taken for seen, an attacker would need its exact bytes beforehand. Who can make up pushes (in
-/// plaintext mode, with one captured signature) can fill a bounded store and so have others' retries taken for new.
+/// To have another user's push taken for seen, an attacker would need its exact bytes beforehand. Someone who can forge
+/// pushes (in plaintext mode, with one captured signature) can fill a bounded store, and so make other retries look
+/// new.
 ///
 /// # Time
 ///
-/// `now_ms` is the caller's clock, in milliseconds since any fixed moment; it must not go back (a step back is taken for
-/// a standstill) and is best monotonic. A store in this process takes it for its own clock. One that is shared by
-/// machines has to judge leases and ages by a clock that they share, and uses `now_ms` only for what it keeps locally.
-/// Times of day are elsewhere in this crate: an `i64` called `now`, in seconds since 1970.
+/// `now_ms` is the caller's clock, in milliseconds since any fixed moment. It must not go back (a step back is treated
+/// as no time passing) and should be monotonic. A store in this process uses it as its own clock. A store shared by
+/// machines must judge leases and ages by a clock that they share, and use `now_ms` only for local state. Times of day
+/// elsewhere in this crate are an `i64` called `now`, in seconds since 1970.
 ///
 /// # Futures that are dropped
 ///
-/// WeChat hangs up whenever it likes, and a server then drops the delivery, with the future of an [`Outcome::Later`] in
-/// it. That is always permitted. Whoever drops it does not learn whether the step was taken, and for most steps need not
-/// know. **A claim that was made and has nobody to use it must be given back by the store itself**, as by
-/// [`release`](Self::release) with [`Attempt::NotMade`], be the future dropped before it is polled, while another server
-/// is asked, or while that one's answer is under way. Else the next delivery is held until the lease of an owner that
-/// does not exist is over.
+/// WeChat may hang up at any time; the server then drops the delivery, and with it the future of an [`Outcome::Later`].
+/// Dropping it is always allowed. The caller does not learn whether the step was taken, and for most steps need not
+/// know. **A claim that was made but has no owner must be given back by the store itself**, as by
+/// [`release`](Self::release) with [`Attempt::NotMade`], whether the future is dropped before it is polled, while
+/// another server is asked, or while its answer is on the way. Otherwise the next delivery is held until the lease of
+/// an owner that does not exist has expired.
 ///
 /// # Errors
 ///
-/// There is none for «the store is down»: an implementation limits each operation, and decides by its configuration
-/// whether it goes on in this process (every method then works as for a store of one machine) or answers
-/// [`Refusal::Down`] to [`claim`](Self::claim), the one method after which nothing is owed to anybody.
+/// There is no error for «the store is down»: an implementation limits the time of each operation. By its configuration
+/// it either continues in this process (every method then works as for a store of one machine), or answers
+/// [`Refusal::Down`] to [`claim`](Self::claim), the only method after which nobody is owed anything.
 ///
 /// # Example: a push, its retry while it runs, and its retry afterwards
 ///
@@ -95,54 +96,57 @@ pub const MAX_RUNS: u8 = 3;
 /// assert_eq!((&*answer, carrier, age), (&b"hello"[..], Some(Carrier::Delivery), 10_080));
 /// ```
 pub trait Store: Send + Sync {
-    /// How long a claim lives without being renewed; renew it every quarter of that.
+    /// How long a claim lives without being renewed. Renew it every quarter of that time.
     fn lease(&self) -> Duration;
 
-    /// A delivery has come: makes it the owner of its push, or says who was quicker.
+    /// Makes a delivery the owner of its push, or says who is the owner.
     ///
-    /// Absent, released, and running on a lease that is over: [`Claimed::New`]. The last two keep the time when the
-    /// push was first seen and count another run, up to [`MAX_RUNS`].
+    /// Absent, released, and running with an expired lease: [`Claimed::New`]. In the last two cases the time when the
+    /// push was first seen is kept, and another run is counted, up to [`MAX_RUNS`].
     ///
     /// # What a wrong answer costs
     ///
-    /// - **New, though seen**: a second run. If the first is still going its [`finish`](Self::finish) gets [`Lost`].
+    /// - **New, though seen**: a second run. If the first one is still running, its [`finish`](Self::finish) gets
+    ///   [`Lost`].
     /// - **Running, though nobody runs it**: this delivery waits in vain, but no longer than `lease_left`; then it
     ///   claims again. So a store that cannot tell must report a short lease, never a long one.
-    /// - **Running, but since later, or waited for by fewer, than is so**: this delivery takes itself for an earlier one
-    ///   and is held too long, or waits where it should have been turned away. So a second claim must not be told what
-    ///   only stands there because a first one is still asking.
-    /// - **Done, though the answer is another push's**: the one thing a store must never do. It compares all 128 bits
-    ///   of the key.
+    /// - **Running, but younger, or with fewer waiting, than is true**: this delivery takes itself for an earlier one
+    ///   and is held too long, or waits though it should have been turned away. So a second claim must not see state
+    ///   that exists only because a first claim is still in progress.
+    /// - **Done, but with another push's answer**: the one thing a store must never do. It compares all 128 bits of the
+    ///   key.
     fn claim(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Claimed>;
 
-    /// The owner is still at it: starts its lease anew. A vanished push is made running again.
+    /// Renews the lease of a running push. A push that vanished is made running again.
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released.
     ///
     /// # What a wrong answer costs
     ///
-    /// - **Renewed, though lost**: nothing beyond the second run that has begun; `finish` will say so again.
-    /// - **Lost, though owned**: an owner that stops for it throws a run away, and the next delivery has to take over.
+    /// - **Renewed, though lost**: no harm beyond the second run that has already started; `finish` will report it
+    ///   again.
+    /// - **Lost, though owned**: an owner that stops because of it wastes a run, and the next delivery has to take
+    ///   over.
     fn renew(&self, claim: &Claim, now_ms: u64) -> Outcome<'_, Result<(), Lost>>;
 
-    /// The owner has the answer: everybody who waits gets it, and every later delivery.
+    /// Stores the answer: everybody who waits gets it, and every later delivery.
     ///
-    /// `carrier` spares a [`carry`](Self::carry) where it is known already: [`Carrier::Delivery`] if the caller's own
-    /// delivery answers with it this moment (or if nobody needs to be told, as for `success`), [`Carrier::Late`] if the
-    /// push was acknowledged before; else `None`. A vanished push is made anew, with its old age.
+    /// `carrier` saves a [`carry`](Self::carry) if it is known already: [`Carrier::Delivery`] if the caller's own
+    /// delivery is about to answer with it (or if nobody needs it, as for `success`), [`Carrier::Late`] if the push was
+    /// acknowledged before; otherwise `None`. A push that vanished is restored with its old age.
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released. The answer was not kept and must not
-    /// be used: another owner's is or will be. Once that one's lease is over too, a store had better take this answer
-    /// than none.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released. The answer was not stored and must not
+    /// be used: another owner's answer counts. If that owner's lease has expired too, a store should take this answer
+    /// rather than none.
     ///
     /// # What a wrong answer costs
     ///
     /// - **Finished, though lost**: two owners carry two answers.
-    /// - **Lost, though owned**: nobody answers, until the next delivery runs it again. So a store that has merely
+    /// - **Lost, though owned**: nobody answers until the next delivery runs it again. So a store that has merely
     ///   forgotten the push says finished.
     fn finish(
         &self,
@@ -152,53 +156,53 @@ pub trait Store: Send + Sync {
         now_ms: u64,
     ) -> Outcome<'_, Result<(), Lost>>;
 
-    /// The owner has no answer and gives the push back, so that the next delivery is a second chance.
+    /// Gives the push back without an answer, so that the next delivery runs it again.
     ///
-    /// The time when it was first seen stays, so that the next delivery is still judged to be what it is.
+    /// The time when it was first seen is kept, so that the next delivery is still recognised as the second or third.
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released. Nothing has to be done about it.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released. Nothing needs to be done about it.
     ///
     /// # What a wrong answer costs
     ///
-    /// - **Released, though it is not**: the next delivery waits for a lease to end before it runs the push.
+    /// - **Released, though it is not**: the next delivery waits for the lease to expire before it runs the push.
     /// - **Forgotten altogether**: the next delivery counts as the first of its push and is held too long, and
-    ///   [`MAX_RUNS`] counts from nothing.
+    ///   [`MAX_RUNS`] counts from zero.
     fn release(&self, claim: &Claim, attempt: Attempt, now_ms: u64) -> Outcome<'_, Result<(), Lost>>;
 
     /// Waits until the push no longer runs.
     ///
     /// A store may, but need not, notice the end of a lease: claim again after
-    /// [`lease_left`](Claimed::Running::lease_left) at the latest. Dropping what this returns is always fine. What is
-    /// seen when it ends is the state at that moment: a push that was released and claimed anew in between still runs.
+    /// [`lease_left`](Claimed::Running::lease_left) at the latest. The returned future may be dropped at any time. It
+    /// returns the state at that moment: a push that was released and claimed again meanwhile is still running.
     ///
     /// # What a wrong answer costs
     ///
     /// - **Woken for nothing** ([`Waited::Lapsed`], though it runs): one more claim.
-    /// - **Not woken**: the delivery is held to its deadline and the reply waits for the next one, so a wake-up may be
-    ///   a hint only if the store also looks by itself, twice a second or so.
+    /// - **Not woken**: the delivery is held to its deadline and the reply waits for the next one. So a wake-up may be
+    ///   only a hint if the store also checks by itself, about twice a second.
     fn wait(&self, key: DedupKey, now_ms: u64) -> Outcome<'_, Waited>;
 
-    /// Asks to carry the answer of a finished push; says whether `by` does.
+    /// Asks whether `by` may carry the answer of a finished push.
     ///
     /// | the answer is | [`Carrier::Delivery`] | [`Carrier::Late`] |
     /// |---|---|---|
     /// | owed | true, from now on carried by a delivery | true, from now on late |
-    /// | carried by a delivery | true: WeChat may not have received it, and asks again | false |
+    /// | carried by a delivery | true: WeChat may not have received it, and retries | false |
     /// | late | false: acknowledge the delivery without it | false |
     /// | forgotten | true | true |
     ///
-    /// Ask on the way out, with the response at hand: a delivery whose connection is known to be dead (WeChat hangs up
-    /// after five seconds) must not ask, or the answer goes nowhere.
+    /// Ask just before answering, with the response ready: a delivery whose connection is known to be dead (WeChat
+    /// hangs up after five seconds) must not ask, or the answer is lost.
     ///
-    /// A delivery is waiting for the answer. For [`Carrier::Late`] nobody is: a store that cannot reach what it shares
-    /// with other machines should ask there for some seconds before it decides alone.
+    /// A delivery is waiting for the result; for [`Carrier::Late`] nobody is. There, a store that cannot reach its
+    /// server should retry for some seconds before it decides alone.
     ///
     /// # What a wrong answer costs
     ///
-    /// - **False, though owed** (a wrong «seen»): the follower gets nothing.
-    /// - **True, though carried** (a wrong «new»): the follower gets it twice. Hence true for what was forgotten.
+    /// - **False, though owed** (a wrong «seen»): the user gets nothing.
+    /// - **True, though carried** (a wrong «new»): the user gets it twice. Hence true for what was forgotten.
     fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> Outcome<'_, bool>;
 }
 
@@ -239,9 +243,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// What a store answers: at once, or after asking elsewhere.
+/// The result of a store's method, available now or later.
 ///
-/// A store in this process has no reason to allocate a future for what takes it 50 ns. `.await` takes both.
+/// A store in this process need not allocate a future for what takes it 50 ns. `.await` works on both.
 ///
 /// ```
 /// # use wechat_events::store::Outcome;
@@ -258,9 +262,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 /// ```
 #[must_use = "an outcome that comes later does not come unless awaited"]
 pub enum Outcome<'a, T> {
-    /// It is done.
+    /// The result.
     Now(T),
-    /// It is done when this future has ended.
+    /// A future of the result.
     Later(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
 }
 
@@ -283,7 +287,7 @@ impl<'a, T: Unpin + 'a> Future for Outcome<'a, T> {
         if let Outcome::Later(future) = &mut *self {
             return future.as_mut().poll(context);
         }
-        // In its place comes what nobody polls who keeps to the rules of futures. A box of no size allocates nothing.
+        // Replaced by a future that no correct caller polls. A box of zero size allocates nothing.
         match mem::replace(&mut *self, Outcome::later(pending())) {
             Outcome::Now(value) => Poll::Ready(value),
             Outcome::Later(_) => Poll::Pending,
@@ -291,7 +295,7 @@ impl<'a, T: Unpin + 'a> Future for Outcome<'a, T> {
     }
 }
 
-/// What [`Store::claim`] says to a delivery.
+/// What [`Store::claim`] answers to a delivery.
 ///
 /// ```
 /// # use wechat_events::DedupKey;
@@ -303,36 +307,36 @@ impl<'a, T: Unpin + 'a> Future for Outcome<'a, T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The push is this delivery's: run it.
+    /// This delivery owns the push: run it.
     New(Claim),
-    /// Another delivery runs it: wait.
+    /// Another delivery is running it: wait.
     Running {
         /// Milliseconds since the push was first seen.
         age: u64,
-        /// Milliseconds until the claim may be taken over, at least 1: the longest to wait before claiming again.
+        /// Milliseconds until the claim may be taken over, at least 1. Claim again after that time at the latest.
         lease_left: u64,
-        /// How many deliveries of this process wait for it already, beside the one that runs it.
+        /// Number of deliveries of this process that already wait for it, besides the one that runs it.
         waiting: usize,
     },
     /// It is answered.
     Done {
-        /// The answer, as [`Store::finish`] was given it.
+        /// The answer, as given to [`Store::finish`].
         answer: Arc<[u8]>,
-        /// Who carries it. If `None`, [`Store::carry`] it before answering; if late, acknowledge without it.
+        /// Who carries it. If `None`, call [`Store::carry`] before answering; if late, acknowledge without it.
         carrier: Option<Carrier>,
         /// Milliseconds since the push was first seen.
         age: u64,
     },
-    /// It was run [`MAX_RUNS`] times, and nothing came of it (the last run may still be going).
+    /// It was run [`MAX_RUNS`] times without an answer (the last run may still be going).
     Exhausted {
         /// Milliseconds since the push was first seen.
         age: u64,
     },
-    /// Nothing is known of the push and nothing was written down.
+    /// The store did not take the push, and stored nothing.
     Refused(Refusal),
 }
 
-/// Why a store would not take a push.
+/// Why a store did not take a push.
 ///
 /// ```
 /// # use wechat_events::store::Refusal;
@@ -341,17 +345,17 @@ pub enum Claimed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Every place is taken by a running push, and those are never evicted.
+    /// Every place is taken by a running push; those are never evicted.
     #[error("the store is full of pushes that are still running")]
     Full,
-    /// The store cannot be reached, and is configured not to go on alone.
+    /// The store cannot be reached, and is configured not to continue alone.
     #[error("the store cannot be reached")]
     Down,
 }
 
-/// The right to run a push: what its owner shows to renew, finish or release it.
+/// The right to run a push, needed to renew, finish or release it.
 ///
-/// It ends with `finish` or `release`, or when another delivery takes the push over after its lease.
+/// It ends with `finish` or `release`, or when another delivery takes over the push after the lease.
 ///
 /// ```
 /// # use wechat_events::DedupKey;
@@ -367,19 +371,19 @@ pub enum Refusal {
 pub struct Claim {
     /// The push.
     pub key: DedupKey,
-    /// Tells this claim from every other of the same push, on any machine. Not zero.
+    /// Distinguishes this claim from all others of the same push, on all machines. Not zero.
     pub owner: u128,
-    /// Which run of the push this is, from 1 to [`MAX_RUNS`].
+    /// The number of this run, from 1 to [`MAX_RUNS`].
     pub run: u8,
-    /// When the push was first seen: milliseconds on the store's clock, for a store that has to make it anew.
+    /// When the push was first seen, in milliseconds on the store's clock, for a store that has to restore it.
     pub first_seen: u64,
-    /// Milliseconds since the push was first seen, when this claim was made.
+    /// Milliseconds from when the push was first seen to this claim.
     pub age: u64,
 }
 
 impl Claim {
-    /// A claim by a store of your own: of a push that was first seen at `first_seen_ms`, which is `now_ms` in the first
-    /// of its runs.
+    /// Makes a claim, for your own store: of a push that was first seen at `first_seen_ms`, which for its first run
+    /// equals `now_ms`.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -393,7 +397,7 @@ impl Claim {
     }
 }
 
-/// The claim is over: another delivery took the push, or the claim was finished or released before.
+/// The claim has ended: another delivery took over the push, or the claim was finished or released before.
 ///
 /// ```
 /// # use wechat_events::store::Lost;
@@ -403,7 +407,7 @@ impl Claim {
 #[error("the claim is over: the push is no longer this owner's")]
 pub struct Lost;
 
-/// What became of a run that is given back.
+/// Why a run is given back.
 ///
 /// ```
 /// # use wechat_events::DedupKey;
@@ -419,11 +423,11 @@ pub struct Lost;
 pub enum Attempt {
     /// The handler failed, panicked or was cancelled: it counts towards [`MAX_RUNS`].
     Failed,
-    /// It never began (too many others run, say): it does not count.
+    /// The handler never started (too many others were running, for example): it does not count.
     NotMade,
 }
 
-/// Which way an answer goes to the follower.
+/// How an answer reaches the user.
 ///
 /// ```
 /// # use wechat_events::DedupKey;
@@ -440,11 +444,11 @@ pub enum Attempt {
 pub enum Carrier {
     /// The response to a delivery of the push.
     Delivery,
-    /// The hook for late replies: no delivery can carry it any more.
+    /// The handler's method `late`: no delivery can carry it any more.
     Late,
 }
 
-/// What ended the waiting for a push.
+/// Why waiting for a push ended.
 ///
 /// ```
 /// # use std::pin::pin;
@@ -462,15 +466,15 @@ pub enum Carrier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waited {
-    /// It is answered. [`Store::carry`] the answer, unless it is late.
+    /// It is answered. Call [`Store::carry`], unless it is late.
     Done {
-        /// The answer, as [`Store::finish`] was given it.
+        /// The answer, as given to [`Store::finish`].
         answer: Arc<[u8]>,
         /// Who carries it so far.
         carrier: Option<Carrier>,
     },
-    /// Its run failed or was not made: claim again for a second chance.
+    /// Its run failed or did not start: claim again to run it.
     Released,
-    /// Its lease is over, or it is forgotten: claim again to take it over.
+    /// Its lease has expired, or it was forgotten: claim again to take it over.
     Lapsed,
 }

@@ -1,4 +1,4 @@
-//! The one door to locks, so that a model checker (`--cfg wechat_events_loom`) can stand in for them.
+//! The only source of locks, so that a model checker (`--cfg wechat_events_loom`) can replace them.
 
 #[cfg(wechat_events_loom)]
 pub(super) use loom::sync::Mutex;

@@ -1,13 +1,13 @@
-//! Which answers stay in the clear although the push was sealed.
+//! Replies in the clear to encrypted pushes.
 
 use super::{Endpoint, Push};
 
 impl Endpoint {
-    /// Answers virtual payments (`xpay_…`) in the clear, also in safe mode. Off by default.
+    /// Answers virtual payments (`xpay_…`) in the clear even in safe mode. Off by default.
     ///
-    /// By WeChat's general rule every answer but `success` is sealed in safe mode, and sealed codes are known to be
-    /// accepted; some sources say that these need not be. Switch it on if WeChat pushes an order again that was answered
-    /// with code 0. The answers of mini games (`minigame_…`) are in the clear in any case, as WeChat's page has it.
+    /// WeChat's general rule is that in safe mode every answer but `success` is encrypted, and encrypted codes are
+    /// known to work. Some sources say that these need not be encrypted. Switch this on if WeChat repeats an order that
+    /// was answered with code 0. Mini games (`minigame_…`) are always answered in the clear, as WeChat's page says.
     ///
     /// ```
     /// # use wechat_events::Endpoint;
@@ -22,9 +22,9 @@ impl Endpoint {
 }
 
 impl Push<'_> {
-    /// Whether an answer other than `success` is not to be sealed.
+    /// Whether an answer other than `success` must not be encrypted.
     pub(super) fn is_answered_in_the_clear(&self, written: &[u8]) -> bool {
-        // What goes to a user is no answer to a payment: spares the push another reading.
+        // A reply to a user never answers a payment: this saves reading the push again.
         let is_reply = [&b"<xml><ToUserName>"[..], b"{\"ToUserName\":"].iter().any(|begin| written.starts_with(begin));
         !is_reply
             && self.event().is_ok_and(|event| {

@@ -1,4 +1,4 @@
-//! Safe and compatible mode: what is around `Encrypt`, on the way in and on the way out.
+//! Safe and compatible mode: the envelope around `Encrypt`, of pushes and of replies.
 //!
 //! ```text
 //! ?timestamp=…&nonce=…&encrypt_type=aes&msg_signature=…
@@ -8,8 +8,8 @@
 //!      <TimeStamp>…</TimeStamp><Nonce>…</Nonce></xml>                     "TimeStamp":…,"Nonce":"…"}
 //! ```
 //!
-//! Beside `Encrypt` an account in compatible mode has the fields in the clear, and a third-party platform has `AppId`
-//! instead of `ToUserName`: none of them is bound by anything, and none is looked at.
+//! In compatible mode the fields stand beside `Encrypt` in the clear, and a third-party platform's push has `AppId`
+//! instead of `ToUserName`. None of these are signed, and none are read.
 
 use std::fmt;
 
@@ -23,13 +23,13 @@ use crate::reply::{Writer, tag};
 use crate::shown;
 use crate::signature::{PART, same, sign, verify_signature};
 
-/// What opens and seals.
+/// App id and keys, to decrypt pushes and encrypt replies.
 #[derive(Clone)]
 pub(super) struct Cipher {
     pub(super) app_id: String,
     key: EncodingAesKey,
     previous_key: Option<EncodingAesKey>,
-    /// What cannot be sealed may be sent in the clear.
+    /// A reply that cannot be encrypted may be sent in the clear.
     compatible: bool,
 }
 
@@ -67,7 +67,7 @@ impl Cipher {
         let Some(previous_key) = &self.previous_key else { return Err(current) };
         match cipher::open(previous_key, &self.app_id, encrypt) {
             Ok(opened) => Ok((Which::Previous, opened)),
-            // Of the two keys, the one that came as far as to an app id is the right one.
+            // If one key got as far as the app id, that is the right key.
             Err(error @ OpenError::AppId { .. }) => Err(error),
             Err(_) => Err(current),
         }
@@ -85,7 +85,7 @@ impl fmt::Debug for Cipher {
     }
 }
 
-/// What the answer to a sealed push is sealed with.
+/// What the reply to an encrypted push is encrypted with.
 pub(super) struct Sealing {
     token: Which,
     key: Which,
@@ -95,10 +95,10 @@ pub(super) struct Sealing {
 }
 
 impl Endpoint {
-    /// Verifies and decrypts, in this order.
+    /// Verifies, then decrypts.
     ///
-    /// `encrypt_type` may be absent, since nothing is decided by it; one that says something else than `aes` is a push
-    /// of an account that is not set up as this endpoint is.
+    /// `encrypt_type` may be absent, since nothing depends on it. Any value but `aes` means that the account is not in
+    /// the mode that this endpoint expects.
     pub(super) fn open(
         &self,
         cipher: &Cipher,
@@ -117,7 +117,7 @@ impl Endpoint {
         let mut nodes = Nodes::new();
         let fields = Fields::read(body, &self.0.limits, &mut nodes).map_err(RequestError::Envelope)?;
         let encrypt = fields.root().first(const { Path::new("Encrypt") }).ok_or(RequestError::NoEncrypt)?;
-        // What is signed is what is opened: without the white space that `cipher::open` would ignore.
+        // The signed text is decrypted as it is, but for surrounding white space, which `cipher::open` would ignore.
         let encrypt = encrypt.peek().trim_ascii();
 
         let signs = |token: &Token| same(&sign([&token.0, &timestamp, &nonce, encrypt]), &msg_signature);
@@ -134,15 +134,15 @@ impl Endpoint {
         Ok((opened.into_message(), sealing))
     }
 
-    /// Compares the CreateTime of what was sealed with the clock. Under the signature `timestamp` and `nonce` can be
-    /// exchanged, and this cannot.
+    /// Compares the encrypted CreateTime with the clock. `timestamp` and `nonce` can be exchanged without breaking the
+    /// signature, this value cannot.
     fn fresh_inside(&self, message: &[u8], now: i64) -> Result<(), RequestError> {
         if self.0.freshness.is_none() {
             return Ok(());
         }
-        // What is no push is not handled either.
+        // Not a valid push: the handler never sees it.
         let Ok(event) = self.0.limits.parse_event(message) else { return Ok(()) };
-        // Pushes that wait for a code are sent for hours, in a body of its own each time.
+        // A push that waits for a code is retried for hours, each time with a different body.
         let is_retry = event.field("RetryTimes").is_some_and(|times| trim(&times) != "0");
         match event.create_time {
             0 => Ok(()),
@@ -151,7 +151,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the token is wrong, or the body is not the one that was signed.
+    /// Whether the token is wrong, or the body was altered.
     #[cold]
     fn wrong_msg_signature(&self, query: &str, timestamp: &str, nonce: &str) -> RequestError {
         let [Some(signature)] = parameters(query, ["signature"]) else { return RequestError::MsgSignature };
@@ -162,17 +162,17 @@ impl Endpoint {
     }
 }
 
-/// A sealed answer with nothing filled in.
+/// An encrypted reply with nothing filled in.
 const ENVELOPE: &str = "<xml><Encrypt><![CDATA[]]></Encrypt><MsgSignature><![CDATA[]]></MsgSignature>\
                         <TimeStamp></TimeStamp><Nonce><![CDATA[]]></Nonce></xml>";
 
 impl Push<'_> {
-    /// What its answer is sealed with: the endpoint's part, and the push's. `None`: it came in the clear.
+    /// What to encrypt its reply with: the endpoint's part and the push's part. `None` if it came in the clear.
     pub(super) fn sealed_with(&self) -> Option<(&Cipher, &Sealing)> {
         self.endpoint.0.cipher.as_ref().zip(self.sealing.as_ref())
     }
 
-    /// Seals what was written; `seal` is [`cipher::seal`] but in the test of what happens when that fails.
+    /// Encrypts a written reply. `seal` is [`cipher::seal`], but for the test of its failure.
     pub(super) fn sealed(
         &self,
         cipher: &Cipher,
@@ -208,7 +208,7 @@ impl Push<'_> {
         let signature = sign([&token.0, now, nonce, &encrypt]);
         let signature = str::from_utf8(&signature).unwrap_or_default();
 
-        // Without room to spare, in XML and with nothing to escape.
+        // XML, with nothing to escape and no spare capacity.
         let room = ENVELOPE.len() + encrypt.len() + signature.len() + now.len() + nonce.len();
         let answer = Writer::document(sealing.json, room, |envelope| {
             envelope.word(tag!("Encrypt"), &encrypt);
@@ -220,14 +220,14 @@ impl Push<'_> {
     }
 }
 
-/// The URL's nonce, which goes into the answer, without an allocation.
+/// The nonce of the URL, which goes into the reply, stored without an allocation.
 struct Nonce {
     bytes: [u8; PART],
     length: usize,
 }
 
 impl Nonce {
-    /// Of one that has the form.
+    /// Takes a nonce whose form was checked.
     fn new(nonce: &str) -> Nonce {
         let mut bytes = [0; PART];
         bytes.iter_mut().zip(nonce.bytes()).for_each(|(to, byte)| *to = byte);
@@ -278,7 +278,7 @@ mod tests {
             let (cipher, sealing) = push.sealed_with().unwrap();
             let response = push.sealed(cipher, sealing, b"<xml>reply</xml>".to_vec(), 1, fails);
             assert_eq!((response.status, &*response.body), (200, expected.as_bytes()));
-            let report = "reply to `text` not sealed: the operating system gave no random bytes: no entropy";
+            let report = "reply to `text` not encrypted: the operating system gave no random bytes: no entropy";
             assert_eq!(*reports.lock().unwrap(), [report]);
         }
     }

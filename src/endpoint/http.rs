@@ -1,14 +1,15 @@
-//! The response as most HTTP stacks take it.
+//! Conversion of the response into the `http` crate's.
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Response as HttpResponse, StatusCode};
 
 use super::Response;
 
-/// With `Content-Type`, the exact `Content-Length`, and `X-Content-Type-Options: nosniff`, so that no browser takes an
-/// `echostr` for anything else than text. For any body that is made of bytes.
+/// Sets `Content-Type`, the exact `Content-Length`, and `X-Content-Type-Options: nosniff`, so that no browser takes an
+/// `echostr` for anything but text. Works with every body type that can be made from bytes.
 ///
-/// Fields that HTTP does not know, which only a caller can have written, become 500 and no `Content-Type`.
+/// A `status` or `content_type` that is not valid in HTTP, which only the caller can have set, becomes 500 and no
+/// `Content-Type`.
 ///
 /// ```
 /// use wechat_events::{Endpoint, Handler};

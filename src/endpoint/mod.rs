@@ -1,4 +1,4 @@
-//! The door: query and body → a verified push → a response. No clock, no socket.
+//! The endpoint: query and body → a verified push → a response. No clock, no socket.
 
 #[cfg(feature = "aes")]
 mod clear;
@@ -33,52 +33,53 @@ pub use response::Response;
 pub use self_check::Doubt;
 use settings::{Settings, Token};
 
-/// What cloud hosting asks, unsigned, before it sends anything else.
+/// The unsigned probe that cloud hosting sends before anything else.
 const PROBES: [&[u8]; 2] = [b"<xml><action>CheckContainerPath</action></xml>", br#"{"action":"CheckContainerPath"}"#];
 
-/// Bytes of an `echostr` at the most. WeChat's has up to 19 digits.
+/// Longest `echostr` in bytes. WeChat's has up to 19 digits.
 const ECHOSTR: usize = 64;
 
-/// Where WeChat's requests for one account come in.
+/// Verifies WeChat's requests for one account, and writes the responses.
 ///
-/// Which checks apply is decided by the constructor, never by what a request says of itself. Cloning is cheap.
+/// The constructor decides which checks apply, never the request. Cloning is cheap.
 ///
 /// # From plaintext to safe mode without losing a push
-/// Sealed pushes need the feature `aes`. Which endpoint understands an account in which mode:
+/// Encrypted pushes need the feature `aes`. This is which endpoint works with which mode of an account:
 ///
 /// | in WeChat's console | what is pushed | `plain` | `compatible`, `safe` |
 /// |---|---|---|---|
 /// | plaintext mode (明文模式) | fields | yes | no: refused with 403 |
-/// | compatible mode (兼容模式) | fields, and beside them `Encrypt` | yes, by the fields | yes, by `Encrypt` |
-/// | safe mode (安全模式) | `Encrypt` | no: kept for the report, which says so, and answered `success` | yes |
+/// | compatible mode (兼容模式) | fields and `Encrypt` | yes, reads the fields | yes, reads `Encrypt` |
+/// | safe mode (安全模式) | `Encrypt` | no: reported with the reason and answered `success` | yes |
 ///
 /// In plaintext mode the signature does not cover the body: anyone who captures a request can send any body with its
-/// query, at any time, whatever [`freshness`](Endpoint::freshness) says. In the others they can only replay what WeChat
-/// sent, and only within `freshness`.
+/// query, at any time, whatever [`freshness`](Endpoint::freshness) is. In the other modes they can only replay what
+/// WeChat sent, and only within `freshness`.
 ///
-/// So go by way of compatible mode, in which each endpoint works: set the console from plaintext to compatible mode,
-/// replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process runs any more, set the console to safe
-/// mode. And back the same way.
+/// So switch by way of compatible mode, which works with every endpoint: set the console from plaintext to compatible
+/// mode, replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process is left, set the console to safe
+/// mode. The way back is the same.
 ///
-/// A token or a key is changed without losing a push by [`previous_token`](Endpoint::previous_token) and
-/// `previous_key`: deploy the endpoint with both, then change the console, then deploy without the previous ones.
+/// To change a token or a key without losing a push, use [`previous_token`](Endpoint::previous_token) and
+/// `previous_key`: deploy the endpoint with both, change the console, then deploy without the previous one.
 ///
-/// # What the network is told
-/// The status alone. Every request that is refused by a secret is answered 403 without a body: a wrong signature, a
-/// body without `Encrypt`, padding, length and app id that are wrong. The reason goes to the
+/// # What the sender learns
+/// Only the status. Every request that fails a check with a secret is answered 403 without a body: a wrong signature, a
+/// body without `Encrypt`, wrong padding, length or app id. The reason goes to the
 /// [report](Endpoint::on_report).
 ///
-/// # Why captured traffic forges no push
-/// In safe and compatible mode. The parts of a signature are joined with nothing between them, so `timestamp` and `nonce`
-/// must be 1 to 32 letters, digits, `-`, `.` and `_` before anything is verified: the front of `Encrypt` moved into one of
-/// them would leave the signature right, and another message behind it. A sealed answer has the form of a push, so answers
-/// are marked when they are sealed, and refused when they come back.
+/// # Why captured traffic cannot forge a push
+/// This holds in safe and compatible mode. The parts of a signature are joined without a separator, so `timestamp` and
+/// `nonce` must be 1 to 32 letters, digits, `-`, `.` and `_` before anything is verified. Otherwise the front of
+/// `Encrypt` could be moved into one of them: the signature would still be right, and the message another one. An
+/// encrypted reply has the form of a push, so replies are marked when they are encrypted, and refused when they come
+/// back.
 ///
-/// # Why nobody can ask it about the key
-/// CBC with padding falls to whoever can send altered ciphertexts and see whether their padding was right. Here
-/// `msg_signature`, which binds token, timestamp, nonce and `Encrypt`, is checked first, in constant time: a ciphertext
-/// that was not sealed by somebody with the token is not decrypted, so that its padding has nothing to tell, neither by
-/// the answer nor by its time. What is decrypted has its padding checked in constant time nevertheless.
+/// # Why there is no padding oracle
+/// CBC with padding is broken by anyone who can send altered ciphertexts and see whether their padding was right. Here
+/// `msg_signature`, which covers token, timestamp, nonce and `Encrypt`, is checked first, in constant time. A
+/// ciphertext from somebody without the token is never decrypted, so neither the answer nor its timing says anything
+/// about the padding. The padding is checked in constant time nevertheless.
 ///
 /// ```
 /// use wechat_events::event::Text;
@@ -105,12 +106,12 @@ const ECHOSTR: usize = 64;
 pub struct Endpoint(Arc<Settings>);
 
 impl Endpoint {
-    /// An account in plaintext mode (明文模式), by the token that stands in WeChat's console.
+    /// An account in plaintext mode (明文模式), with the token from WeChat's console.
     ///
-    /// An account in compatible mode (兼容模式) is served too, by its plaintext part.
+    /// Also works for an account in compatible mode (兼容模式), and reads the fields in the clear.
     ///
     /// # Errors
-    /// [`ConfigError::EmptyToken`] for `""`: everybody could sign.
+    /// [`ConfigError::EmptyToken`] for `""`: anybody could sign.
     #[doc(alias("明文模式"))]
     pub fn plain(token: impl Into<String>) -> Result<Endpoint, ConfigError> {
         Ok(Endpoint(Arc::new(Settings {
@@ -126,22 +127,22 @@ impl Endpoint {
         })))
     }
 
-    /// An account in safe mode (安全模式): token, app id and `EncodingAESKey` stand in WeChat's console.
+    /// An account in safe mode (安全模式), with the token, app id and `EncodingAESKey` from WeChat's console.
     ///
-    /// Only the encrypted payload is trusted: a push needs `msg_signature` and `Encrypt`, and fields beside `Encrypt` are
-    /// not looked at. Replies are sealed, always; `success` and the empty answer stay in the clear, as WeChat wants
-    /// them. Serves an account in compatible mode as well.
+    /// Only the encrypted payload is trusted: a push needs `msg_signature` and `Encrypt`, and fields beside `Encrypt`
+    /// are ignored. Replies are always encrypted; `success` and the empty answer are sent in the clear, as WeChat
+    /// requires. Also works for an account in compatible mode.
     ///
-    /// `app_id` begins with `wx`; it is not the account's `gh_…`. A third-party platform gives its component's app id,
-    /// token and key.
+    /// `app_id` begins with `wx`; it is not the account's `gh_…`. For a third-party platform, pass the component's app
+    /// id, token and key.
     ///
     /// # Which signature
-    /// `msg_signature`. A request carries `signature` too, but that covers nothing that `msg_signature` does not, so
-    /// it is not asked for. WeChat's check of the address (GET) has nothing else, in all modes.
+    /// Pushes are checked by `msg_signature`. A request has a `signature` too, but that covers nothing beyond
+    /// `msg_signature`, so it is not required. WeChat's check of the address (GET) has only `signature`, in all modes.
     ///
     /// # Errors
     /// - `""` as token or app id: [`ConfigError::EmptyToken`], [`ConfigError::EmptyAppId`]
-    /// - a key of 42 characters, or with `=` or a space at its end: [`ConfigError::Key`], which says what is wrong
+    /// - a key of 42 characters, or with a trailing `=` or space: [`ConfigError::Key`], which says what is wrong
     ///
     /// ```
     /// use wechat_events::{Endpoint, RequestError};
@@ -167,14 +168,14 @@ impl Endpoint {
         Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(cipher)))
     }
 
-    /// An account in compatible mode (兼容模式), in which fields stand in the clear beside `Encrypt`.
+    /// An account in compatible mode (兼容模式), whose pushes have fields in the clear beside `Encrypt`.
     ///
-    /// The same as [`safe`](Endpoint::safe) in what it refuses and in what it trusts: the fields in the clear are
-    /// not looked at. Replies are sealed too, so that the console can be set to safe mode at any time; but where one
-    /// cannot be sealed it is sent in the clear, which this mode allows, while `safe` sends `success` instead.
+    /// Trusts and refuses the same as [`safe`](Endpoint::safe): the fields in the clear are ignored. Replies are
+    /// encrypted too, so the console can be set to safe mode at any time. The one difference: a reply that cannot be
+    /// encrypted is sent in the clear, which this mode allows, while `safe` sends `success` instead.
     ///
     /// # Errors
-    /// Those of [`safe`](Endpoint::safe).
+    /// The same as [`safe`](Endpoint::safe).
     ///
     /// ```
     /// # use wechat_events::Endpoint;
@@ -193,7 +194,7 @@ impl Endpoint {
         Ok(Endpoint::plain(token)?.with(|settings| settings.cipher = Some(cipher)))
     }
 
-    /// Accepts what is signed with this token, too: while the token is being changed.
+    /// Also accepts requests signed with this token, while the token is being changed.
     ///
     /// # Errors
     /// [`ConfigError::EmptyToken`] for `""`.
@@ -208,13 +209,13 @@ impl Endpoint {
         Ok(self.with(|settings| settings.previous_token = previous_token))
     }
 
-    /// Opens what is sealed with this key, too: while `EncodingAESKey` is being changed.
+    /// Also decrypts pushes that were encrypted with this key, while `EncodingAESKey` is being changed.
     ///
-    /// A reply is sealed with the token and the key that the push came with.
+    /// A reply is encrypted with the token and the key that the push came with.
     ///
     /// # Errors
-    /// - a key that is none: [`ConfigError::Key`]
-    /// - on a plain endpoint: [`ConfigError::NoKey`]
+    /// - an invalid key: [`ConfigError::Key`]
+    /// - a plaintext endpoint: [`ConfigError::NoKey`]
     ///
     /// ```
     /// # use wechat_events::{ConfigError, Endpoint};
@@ -230,17 +231,16 @@ impl Endpoint {
         Ok(self.with(|settings| settings.cipher = Some(cipher)))
     }
 
-    /// Refuses requests whose time is further from now than this, in whole seconds. Off by default.
+    /// Refuses requests whose time differs from now by more than this, in whole seconds. Off by default.
     ///
-    /// In safe and compatible mode it bounds for how long a captured push can be replayed. Compared
-    /// are the query's `timestamp`, and the `CreateTime` that was sealed; a push without one, and one that WeChat says
-    /// to be a retry by a `RetryTimes` over 0, is judged by `timestamp` alone. WeChat's own retries come for 10 seconds,
-    /// and clocks differ: 300 seconds are safe, less than 60 are not. A push that a tool makes with an old `CreateTime`
-    /// is refused too.
+    /// In safe and compatible mode it limits how long a captured push can be replayed. Both the query's `timestamp` and
+    /// the encrypted `CreateTime` are compared; only `timestamp` if a push has no `CreateTime`, or is a retry with a
+    /// `RetryTimes` over 0. WeChat's retries come within 10 seconds, and clocks differ: 300 seconds are safe, less than
+    /// 60 are not. A push made by a tool with an old `CreateTime` is refused too.
     ///
-    /// **In plaintext mode it bounds nothing.** A signature is as good with `timestamp` and `nonce` exchanged, so some
-    /// captured requests become fresh again when their nonce is read as the time, and the body is anybody's. The same
-    /// goes for the check of the address.
+    /// **In plaintext mode it protects nothing.** A signature stays valid when `timestamp` and `nonce` are exchanged,
+    /// so some captured requests become fresh again when their nonce is read as the time, and the body can be anything.
+    /// The same holds for the check of the address.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -253,7 +253,7 @@ impl Endpoint {
         self.with(|settings| settings.freshness = Some(window))
     }
 
-    /// Other limits on what is read.
+    /// Changes the limits on what is read.
     ///
     /// ```
     /// # use wechat_events::{Endpoint, Limits};
@@ -265,11 +265,11 @@ impl Endpoint {
         self.with(|settings| settings.limits = limits)
     }
 
-    /// What to do with a [`Report`]. A panic in it is caught.
+    /// Sets a function that receives every [`Report`]. A panic in it is caught.
     ///
-    /// By default it becomes an event of the crate `tracing`, with the target `wechat_events`: `INFO` for a request that
-    /// is refused, which anybody can cause, `WARN` for a reply that is not written as asked, `ERROR` for what is lost.
-    /// Nothing is printed, so without a subscriber, or without the feature `tracing`, nobody learns of it.
+    /// By default a report becomes an event of the crate `tracing` with the target `wechat_events`: `INFO` for a
+    /// refused request, which anybody can cause, `WARN` for a reply that was not written as asked, `ERROR` for what is
+    /// lost. Nothing is printed: without a subscriber or without the feature `tracing`, reports are dropped.
     ///
     /// ```
     /// use wechat_events::{Endpoint, Report};
@@ -290,33 +290,36 @@ impl Endpoint {
         self
     }
 
-    /// Checks a request, and answers it if it is not a push.
+    /// Verifies a request, and answers it if it is not a push.
     ///
-    /// `query` is what follows the `?`, as it came; `now` is in seconds since 1970. WeChat's check of the address
+    /// `query` is the part after the `?`, unchanged; `now` is in seconds since 1970. WeChat's check of the address
     /// (GET) is answered with its `echostr`, and the probe of cloud hosting with `success`; a POST is verified and
     /// becomes a [`Push`].
     ///
     /// # Errors
-    /// Each knows its [status](RequestError::status):
-    /// - a body over the limit, before anything reads it: [`TooLarge`](RequestError::TooLarge)
+    /// Each error has a [status](RequestError::status):
+    /// - a body over the limit, checked before anything is read: [`TooLarge`](RequestError::TooLarge)
     /// - `PUT`: [`Method`](RequestError::Method)
-    /// - no `signature`, `timestamp`, `nonce`, or on GET `echostr`: [`MissingParameter`](RequestError::MissingParameter)
-    /// - a `timestamp` or `nonce` that is empty, over 32 bytes, or has other characters than ASCII letters, digits, `-`, `.`
-    ///   and `_`, and on GET an `echostr` that is, with a limit of 64: [`ParameterForm`](RequestError::ParameterForm)
-    /// - a signature of another token: [`Signature`](RequestError::Signature)
+    /// - no `signature`, `timestamp`, `nonce`, or on GET `echostr`:
+    ///   [`MissingParameter`](RequestError::MissingParameter)
+    /// - a `timestamp` or `nonce` that is empty, longer than 32 bytes, or has characters other than ASCII letters,
+    ///   digits, `-`, `.` and `_`; on GET also such an `echostr`, with a limit of 64:
+    ///   [`ParameterForm`](RequestError::ParameterForm)
+    /// - a signature made with another token: [`Signature`](RequestError::Signature)
     /// - with [`freshness`](Endpoint::freshness), a timestamp too far from now: [`Stale`](RequestError::Stale); one
-    ///   that is no number: [`MalformedParameter`](RequestError::MalformedParameter)
+    ///   that is not a number: [`MalformedParameter`](RequestError::MalformedParameter)
     ///
-    /// A safe or compatible endpoint refuses these as well:
+    /// A safe or compatible endpoint also refuses:
     /// - no `msg_signature`: [`MissingMsgSignature`](RequestError::MissingMsgSignature)
-    /// - an `encrypt_type` that is there and is not `aes`: [`EncryptType`](RequestError::EncryptType)
-    /// - a body that is not XML: [`Envelope`](RequestError::Envelope); one that has no `Encrypt` directly below its
-    ///   root: [`NoEncrypt`](RequestError::NoEncrypt)
-    /// - a `msg_signature` that is not of this token, timestamp, nonce and `Encrypt`:
-    ///   [`MsgSignature`](RequestError::MsgSignature), or [`Altered`](RequestError::Altered) where `signature` is right
-    /// - an `Encrypt` that this key or app id does not open: `Open`; one that this crate sealed, an answer:
+    /// - an `encrypt_type` other than `aes`: [`EncryptType`](RequestError::EncryptType)
+    /// - a body that is not XML: [`Envelope`](RequestError::Envelope); one without `Encrypt` directly below its root:
+    ///   [`NoEncrypt`](RequestError::NoEncrypt)
+    /// - a `msg_signature` that does not match token, timestamp, nonce and `Encrypt`:
+    ///   [`MsgSignature`](RequestError::MsgSignature), or [`Altered`](RequestError::Altered) if `signature` is right
+    /// - an `Encrypt` that cannot be decrypted with this key and app id: `Open`; one that is a reply of this crate:
     ///   [`Reflected`](RequestError::Reflected)
-    /// - with [`freshness`](Endpoint::freshness), a sealed `CreateTime` too far from now: [`Stale`](RequestError::Stale)
+    /// - with [`freshness`](Endpoint::freshness), an encrypted `CreateTime` too far from now:
+    ///   [`Stale`](RequestError::Stale)
     ///
     /// ```
     /// use wechat_events::{Endpoint, Received, RequestError};
@@ -345,7 +348,7 @@ impl Endpoint {
             "GET" => {
                 self.verify(query, now)?;
                 let [echostr] = parameters(query, ["echostr"]);
-                // It goes back to whoever has captured a signature, and to whatever browser he sends with it.
+                // It is returned to anyone who captured a signature, and to any browser that they send here with it.
                 let echostr = formed(echostr, "echostr", ECHOSTR)?;
                 Ok(Received::Answer(Response { body: echostr.into_owned().into_bytes(), ..Response::success() }))
             }
@@ -391,21 +394,22 @@ impl Endpoint {
         self.0.within_window("timestamp", sent, now)
     }
 
-    /// The one call: a request in, a response out.
+    /// Handles a request in one call: a request in, a response out.
     ///
-    /// Verifies, parses, dispatches to the handler and writes its reply; `now` is in seconds since 1970. Retries are the
-    /// caller's to recognise, with [`Dedup`](crate::Dedup) between [`receive`](Endpoint::receive) and [`Push::respond`].
+    /// Verifies, parses, dispatches to the handler and writes its reply; `now` is in seconds since 1970. It does not
+    /// recognise retries: for that, put [`Dedup`](crate::Dedup) between [`receive`](Endpoint::receive) and
+    /// [`Push::respond`].
     ///
-    /// What the network is not told goes to the [report](Endpoint::on_report):
+    /// The reason for an answer goes to the [report](Endpoint::on_report), not to the sender:
     ///
     /// | what | answer |
     /// |---|---|
     /// | a request refused by [`receive`](Endpoint::receive) | the error's status, no body |
     /// | an authentic push that cannot be parsed | 200 `success` |
     /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its fault line |
-    /// | the handler's `Err` to a push that demands a code | code -1: WeChat pushes again |
-    /// | a reply that WeChat would refuse | 200, with what stands in [`Written`](crate::reply::Written) |
-    /// | a reply that cannot be sealed, for want of random bytes | 200 `success`; in compatible mode, in the clear |
+    /// | the handler's `Err` on a push that requires a code | code -1: WeChat pushes again |
+    /// | a reply that WeChat would refuse | 200 with [`Written`](crate::reply::Written) |
+    /// | a reply that cannot be encrypted for lack of random bytes | 200 `success`; in compatible mode, in the clear |
     #[must_use]
     pub fn respond<H: Handler + ?Sized>(
         &self,
@@ -426,10 +430,10 @@ impl Endpoint {
         }
     }
 
-    /// [`respond`](Endpoint::respond) for a handler that waits: on serverless platforms, and in any runtime.
+    /// [`respond`](Endpoint::respond) for an async handler: on serverless platforms, and in any runtime.
     ///
-    /// `now` is in seconds since 1970. The handler's time is the caller's to bound: WeChat hangs up after 5 s. Where the
-    /// process goes on after its answer, `Webhook` carries what takes longer.
+    /// `now` is in seconds since 1970. The caller must limit the handler's time: WeChat hangs up after 5 s. If your
+    /// process lives on after its answer, use `Webhook`, which delivers what takes longer.
     ///
     /// ```
     /// use wechat_events::event::Text;
@@ -466,35 +470,35 @@ impl Endpoint {
         }
     }
 
-    /// What a request that is none of WeChat's is answered with.
+    /// The answer to a request that is not from WeChat.
     pub(crate) fn refuse(&self, error: &RequestError) -> Response {
         self.report(&Report::Rejected { error });
         Response::status(error.status())
     }
 
-    /// The one way to report: no push fails because somebody is told of it.
+    /// The only way to report: no push fails because the hook does.
     pub(crate) fn report(&self, report: &Report<'_>) {
-        // A hook that panics has told of it by the panic hook.
+        // The panic hook has already printed a panic of this one.
         let _ = guarded(|| match &self.0.report {
             Some(hook) => hook(report),
             None => report.trace(),
         });
     }
 
-    /// The longest body that is read, in bytes.
+    /// Size in bytes of the longest body that is read.
     #[cfg(all(feature = "http", feature = "tokio"))]
     pub(crate) fn max_bytes(&self) -> u32 {
         self.0.body_limits().bytes
     }
 }
 
-/// What [`Endpoint::receive`] makes of a request.
+/// The result of [`Endpoint::receive`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Received<'b> {
-    /// Not a push, and answered already: the check of the address, or the probe of cloud hosting.
+    /// Not a push and already answered: the check of the address, or the probe of cloud hosting.
     #[doc(alias("echostr", "验证服务器地址"))]
     Answer(Response),
-    /// A push, and WeChat sent it.
+    /// A push, verified to come from WeChat.
     Push(Push<'b>),
 }

@@ -1,4 +1,4 @@
-//! What a verified request becomes: the bytes that WeChat sent, and how they are answered.
+//! [`Push`]: the bytes of a verified push, and how they are answered.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::event::{Event, Takes};
 use crate::handler::HandlerResult;
 use crate::reply::Reply;
 
-/// The bytes of a push that WeChat sent: only an [`Endpoint`] makes one.
+/// The bytes of a verified push. Only an [`Endpoint`] makes one.
 ///
-/// A function that takes a `Push` needs no check of its own. Of a safe or compatible endpoint it holds what was
+/// A function that takes a `Push` needs no check of its own. From a safe or compatible endpoint it holds what was
 /// decrypted, and nothing that stood beside it.
 ///
-/// It cannot be made of bytes, by whatever way:
+/// There is no way to make one from other bytes:
 /// ```compile_fail,E0451
 /// # use wechat_events::Push;
 /// fn tamper(push: Push<'_>) -> Push<'_> {
@@ -57,33 +57,33 @@ use crate::reply::Reply;
 pub struct Push<'b> {
     pub(super) endpoint: Endpoint,
     pub(super) body: Cow<'b, [u8]>,
-    /// `None`: in the clear.
+    /// `None` if it came in the clear.
     #[cfg(feature = "aes")]
     pub(super) sealing: Option<Sealing>,
 }
 
 impl Push<'_> {
-    /// What happened.
+    /// Parses the push.
     ///
     /// # Errors
-    /// [`ParseError`] if the body is no push at all. WeChat sent it nevertheless: keep it, and answer `success`.
+    /// [`ParseError`] if the body is not a valid push. WeChat sent it nevertheless: keep it, and answer `success`.
     pub fn event(&self) -> Result<Event<'_>, ParseError> {
         self.endpoint.0.limits.parse_event(&self.body)
     }
 
-    /// The plaintext bytes: what was decrypted, else the body as it came.
+    /// The plaintext bytes: decrypted, or the body as it came.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Writes the answer to this push, `now` in seconds since 1970.
+    /// Writes the answer to this push; `now` is in seconds since 1970.
     ///
-    /// A sealed push is answered sealed, with the token and the key it came with, the nonce of its URL, `now` as the
-    /// timestamp, and random bytes that are drawn anew on every call. `success` and the empty answer stay in the clear, and
-    /// so do the answers of mini games.
+    /// The answer to an encrypted push is encrypted with the token and the key it came with, the nonce of its URL,
+    /// `now` as the timestamp, and new random bytes on every call. `success`, the empty answer and answers to mini
+    /// games are sent in the clear.
     ///
-    /// Never fails: what WeChat would refuse is written as [`Reply::write`] says, and reported to the
+    /// Never fails: what WeChat would refuse is written as [`Reply::write`] describes, and reported to the
     /// [endpoint's hook](Endpoint::on_report).
     #[must_use]
     pub fn respond(&self, event: &Event<'_>, reply: &Reply, now: i64) -> Response {
@@ -94,7 +94,7 @@ impl Push<'_> {
         self.answer(written.body.into_bytes(), now)
     }
 
-    /// The response once the handler has done what it could.
+    /// The response after the handler has finished.
     pub(super) fn conclude(&self, event: &Event<'_>, result: HandlerResult, now: i64) -> Response {
         let error = match result {
             Ok(reply) => return self.respond(event, &reply, now),
@@ -102,7 +102,7 @@ impl Push<'_> {
         };
         self.endpoint.report(&Report::Failed { event, error: &*error });
         match event.takes() {
-            // What went wrong is nobody else's business.
+            // The reason is not sent to WeChat.
             Takes::Code => self.respond(event, &Reply::code(-1, "not handled"), now),
             _ => Response::status(500),
         }
@@ -113,7 +113,7 @@ impl Push<'_> {
         Response::success()
     }
 
-    /// The response with a reply that was written before, be it for an earlier delivery of this push.
+    /// The response with a reply that is already written, perhaps for an earlier delivery of this push.
     pub(crate) fn answer(&self, written: Vec<u8>, now: i64) -> Response {
         #[cfg(feature = "aes")]
         if let Some((cipher, sealing)) = self.sealed_with()
@@ -136,7 +136,7 @@ impl fmt::Debug for Push<'_> {
 
 #[cfg(feature = "tokio")]
 impl Endpoint {
-    /// [`Push::event`], for who has kept the push's bytes alone.
+    /// [`Push::event`] for a caller that has kept only the push's bytes.
     pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
         self.0.limits.parse_event(body)
     }

@@ -1,4 +1,4 @@
-//! The parameters of a request's query.
+//! Parameters of a request's query.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use memchr::{memchr, memchr2};
 use crate::error::RequestError;
 use crate::signature::has_form;
 
-/// The value of a parameter that WeChat always sends.
+/// The value of a required parameter.
 pub(super) fn present<'q>(value: Option<Cow<'q, str>>, name: &'static str) -> Result<Cow<'q, str>, RequestError> {
-    // `ok_or` would make an error, and drop it, for each that is there.
+    // `ok_or` would build and drop an error for every parameter that is present.
     match value {
         Some(value) => Ok(value),
         None => Err(RequestError::MissingParameter { name }),
     }
 }
 
-/// The same, if it has the form that it must have before it is signed with, or sent back.
+/// The value of a required parameter, if it has the form that is safe to sign with and to send back.
 pub(super) fn formed<'q>(
     value: Option<Cow<'q, str>>,
     name: &'static str,
@@ -26,9 +26,9 @@ pub(super) fn formed<'q>(
     if has_form(&value, limit) { Ok(value) } else { Err(RequestError::ParameterForm { name, limit }) }
 }
 
-/// Parameters of the query, decoded as a form is; the first of each name counts.
+/// Parameters of the query, form-decoded; the first of each name counts.
 pub(super) fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
-    // One pass, and memchr: with a pass for each name and std's search it costs more than SHA-1 does.
+    // One pass with memchr: a pass for each name with std's search costs more than SHA-1.
     let mut values = [None; N];
     let mut rest = query;
     while !rest.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -
     values.map(|value| value.map(decoded))
 }
 
-/// A broken `%` stands for itself, as the URL standard has it.
+/// An invalid `%` stays as it is, as the URL standard says.
 #[cold]
 fn decoded(value: &str) -> Cow<'_, str> {
     if memchr2(b'%', b'+', value.as_bytes()).is_none() {

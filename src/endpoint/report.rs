@@ -1,4 +1,4 @@
-//! What goes to whoever runs the service, and not to the network.
+//! Reports, for the operator of the service and never for the sender of a request.
 
 use std::error::Error;
 use std::fmt;
@@ -10,54 +10,54 @@ use crate::event::Event;
 use crate::reply::{Refused, Reply};
 use crate::shown::{self, chain, line};
 
-/// Something the network is not told, for whoever runs the service.
+/// Something that the operator of the service should know and the sender of the request must not.
 ///
-/// Its `Display` is one line of at most 1024 bytes, without secrets and without what users wrote. Of a request's own
-/// words it shows the beginnings, with control characters escaped.
+/// `Display` writes one line of at most 1024 bytes, without secrets and without what users wrote. Texts from a request
+/// are cut, and control characters in them escaped.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Report<'r> {
     /// A request was refused.
     Rejected {
-        /// Why.
+        /// The reason.
         error: &'r RequestError,
     },
-    /// WeChat sent something that is no push. It was answered `success`; this is the last chance to keep it.
+    /// WeChat sent something that is not a valid push. It was answered `success`; this is the last chance to keep it.
     Unparsable {
         /// The plaintext bytes.
         body: &'r [u8],
-        /// Why.
+        /// The reason.
         error: &'r ParseError,
     },
     /// The handler failed.
     Failed {
-        /// On what.
+        /// The push.
         event: &'r Event<'r>,
-        /// Why.
+        /// The reason.
         error: &'r (dyn Error + Send + Sync + 'static),
     },
-    /// A reply was not written, or not all of it.
+    /// A reply was not written, or only in part.
     Refused {
-        /// In answer to what.
+        /// The push that it answers.
         event: &'r Event<'r>,
-        /// The reply as the handler made it.
+        /// The reply as the handler returned it.
         reply: &'r Reply,
-        /// Why.
+        /// The reason.
         refused: &'r Refused,
     },
-    /// A reply could not be sealed. It was not sent, or, if the endpoint is a compatible one, sent in the clear.
+    /// A reply could not be encrypted. A compatible endpoint sent it in the clear, a safe one did not send it.
     #[cfg(feature = "aes")]
     Unsealed {
-        /// In answer to what.
+        /// The push that it answers.
         event: &'r Event<'r>,
-        /// Why.
+        /// The reason.
         error: &'r SealError,
     },
-    /// A reply was ready when no delivery could carry it any more, and nobody else takes it.
+    /// A reply was ready when no delivery could carry it any more, and no `late` method took it.
     Late {
-        /// In answer to what.
+        /// The push that it answers.
         event: &'r Event<'r>,
-        /// What the follower does not get.
+        /// The reply that the user does not get.
         reply: &'r Reply,
     },
 }
@@ -68,9 +68,11 @@ impl fmt::Display for Report<'_> {
             Report::Rejected { error } => {
                 line(format_args!("request refused with status {}: {}", error.status(), chain(*error)))
             }
-            Report::Unparsable { body, error } => {
-                line(format_args!("authentic, but no push, {} bytes answered `success`: {}", body.len(), chain(*error)))
-            }
+            Report::Unparsable { body, error } => line(format_args!(
+                "authentic, but not a valid push, {} bytes answered `success`: {}",
+                body.len(),
+                chain(*error)
+            )),
             Report::Failed { event, error } => {
                 line(format_args!("handler failed on `{}`: {}", kind(event), chain(*error)))
             }
@@ -78,10 +80,12 @@ impl fmt::Display for Report<'_> {
                 line(format_args!("reply to `{}` not written as asked: {refused}", kind(event)))
             }
             #[cfg(feature = "aes")]
-            Report::Unsealed { event, error } => line(format_args!("reply to `{}` not sealed: {error}", kind(event))),
+            Report::Unsealed { event, error } => {
+                line(format_args!("reply to `{}` not encrypted: {error}", kind(event)))
+            }
             Report::Late { event, .. } => line(format_args!("reply to `{}` lost: it came too late", kind(event))),
         };
-        // In one piece, which unbuffered writers make one write of.
+        // In one piece, so that unbuffered writers write it at once.
         f.write_str(&line)
     }
 }
@@ -92,29 +96,29 @@ fn kind(event: &Event<'_>) -> String {
 
 #[cfg(feature = "tracing")]
 impl Event<'_> {
-    /// Its name on one line, as events of `tracing` have it.
+    /// Its name on one line, for events of `tracing`.
     pub(crate) fn shown_name(&self) -> String {
         line(format_args!("{}", kind(self)))
     }
 }
 
-/// The name of the variant: one of some twenty words, where the whole error says more than a label should.
+/// The name of the variant: one of about twenty words, while the whole error is too long for a label.
 #[cfg(feature = "tracing")]
 fn variant(error: &RequestError) -> String {
     format!("{error:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 impl Report<'_> {
-    /// Where no hook takes it: an event of `tracing`, on one line in each of its fields.
+    /// The default without a hook: an event of `tracing`, each of whose fields is one line.
     ///
-    /// What anybody can cause is `INFO`; what is lost is `ERROR`.
+    /// What anybody can cause is `INFO`; a loss is `ERROR`.
     pub(super) fn trace(&self) {
         #[cfg(feature = "tracing")]
         {
             use tracing::{error, info, warn};
 
             const TARGET: &str = "wechat_events";
-            // Each field within its macro: where nobody listens none is made.
+            // The fields are built within the macro, so only if somebody listens.
             match self {
                 Report::Rejected { error } => info!(
                     name: "wechat_refused", target: TARGET,
@@ -122,7 +126,7 @@ impl Report<'_> {
                 ),
                 Report::Unparsable { body, error } => error!(
                     name: "wechat_unparsable", target: TARGET,
-                    bytes = body.len(), reason = chain(*error), "authentic, but no push"
+                    bytes = body.len(), reason = chain(*error), "authentic, but not a valid push"
                 ),
                 Report::Failed { event, error } => error!(
                     name: "wechat_failed", target: TARGET,
@@ -135,7 +139,7 @@ impl Report<'_> {
                 #[cfg(feature = "aes")]
                 Report::Unsealed { event, error } => error!(
                     name: "wechat_unsealed", target: TARGET,
-                    kind = event.shown_name(), reason = chain(*error), "reply not sealed"
+                    kind = event.shown_name(), reason = chain(*error), "reply not encrypted"
                 ),
                 Report::Late { event, .. } => error!(
                     name: "wechat_lost", target: TARGET,

@@ -1,17 +1,17 @@
-//! What goes back: a status and bytes, for any HTTP stack.
+//! The response: a status and bytes, for any HTTP stack.
 
-/// What to send back. The body's length is its `Content-Length`; WeChat refuses chunks.
+/// What to send back. The body's length is the `Content-Length`; WeChat refuses chunked responses.
 ///
-/// With the feature `http` it converts into `http::Response`, of any body that is made of bytes. Whoever writes it by
-/// hand sets `Content-Type`, `Content-Length`, and `X-Content-Type-Options: nosniff`: an `echostr` goes back as it came,
-/// and a browser must not take it for anything else than text.
+/// With the feature `http` it converts into `http::Response` with any body type that can be made from bytes. If you
+/// write it yourself, set `Content-Type`, `Content-Length`, and `X-Content-Type-Options: nosniff`: an `echostr` is
+/// returned unchanged, and a browser must not take it for anything but text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// HTTP's status.
+    /// HTTP status.
     pub status: u16,
     /// `text/xml`, `application/json` or `text/plain`.
     pub content_type: &'static str,
-    /// The bytes.
+    /// The body.
     pub body: Vec<u8>,
 }
 

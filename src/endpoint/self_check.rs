@@ -1,4 +1,4 @@
-//! Is what was set up likely to work? Asked once, when a service starts.
+//! A check of the settings at the start of a service.
 
 use super::Endpoint;
 use super::settings::Which;
@@ -6,13 +6,14 @@ use super::settings::Which;
 use crate::cipher::{SealError, seal};
 use crate::error::ParseError;
 
-/// What WeChat pushes most: a text of a few words.
+/// The most common push: a text of a few words.
 const PUSH: &[u8] = include_bytes!("../../tests/pushes/text.xml");
 
 impl Endpoint {
-    /// What is wrong with the settings, as far as it can be seen from here: for a service's start. Usually nothing.
+    /// What is wrong with the settings, as far as can be seen from here. Call it when your service starts; usually it
+    /// is empty.
     ///
-    /// Whether token and key are the ones in WeChat's console only WeChat can tell.
+    /// Whether token and key match WeChat's console, only WeChat can tell.
     ///
     /// ```
     /// use wechat_events::{Doubt, Endpoint};
@@ -49,41 +50,43 @@ impl Endpoint {
     }
 }
 
-/// Whether it is `wx` and 16 hexadecimal digits, as all of WeChat's are.
+/// Whether it is `wx` and 16 hexadecimal digits, as all app ids are.
 #[cfg(feature = "aes")]
 fn is_app_id(app_id: &str) -> bool {
     let digits = app_id.strip_prefix("wx").unwrap_or_default();
     digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
 }
 
-/// Whether WeChat's console would take it: 3 to 32 letters and digits.
+/// Whether WeChat's console would accept it: 3 to 32 letters and digits.
 fn is_token(token: &str) -> bool {
     (3..=32).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// What [`Endpoint::self_check`] found.
+/// A doubt about the settings, found by [`Endpoint::self_check`].
 ///
-/// The first three work here, but hardly are what WeChat's console shows; with the others pushes would be refused, or
+/// The first three work here, but are unlikely to match WeChat's console. With the others, pushes would be refused or
 /// not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// WeChat's console takes 3 to 32 letters and digits. A line feed from a file is the usual stranger.
-    #[error("the token is not 3 to 32 letters and digits, as WeChat's console has it: is there white space around it?")]
+    /// WeChat's console accepts 3 to 32 letters and digits. The usual culprit is a line feed from a file.
+    #[error(
+        "the token is not 3 to 32 letters and digits, as WeChat's console requires: is there white space around it?"
+    )]
     Token,
-    /// The same of the previous token.
-    #[error("the previous token is not 3 to 32 letters and digits, as WeChat's console has it")]
+    /// The same for the previous token.
+    #[error("the previous token is not 3 to 32 letters and digits, as WeChat's console requires")]
     PreviousToken,
-    /// An app id is `wx` and 16 hexadecimal digits; `gh_…` is the account's other name, which is not sealed with.
+    /// An app id is `wx` and 16 hexadecimal digits; `gh_…` is the account's other name, which encryption does not use.
     #[error("`{}` does not look like an app id, which is wx and 16 digits or letters from a to f", app_id.escape_debug())]
     AppId {
         /// As configured.
         app_id: String,
     },
-    /// A short text message is over the [limits](crate::Limits), be it sealed or not.
+    /// A short text message exceeds the [limits](crate::Limits), in the clear or encrypted.
     #[error("the limits are too small for a short text message: {0}")]
     Limits(ParseError),
-    /// No reply can be sealed: the system has no random bytes.
+    /// No reply can be encrypted: the system has no random bytes.
     #[cfg(feature = "aes")]
     #[error(transparent)]
     Sealing(SealError),

@@ -1,4 +1,4 @@
-//! What an endpoint is set up with.
+//! The settings of an endpoint.
 
 use std::fmt;
 use std::iter;
@@ -17,19 +17,19 @@ pub(super) type ReportHook = dyn Fn(&Report<'_>) + Send + Sync;
 pub(super) struct Settings {
     pub(super) token: Token,
     pub(super) previous_token: Option<Token>,
-    /// `None` reads what is in the clear.
+    /// `None` for plaintext mode.
     #[cfg(feature = "aes")]
     pub(super) cipher: Option<Cipher>,
     #[cfg(feature = "aes")]
     pub(super) clear_payment_answers: bool,
     pub(super) freshness: Option<Duration>,
     pub(super) limits: Limits,
-    /// `None` leaves it to `tracing`.
+    /// `None` for the default, `tracing`.
     pub(super) report: Option<Arc<ReportHook>>,
 }
 
 impl Settings {
-    /// Of the body as it comes: what is around `Encrypt` is read before its signature is known.
+    /// Limits for the body as it comes: the envelope around `Encrypt` is read before its signature is verified.
     pub(super) fn body_limits(&self) -> Limits {
         #[cfg(feature = "aes")]
         if self.cipher.is_some() {
@@ -52,14 +52,14 @@ impl Settings {
     }
 }
 
-/// Of two secrets while one of them is being changed.
+/// One of two secrets while a secret is being changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     Current,
     Previous,
 }
 
-/// A secret shared with WeChat: never shown.
+/// A secret shared with WeChat. `Debug` does not show it.
 #[derive(Clone)]
 pub(super) struct Token(pub(super) String);
 

@@ -1,16 +1,16 @@
-//! What is missing without the feature `aes`, so that the compiler says which feature that is.
+//! Stand-ins without the feature `aes`, so that the compiler names the missing feature.
 
 use super::Endpoint;
 use crate::error::ConfigError;
 
-/// Nothing is of it: whoever calls for a sealed endpoint is told what to switch on.
+/// Implemented for nothing: a call that needs it fails with the message below.
 #[diagnostic::on_unimplemented(
-    message = "sealed pushes need the feature `aes` of wechat-events",
+    message = "encrypted pushes need the feature `aes` of wechat-events",
     label = "the feature `aes` is off",
     note = "it is on by default: in Cargo.toml, leave out `default-features = false`, or add `features = [\"aes\"]`"
 )]
 pub trait WithFeatureAes {
-    /// What would come of it.
+    /// Never called.
     fn endpoint(self) -> Result<Endpoint, ConfigError>;
 }
 

@@ -1,19 +1,11 @@
-//! The guide: what to do, and why it is as it is. [中文](zh).
+//! The guide: how to use this crate, and why it works the way it does. [中文](zh).
 //!
-//! | page | |
-//! |---|---|
-//! | [`start`] | from `cargo add` to an account that answers |
-//! | [`recipes`] | keywords, menus, scenes, slow answers, many accounts, queues, tests, platforms |
-//! | [`payments`] | what mini programs and mini games sell, delivered once |
-//! | [`retries`] | what is guaranteed when WeChat delivers again |
-//! | [`security`] | what each mode protects, and what it does not |
-//! | [`machines`] | retries that reach another process |
-//! | [`coming`] | from WxJava, EasyWeChat, wechatpy, silenceper/wechat |
-//! | [`design`] | why it is as it is |
-//! | [`limits`] | what does not work |
+//! Begin with [`start`], and take what your service needs from [`recipes`] and [`payments`]. Before you go live, read
+//! [`retries`], [`machines`], [`security`] and [`limits`]. If you know another SDK, [`coming`] has its words beside ours;
+//! [`design`] explains the decisions.
 //!
-//! The reference is the pages of the items: [`Webhook`](crate::Webhook), [`Endpoint`](crate::Endpoint), and of each kind
-//! of push in [`event`](crate::event).
+//! Every kind of push is in [`event`](crate::event); the full rules are on the pages of [`Webhook`](crate::Webhook) and
+//! [`Endpoint`](crate::Endpoint).
 
 macro_rules! pages {
     ($language:literal $($page:ident)*) => {$(
@@ -28,17 +20,9 @@ pages!("en" start recipes payments retries security machines coming design limit
 
 /// 指南：怎么用，以及为什么这样设计。[English](crate::guide)。
 ///
-/// | 页 | |
-/// |---|---|
-/// | [`start`](zh::start) | 从 `cargo add` 到公众号能回复 |
-/// | [`recipes`](zh::recipes) | 常见做法：关键词、菜单、场景值、慢回复、多个账号、队列、测试、第三方平台 |
-/// | [`payments`](zh::payments) | 支付：小程序和小游戏卖出的东西，只发一次货 |
-/// | [`retries`](zh::retries) | 微信重试时能保证什么 |
-/// | [`security`](zh::security) | 每种模式保护什么，不保护什么 |
-/// | [`machines`](zh::machines) | 多台机器 |
-/// | [`coming`](zh::coming) | 从 WxJava、EasyWeChat、wechatpy、silenceper/wechat 迁移 |
-/// | [`design`](zh::design) | 为什么这样做 |
-/// | [`limits`](zh::limits) | 做不到的事 |
+/// 先看[开始](zh::start)，再按需查阅[常见用法](zh::recipes)和[支付](zh::payments)。上线之前，请看[重试](zh::retries)、[多机部署](zh::machines)、[安全](zh::security)和[限制](zh::limits)。用过其他 SDK 的，[迁移](zh::coming)里有名称对照；[设计](zh::design)解释为什么这样做。
+///
+/// 所有推送类型都在 [`event`](crate::event) 里；完整的规则见 [`Webhook`](crate::Webhook) 和 [`Endpoint`](crate::Endpoint) 的页面。
 pub mod zh {
     pages!("zh" start recipes payments retries security machines coming design limits);
 }

@@ -1,22 +1,22 @@
-//! Answers to WeChat itself: a code, an opinion, or whatever stands on a page that this crate does not know.
+//! Answers to WeChat itself: a code, an opinion, or a body for pushes that this crate does not know.
 
 use super::{Reply, replies};
 
-/// A code: what became of a push that demands to know; made by [`Reply::code`].
+/// A code, for a push that requires one; made by [`Reply::code`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Code {
-    /// 0: done. Any other: WeChat pushes again.
+    /// 0: done. Any other makes WeChat push again.
     pub err_code: i64,
-    /// The same in words.
+    /// The reason in words.
     pub err_msg: String,
 }
 
-/// What Apple is told about a refund that a user asks for.
+/// What to tell Apple about a refund that a user asks for.
 ///
-/// In answer to `xpay_subscribe_ios_refund_query_notify` alone. [`Reply::Success`] is no opinion: Apple asks three times in
-/// all, and in the end decides by itself.
+/// Only in answer to `xpay_subscribe_ios_refund_query_notify`. [`Reply::Success`] is not an opinion: Apple asks three
+/// times in all, and then decides by itself.
 ///
 /// ```
 /// use wechat_events::reply::IosRefund;
@@ -34,33 +34,34 @@ pub struct Code {
 /// # Ok::<(), wechat_events::ParseError>(())
 /// ```
 ///
-/// The three stand at the top, as in WeChat's table and on its page for cloud functions. Some sources put them in
-/// `IosRefundQueryResponse`, beside `ErrCode` and `ErrMsg`: write that with [`Reply::raw`] where it is what works.
+/// All three stand directly below the root, as in WeChat's table and on its page for cloud functions. Some sources put
+/// them in `IosRefundQueryResponse`, beside `ErrCode` and `ErrMsg`: if that is what works, write it with
+/// [`Reply::raw`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct IosRefund {
-    /// 0: pay back. 1: do not.
+    /// 0: refund. 1: do not.
     pub result_code: i64,
     /// The same in words.
     pub result_info: String,
-    /// Why; not to be empty.
+    /// The reason. Must not be empty.
     pub evidence: String,
 }
 
 impl IosRefund {
-    /// Apple should pay back.
+    /// Apple should refund.
     pub fn agree(result_info: impl Into<String>, evidence: impl Into<String>) -> IosRefund {
         IosRefund { result_code: 0, result_info: result_info.into(), evidence: evidence.into() }
     }
 
-    /// Apple should not pay back.
+    /// Apple should not refund.
     pub fn refuse(result_info: impl Into<String>, evidence: impl Into<String>) -> IosRefund {
         IosRefund { result_code: 1, result_info: result_info.into(), evidence: evidence.into() }
     }
 }
 
-/// A body of one's own; made by [`Reply::raw`].
+/// A body of your own; made by [`Reply::raw`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -72,11 +73,11 @@ pub struct Raw {
 replies!(Code IosRefund Raw);
 
 impl Reply {
-    /// A code: 0 for done, any other to have WeChat push again.
+    /// A code: 0 for done, any other to make WeChat push again.
     ///
-    /// In answer to virtual payments and mini games, in the push's form: see
-    /// [`Event::takes`](crate::Event::takes). `Reply::Success` is code 0 to them. WeChat waits 3 s for it, and repeats for
-    /// hours: answer 0 only when the goods are safely in the books, and then to every repetition.
+    /// In answer to virtual payments and mini games, in the push's format: see [`Event::takes`](crate::Event::takes).
+    /// `Reply::Success` is code 0 for them. WeChat waits 3 s for it, and repeats the push for hours: answer 0 only when
+    /// the delivery of the goods is safely stored, and then to every repetition.
     ///
     /// ```
     /// use wechat_events::{Reply, parse_event};
@@ -95,14 +96,14 @@ impl Reply {
         Reply::Code(Code { err_code, err_msg: err_msg.into() })
     }
 
-    /// A body that is written as it is, in answer to any push: for what this crate does not know.
+    /// A body that is written unchanged, in answer to any push: for what this crate does not know.
     ///
-    /// Such as the console's `debug_demo`, which wants `<xml><demo_resp>…`, and the pushes that carriers and delivery
-    /// firms answer. It is sealed where the mode seals, unless it is `success` or empty.
+    /// Examples are the console's `debug_demo`, which expects `<xml><demo_resp>…`, and pushes that carriers and
+    /// delivery services answer. In a mode that encrypts it is encrypted, unless it is `success` or empty.
     ///
-    /// Nothing is checked. What WeChat does not expect shows its fault line to the user and raises an alarm at the
-    /// account's owner; XML in answer to JSON is not read; a user's words in it must be escaped, or they become markup;
-    /// and names turned the wrong way round go to nobody.
+    /// Nothing is checked. A body that WeChat does not expect shows its error message to the user and raises an alarm
+    /// for the account's owner; XML in answer to JSON is not read; a user's words must be escaped, or they become
+    /// markup; and with ToUserName and FromUserName confused it reaches nobody.
     ///
     /// ```
     /// use wechat_events::{Reply, parse_event};

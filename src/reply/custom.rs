@@ -1,4 +1,4 @@
-//! Reply → the messages of the customer-service API, for what no delivery carries any more.
+//! Replies as messages of the customer-service API, for what no delivery can carry any more.
 //!
 //! Source: <https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage>
 
@@ -6,18 +6,18 @@ use super::writer::{Tag, Writer, is_blank, tag};
 use super::{Reply, split_text};
 
 impl Reply {
-    /// The reply as bodies for the customer-service API (客服消息), one for each message, in their order.
+    /// The reply as bodies for the customer-service API (客服消息), one for each message, in order.
     ///
-    /// Each is the JSON to POST to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`; no call is made
-    /// here. It is the way out for a reply that comes too late, of accounts that have that API: five messages within 48
-    /// hours of what a user sends, three within a minute of a menu event, a scan or a subscribe.
+    /// Each is the JSON to POST to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`; this method
+    /// does not call the API. For accounts that have that API it is the way to send a late reply: five messages within
+    /// 48 hours of what a user sends, three within a minute of a menu event, a scan or a subscribe.
     ///
     /// | reply | messages |
     /// |---|---|
     /// | `Text` | one for each piece of [`split_text`] |
     /// | `Image`, `Voice`, `Music` | one |
-    /// | `Video` | one, without the `thumb_media_id` that the API's page has and a reply has not |
-    /// | `News` | one for each article, since the API takes one article a message |
+    /// | `Video` | one, without the `thumb_media_id` that the API's page has and a reply does not |
+    /// | `News` | one for each article, since the API takes one article per message |
     /// | `Success`, `Empty` | none: there is nothing to say |
     /// | `TransferCustomerService`, `TransferBizAiIvr`, `Code`, `IosRefund`, `Raw` | none: the API has no such message |
     /// | an empty text, a reply without its media id | none: WeChat would refuse it |

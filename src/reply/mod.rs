@@ -1,4 +1,4 @@
-//! How is it answered? The replies WeChat knows, with its limits.
+//! The replies that WeChat knows, with its limits.
 //!
 //! Source: <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html>
 
@@ -19,13 +19,13 @@ pub(crate) use writer::{JsonString, has_forbidden};
 #[cfg(feature = "aes")]
 pub(crate) use writer::{Writer, tag};
 
-/// Articles of a news reply; one only in answer to what a user sends.
+/// Most articles in a news reply; only one in answer to what a user sends.
 const ARTICLES: usize = 8;
 
 /// An answer to a push.
 ///
-/// It keeps all that it is given. [`write`](Reply::write) alone decides what goes on the wire: of what a reply holds but
-/// for [`raw`](Reply::raw), nothing makes WeChat show its fault line.
+/// It keeps all that it is given. [`write`](Reply::write) alone decides what goes on the wire: nothing in a reply,
+/// except [`raw`](Reply::raw), can make WeChat show its error message.
 ///
 /// ```
 /// use wechat_events::reply::{Article, Music};
@@ -36,27 +36,28 @@ const ARTICLES: usize = 8;
 /// let reply = Reply::news([Article::new("Title", "Description", "https://e.com/a.jpg", "https://e.com/a")]);
 /// let reply = Reply::from(Music::new("thumb media id").title("A song").music_url("https://e.com/a.mp3"));
 ///
-/// // A text is a reply, and so is `()`, which says nothing.
+/// // A text is a reply, and so is `()`, which means `success`.
 /// let handled: HandlerResult = Ok("Welcome".into());
 /// assert_eq!(handled?, Reply::text("Welcome"));
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 ///
-/// With the feature `serde` it is `"success"`, `"empty"`, or its kind and fields, as `{"text": {"content": "hi"}}`.
+/// With the feature `serde` it is `"success"`, `"empty"`, or its kind and fields, such as `{"text": {"content":
+/// "hi"}}`.
 #[doc(alias("被动回复"))]
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reply {
-    /// `success`: received, and nothing to say. Where WeChat demands a [code](Reply::code), code 0.
+    /// `success`: received, nothing to say. Where WeChat requires a [code](Reply::code), code 0.
     Success,
-    /// No bytes at all, which WeChat takes as it does `success`. Where it demands a code, the same as `Success`.
+    /// No bytes at all, which WeChat treats like `success`. Where it requires a code, the same as `Success`.
     Empty,
     /// A text.
     Text(Text),
     /// A picture.
     Image(Image),
-    /// A sound.
+    /// A voice message.
     Voice(Voice),
     /// A video.
     Video(Video),
@@ -64,22 +65,22 @@ pub enum Reply {
     Music(Music),
     /// Articles, shown as cards.
     News(News),
-    /// The user goes on with a human.
+    /// Hands the user over to a human agent.
     TransferCustomerService(TransferCustomerService),
-    /// WeChat's own AI answers the user (微信智能回复).
+    /// Lets WeChat's own AI answer the user (微信智能回复).
     ///
-    /// In answer to messages only, and only of accounts that have switched it on in WeChat's console, where it is offered.
+    /// Only in answer to messages, and only for accounts that have switched it on in WeChat's console, where available.
     TransferBizAiIvr,
-    /// A code, where WeChat demands one.
+    /// A code, where WeChat requires one.
     Code(Code),
-    /// What Apple is told about a refund.
+    /// An opinion for Apple about a refund.
     IosRefund(IosRefund),
-    /// A body of one's own, which nobody checks.
+    /// A body of your own, which is not checked.
     Raw(Raw),
 }
 
 impl Reply {
-    /// Whether it is a code by which WeChat pushes a payment again.
+    /// Whether it is a code that makes WeChat push a payment again.
     #[cfg(feature = "tokio")]
     pub(crate) fn asks_again(&self) -> bool {
         matches!(self, Reply::Code(code) if code.err_code != 0)
@@ -87,8 +88,8 @@ impl Reply {
 
     /// A text.
     ///
-    /// One of more than 2047 bytes is cut when it is written, as [`split_text`] would, and ends in `…`;
-    /// [`to_custom_messages`](Reply::to_custom_messages) has it whole. An empty one is written as `success`.
+    /// A text of more than 2047 bytes is cut when it is written, where [`split_text`] would cut it, and ends in `…`;
+    /// [`to_custom_messages`](Reply::to_custom_messages) keeps all of it. An empty one is written as `success`.
     ///
     /// ```
     /// use wechat_events::Reply;
@@ -102,7 +103,7 @@ impl Reply {
         Reply::Text(Text { content: content.into() })
     }
 
-    /// A picture that was uploaded before. Without a media id it is written as `success`.
+    /// A picture that was uploaded before. Without a media id `success` is written.
     ///
     /// ```
     /// # use wechat_events::Reply;
@@ -115,7 +116,7 @@ impl Reply {
         Reply::Image(Image { media_id: media_id.into() })
     }
 
-    /// A sound that was uploaded before. Without a media id it is written as `success`.
+    /// A voice message that was uploaded before. Without a media id `success` is written.
     ///
     /// ```
     /// # use wechat_events::Reply;
@@ -129,8 +130,8 @@ impl Reply {
 
     /// Articles, shown as cards.
     ///
-    /// In answer to a text, image, voice, video or location message WeChat shows one, else eight: the first are written,
-    /// and [`Written::refused`] says so. Without any, `success` is written.
+    /// In answer to a text, image, voice, video or location message WeChat shows one article, otherwise eight: the
+    /// first ones are written, and [`Written::refused`] says so. Without articles `success` is written.
     ///
     /// ```
     /// use wechat_events::Reply;
@@ -145,9 +146,9 @@ impl Reply {
         Reply::News(News { articles: articles.into_iter().collect() })
     }
 
-    /// Hands the user over to a human: to whoever is free.
+    /// Hands the user over to a human agent, whoever is free.
     ///
-    /// In answer to messages only. For a certain human see [`TransferCustomerService::to`].
+    /// Only in answer to messages. For a particular agent see [`TransferCustomerService::to`].
     ///
     /// ```
     /// # use wechat_events::Reply;
@@ -166,7 +167,7 @@ impl Reply {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Text {
-    /// What it says. Links as `<a href="…">` work.
+    /// The content. Links written as `<a href="…">` work.
     pub content: String,
 }
 
@@ -175,16 +176,16 @@ pub struct Text {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Image {
-    /// Of an earlier upload.
+    /// From an earlier upload.
     pub media_id: String,
 }
 
-/// A sound; made by [`Reply::voice`].
+/// A voice message; made by [`Reply::voice`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Voice {
-    /// Of an earlier upload.
+    /// From an earlier upload.
     pub media_id: String,
 }
 
@@ -200,7 +201,7 @@ pub struct Voice {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Video {
-    /// Of an earlier upload.
+    /// From an earlier upload.
     pub media_id: String,
     /// Shown above it.
     pub title: Option<String>,
@@ -209,18 +210,18 @@ pub struct Video {
 }
 
 impl Video {
-    /// A video that was uploaded before. Without a media id it is written as `success`.
+    /// A video that was uploaded before. Without a media id `success` is written.
     pub fn new(media_id: impl Into<String>) -> Video {
         Video { media_id: media_id.into(), title: None, description: None }
     }
 
-    /// The same with a title.
+    /// Sets the title.
     #[must_use]
     pub fn title(self, title: impl Into<String>) -> Video {
         Video { title: Some(title.into()), ..self }
     }
 
-    /// The same with a description.
+    /// Sets the description.
     #[must_use]
     pub fn description(self, description: impl Into<String>) -> Video {
         Video { description: Some(description.into()), ..self }
@@ -243,40 +244,40 @@ pub struct Music {
     pub title: Option<String>,
     /// Shown below the title.
     pub description: Option<String>,
-    /// The sound.
+    /// The address of the music.
     pub music_url: Option<String>,
-    /// The sound for those on Wi-Fi.
+    /// The address of a better version for Wi-Fi.
     pub hq_music_url: Option<String>,
-    /// The picture: of an earlier upload.
+    /// The picture, from an earlier upload.
     pub thumb_media_id: String,
 }
 
 impl Music {
-    /// Music with its picture, which WeChat insists on: without one it is written as `success`.
+    /// Music with its picture, which WeChat requires: without one `success` is written.
     pub fn new(thumb_media_id: impl Into<String>) -> Music {
         let thumb_media_id = thumb_media_id.into();
         Music { title: None, description: None, music_url: None, hq_music_url: None, thumb_media_id }
     }
 
-    /// The same with a title.
+    /// Sets the title.
     #[must_use]
     pub fn title(self, title: impl Into<String>) -> Music {
         Music { title: Some(title.into()), ..self }
     }
 
-    /// The same with a description.
+    /// Sets the description.
     #[must_use]
     pub fn description(self, description: impl Into<String>) -> Music {
         Music { description: Some(description.into()), ..self }
     }
 
-    /// The same with a sound.
+    /// Sets the address of the music.
     #[must_use]
     pub fn music_url(self, url: impl Into<String>) -> Music {
         Music { music_url: Some(url.into()), ..self }
     }
 
-    /// The same with a sound for those on Wi-Fi.
+    /// Sets the address of a better version for Wi-Fi.
     #[must_use]
     pub fn hq_music_url(self, url: impl Into<String>) -> Music {
         Music { hq_music_url: Some(url.into()), ..self }
@@ -288,7 +289,7 @@ impl Music {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct News {
-    /// One in answer to most messages, else up to eight.
+    /// One in answer to most messages, otherwise up to eight.
     pub articles: Vec<Article>,
 }
 
@@ -302,13 +303,13 @@ pub struct News {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Article {
-    /// Shown large.
+    /// Shown in large type.
     pub title: String,
-    /// Shown small, and only if the article stands alone.
+    /// Shown in small type, and only if there is one article.
     pub description: String,
     /// The picture's address: JPG or PNG, 360 × 200 for the first and 200 × 200 for the others.
     pub pic_url: String,
-    /// Where a touch leads.
+    /// The address that a tap opens.
     pub url: String,
 }
 
@@ -324,17 +325,17 @@ impl Article {
     }
 }
 
-/// The user goes on with a human; see [`Reply::transfer_customer_service`].
+/// Hands the user over to a human agent; see [`Reply::transfer_customer_service`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TransferCustomerService {
-    /// The human's account, such as `kf2001@gh_1`; whoever is free if `None`.
+    /// The agent's account, such as `kf2001@gh_1`; `None` for whoever is free.
     pub kf_account: Option<String>,
 }
 
 impl TransferCustomerService {
-    /// To a certain human. WeChat transfers nobody if that one is away; with an empty name it is written as `success`.
+    /// To a particular agent. WeChat transfers to nobody if that one is away; with an empty name `success` is written.
     ///
     /// ```
     /// # use wechat_events::{Reply, reply::TransferCustomerService};
@@ -368,7 +369,7 @@ macro_rules! texts {
 }
 texts!(&str String Str<'_> &Str<'_>);
 
-/// Nothing to say: [`Reply::Success`].
+/// Means [`Reply::Success`].
 impl From<()> for Reply {
     fn from((): ()) -> Reply {
         Reply::Success

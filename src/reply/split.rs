@@ -1,24 +1,25 @@
-//! Where may a long text be cut?
+//! Where to cut a long text.
 
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Bytes of UTF-8 that a text may have.
+/// Longest text in bytes of UTF-8.
 ///
-/// The official page said 2048 until 2014 and says nothing since; 2047 were seen to work.
+/// The official page said 2048 until 2014 and nothing since; 2047 were seen to work.
 pub(super) const TEXT_LIMIT: usize = 2047;
 
-/// Stands at the end of a text that was cut.
+/// The end of a text that was cut.
 const CUT: char = '…';
 
-/// Takes a long text apart: pieces of at most 2047 bytes, one for each message.
+/// Splits a long text into pieces of at most 2047 bytes, one for each message.
 ///
-/// Joined, they are the text. A piece ends behind a line feed where one stands in its second half. No link
+/// Joined, the pieces are the text. A piece ends after a line feed if there is one in its second half. No link
 /// (`<a …>…</a>`) is split, and nothing that a user sees as one character, such as a flag or a letter with its accents.
-/// A link that is longer than a piece is split like any text: the user sees its markup.
+/// A link that is longer than a piece is split like any text: the user then sees its markup.
 ///
-/// One reply carries one piece; [`Reply::to_custom_messages`](super::Reply::to_custom_messages) makes a message of each.
+/// A reply carries one piece; [`Reply::to_custom_messages`](super::Reply::to_custom_messages) makes one message of
+/// each.
 ///
 /// ```
 /// use wechat_events::reply::split_text;
@@ -39,7 +40,7 @@ pub fn split_text(content: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A text within WeChat's limit, visibly cut if it had to be.
+/// A text within WeChat's limit, with `…` if it had to be cut.
 pub(super) fn cut(content: &str) -> Cow<'_, str> {
     if content.len() <= TEXT_LIMIT {
         return Cow::Borrowed(content);
@@ -63,25 +64,25 @@ fn last_cut(text: &str, limit: usize) -> usize {
     let free = link_around(text, whole, limit).map_or(whole, |link| last_boundary(text, link));
     match (free, whole) {
         (0, 0) => floor_char_boundary(text, limit),
-        // The link begins the text and is cut all the same.
+        // The link begins the text, so it is cut all the same.
         (0, _) => whole,
         _ => free,
     }
 }
 
-/// The last boundary between what a user sees as characters, within the limit.
+/// The last boundary within the limit between two characters as a user sees them.
 fn last_boundary(text: &str, limit: usize) -> usize {
     let end = floor_char_boundary(text, limit);
-    // Whether there is a boundary is told by what is before it and by one character behind it.
+    // A boundary is decided by the text before it and one character after it.
     let behind = text.get(end..).and_then(|behind| behind.chars().next()).map_or(0, char::len_utf8);
     let seen = text.get(..end + behind).unwrap_or_default();
     seen.grapheme_indices(true).next_back().map_or(0, |(start, _)| start)
 }
 
-/// The start of the link that a cut at this place would split, unless it is too long for any piece.
+/// The start of the link that a cut at this place would split, unless the link is too long for any piece.
 fn link_around(text: &str, at: usize, limit: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    // The cut may stand behind its first or second byte.
+    // The cut may be after its first or second byte.
     let start = bytes.get(..bytes.len().min(at + 2))?.windows(3).rposition(begins_link)?;
     let link = bytes.get(start..bytes.len().min(start + limit))?;
     let end = start + link.windows(4).position(|tag| tag.eq_ignore_ascii_case(b"</a>"))? + 4;
@@ -92,7 +93,7 @@ fn begins_link(bytes: &[u8]) -> bool {
     matches!(bytes, [b'<', b'a' | b'A', b' ' | b'\t' | b'\r' | b'\n'])
 }
 
-/// `str::floor_char_boundary`, which is younger than this crate's `rust-version`.
+/// `str::floor_char_boundary`, which is newer than this crate's `rust-version`.
 fn floor_char_boundary(text: &str, index: usize) -> usize {
     (0..=index.min(text.len())).rfind(|&index| text.is_char_boundary(index)).unwrap_or_default()
 }

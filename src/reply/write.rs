@@ -1,4 +1,4 @@
-//! Reply → XML or JSON. The one place that decides what goes on the wire.
+//! Replies as XML and JSON. The only place that decides what goes on the wire.
 
 use super::split::{TEXT_LIMIT, cut};
 use super::writer::{Writer, is_blank, tag};
@@ -7,7 +7,7 @@ use crate::event::{Event, Takes};
 use crate::fields::is_json;
 use crate::shown;
 
-/// What stands on the wire, and why it is not what was asked.
+/// What is written on the wire, and why it differs from the reply.
 ///
 /// ```
 /// use wechat_events::{Reply, parse_event};
@@ -24,56 +24,56 @@ use crate::shown;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The answer's bytes: XML or JSON, `success` or nothing.
+    /// The answer: XML or JSON, `success` or nothing.
     pub body: String,
-    /// Why the body is not, or not all of, the reply.
+    /// Why the body is not the reply, or not all of it.
     pub refused: Option<Refused>,
 }
 
-/// Why a reply was not written, or not all of it.
+/// Why a reply was not written, or only in part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// An XML answer to this kind shows the fault line: `success` was written.
+    /// An XML answer to this kind would show WeChat's error message: `success` was written.
     #[error("WeChat takes no reply to `{name}`")]
     TakesNone {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
-    /// Nobody knows what an answer to a new event, or to a new push of a platform, leads to: `success` was written.
-    #[error("`{name}` is not known here: whether it takes a reply neither, so `success` was written")]
+    /// What an answer to a new event, or to a new push of a platform, would do is not known: `success` was written.
+    #[error("`{name}` is not known to this version, nor whether it takes a reply: `success` was written")]
     Unknown {
         /// [`Event::name`].
         name: String,
     },
-    /// Nobody to write to, or by a name that XML cannot hold: `success` was written.
+    /// There is nobody to write to, or XML cannot hold the name: `success` was written.
     #[error("the push names no sender or no account")]
     NoSender,
-    /// WeChat wants a code: code 0 was written, since the handler was content.
+    /// WeChat requires a code: code 0 was written, since the handler succeeded.
     #[error("WeChat takes a code in answer to `{name}`, not a reply")]
     TakesCode {
         /// [`Event::name`].
         name: String,
     },
-    /// WeChat wants an opinion to pass on to Apple: `success` was written, which is none.
-    #[error("`{name}` asks whether to pay back: answer reply::IosRefund")]
+    /// WeChat requires an opinion to pass on to Apple: `success` was written, which is not one.
+    #[error("`{name}` asks whether to refund: answer with reply::IosRefund")]
     TakesOpinion {
         /// [`Event::name`].
         name: String,
     },
-    /// A code or an opinion means nothing there: `success` was written.
+    /// This kind takes no code and no opinion: `success` was written.
     #[error("WeChat takes no code in answer to `{name}`")]
     TakesNoCode {
         /// [`Event::name`].
         name: String,
     },
-    /// A user goes over to a human, or to WeChat's AI, only in answer to a message: `success` was written.
-    #[error("a user goes over in answer to messages only, not to `{name}`")]
+    /// A user can be handed over, to a human or to WeChat's AI, only in answer to a message: `success` was written.
+    #[error("a user can be handed over in answer to a message only, not to `{name}`")]
     NotAMessage {
         /// [`Event::name`], its first 64 characters.
         name: String,
     },
-    /// A field that must say something is empty, or has nothing but characters that XML forbids: `success` was written.
+    /// A required field is empty, or has only characters that XML forbids: `success` was written.
     #[error("{field} is empty: `success` was written")]
     Empty {
         /// The element's name on the wire.
@@ -82,30 +82,30 @@ pub enum Refused {
     /// A text over WeChat's limit: it was cut.
     #[error("Content is {bytes} bytes long, WeChat takes {limit}: it was cut, see Reply::to_custom_messages")]
     TooLong {
-        /// Bytes of the text in UTF-8.
+        /// Length of the text in UTF-8.
         bytes: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// More articles than WeChat shows in answer to this kind: the first were written.
+    /// More articles than WeChat shows in answer to this kind: the first ones were written.
     #[error("{articles} articles, WeChat shows {limit} in answer to `{name}`: the others were left out")]
     TooManyArticles {
         /// [`Event::name`], its first 64 characters.
         name: String,
-        /// Articles of the reply.
+        /// Number of articles in the reply.
         articles: usize,
-        /// Articles shown.
+        /// Number of articles shown.
         limit: usize,
     },
 }
 
 impl Reply {
-    /// The reply as it is written in answer to a push, at the time `now` in seconds since 1970.
+    /// Writes the reply in answer to a push, at the time `now` in seconds since 1970.
     ///
-    /// What WeChat would refuse is written as `success`, with the reason in [`Written::refused`]: a reply to a kind
-    /// that takes none or to a new event, an empty text, a push without sender. Where WeChat demands a code, `success` is
-    /// code 0. Text is escaped: nothing in it can end its element, and
-    /// characters that XML forbids are left out of XML. A push in JSON is answered in JSON, as [cloud hosting] has it.
+    /// If WeChat would refuse the reply, `success` is written, with the reason in [`Written::refused`]: a reply to a
+    /// new event or a kind that takes none, an empty text, a push without a sender. Where WeChat requires a code,
+    /// `success` is code 0. Text is escaped so that it cannot end its element, and characters that XML forbids are left
+    /// out of XML. A push in JSON is answered in JSON, as for [cloud hosting].
     ///
     /// [cloud hosting]: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/development/weixin/callback.html
     ///
@@ -159,7 +159,7 @@ impl Reply {
         }
     }
 
-    /// `Err`: nothing of it can be written. `Ok(Some)`: not all of it.
+    /// `Err`: nothing of it can be written. `Ok(Some)`: only part of it.
     fn check(&self, event: &Event<'_>) -> Result<Option<Refused>, Refused> {
         let name = || shown::word(event.name());
         let fill = |field, text: &str| if is_blank(text) { Err(Refused::Empty { field }) } else { Ok(()) };
@@ -173,7 +173,7 @@ impl Reply {
             return Err(Refused::NoSender);
         }
         match self {
-            // Written before it comes to this.
+            // These were written before.
             Reply::Success | Reply::Empty | Reply::Code(_) | Reply::IosRefund(_) | Reply::Raw(_) => {}
             Reply::Text(text) => {
                 fill("Content", &text.content)?;
@@ -209,7 +209,7 @@ impl Reply {
         let document = Writer::document(json, self.room(event, now), |xml| {
             xml.text(tag!("ToUserName"), &event.from_user);
             xml.text(tag!("FromUserName"), &event.to_user);
-            // What is left out of a name makes it another's.
+            // A name with a character left out would be another user's.
             lacks = xml.lacks;
             xml.digits(tag!("CreateTime"), now);
             match self {
@@ -267,8 +267,8 @@ impl Reply {
         (!lacks).then_some(document)
     }
 
-    /// About how many bytes the document has. That of a text in XML with nothing to escape has just as many: whoever
-    /// sends a `Vec` without room to spare need not keep its capacity.
+    /// The expected length of the document, exact for a text in XML with nothing to escape: its `Vec` then has no spare
+    /// capacity when it is sent.
     fn room(&self, event: &Event<'_>, now: &str) -> usize {
         match self {
             Reply::Text(text) => {
@@ -280,7 +280,7 @@ impl Reply {
     }
 }
 
-/// What WeChat reads of a code, in the push's form.
+/// A code as WeChat reads it, in the push's format.
 fn written_code(event: &Event<'_>, code: i64, message: &str) -> String {
     Writer::document(is_json(event.body()), 64 + message.len(), |writer| {
         writer.digits(tag!("ErrCode"), itoa::Buffer::new().format(code));

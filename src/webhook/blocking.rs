@@ -1,4 +1,4 @@
-//! Handlers that block, on tokio's threads for them.
+//! Handlers that block, on tokio's threads for blocking work.
 
 use std::error::Error;
 use std::panic::resume_unwind;
@@ -10,10 +10,10 @@ use crate::failure::Failure;
 use crate::handler::{AsyncHandler, Handler, HandlerResult};
 use crate::reply::Reply;
 
-/// A [`Handler`], which may block its thread, for a [`Webhook`](crate::Webhook).
+/// A [`Handler`] that may block its thread, as the handler of a [`Webhook`](crate::Webhook).
 ///
-/// Each call runs on tokio's threads for blocking work, with an event of its own. Errors and panics are those of the
-/// handler. A call that has begun is not cancelled, by a shutdown or by `max_run`: threads cannot be.
+/// Each call runs on tokio's threads for blocking work, with its own copy of the event. Errors and panics are the
+/// handler's. A running call is not cancelled by a shutdown or by `max_run`: threads cannot be.
 ///
 /// ```standalone_crate
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -41,7 +41,7 @@ pub struct Blocking<H> {
     handler: Arc<H>,
 }
 
-/// Wraps a handler: `Blocking(handler)`, as if the type were a tuple of it. See the [type](struct@Blocking).
+/// Wraps a handler, like the constructor of a tuple struct. See the [type](struct@Blocking).
 ///
 /// ```
 /// # use wechat_events::{Blocking, Handler};

@@ -1,4 +1,4 @@
-//! One delivery: for how long it waits for what comes of its push, and what it is answered.
+//! One delivery: how long it waits for the run of its push, and what it is answered.
 
 use std::mem;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ pub(super) struct Delivery<'w> {
     /// In seconds since 1970.
     wall: i64,
     watch: Watch,
-    /// What the push says of itself, once somebody asked.
+    /// What the push says of itself, once needed.
     facts: Option<Facts>,
-    /// Its place among those that are held.
+    /// Its place among the held deliveries.
     held: Option<SemaphorePermit<'w>>,
     span: Span,
 }
@@ -39,8 +39,10 @@ pub(super) struct Delivery<'w> {
 #[derive(Clone, Copy)]
 struct Facts {
     schedule: &'static Schedule,
-    /// When the push was made by its own account, in seconds since 1970.
+    /// The push's CreateTime, in seconds since 1970.
     create_time: Option<i64>,
+    /// How often it has come before, of a push that says so.
+    retries: Option<u8>,
 }
 
 impl<'w> Delivery<'w> {
@@ -52,14 +54,14 @@ impl<'w> Delivery<'w> {
         Delivery { account, shared, push, came, wall, watch, facts: None, held: None, span }
     }
 
-    /// Within which all that is done for this delivery should happen.
+    /// The span for all that is done for this delivery.
     pub(super) fn span(&self) -> Span {
         self.span.clone()
     }
 
     pub(super) async fn respond(&mut self) -> Response {
         self.watch.claim(self.shared, self.came).await;
-        // Boxed: most deliveries never wait, and a server carries no room for it around with every request.
+        // Boxed: most deliveries never wait, and their futures should not be larger for it.
         if self.watch.has_to_wait()
             && let Some(response) = Box::pin(self.wait()).await
         {
@@ -78,14 +80,14 @@ impl<'w> Delivery<'w> {
         }
     }
 
-    /// Waits until something has come of the push, or answers without.
+    /// Waits until the push has an outcome, or returns an answer without one.
     async fn wait(&mut self) -> Option<Response> {
         let (settings, facts) = (&self.shared.settings, self.facts());
         let schedule = facts.schedule;
         let may_hold = settings.policy == Policy::Hold && schedule.hold && !self.is_last();
         let after = schedule.acknowledge_after(settings.acknowledge_after.map(millis));
         let acknowledge_at = self.came.saturating_add(match settings.policy {
-            // Each delivery of a payment has its own time.
+            // Each delivery of a payment has its own time limit.
             Policy::Acknowledge if schedule.owed => after.saturating_sub(self.age()),
             Policy::Hold | Policy::Acknowledge => after,
         });
@@ -111,7 +113,7 @@ impl<'w> Delivery<'w> {
     }
 
     fn acknowledge(&mut self) -> Response {
-        // Another delivery of this moment may wait for the reply, unless none of them is held.
+        // Another delivery of this moment may be waiting for the reply, unless none is held.
         let none_is_held = self.shared.settings.policy == Policy::Acknowledge || self.is_last();
         match (&self.watch.found, &self.watch.listener) {
             (Found::RunsHere { own }, Some(listener)) if *own || none_is_held => listener.0.note_answer(),
@@ -132,7 +134,7 @@ impl<'w> Delivery<'w> {
         self.written(|event| settings.interim(event))
     }
 
-    /// What makes WeChat push a payment again. Of an opinion for Apple every answer that it reads is one.
+    /// What makes WeChat push a payment again. Does not exist for Apple's opinions, where every valid answer is final.
     fn push_again(&self, why: &str) -> Response {
         let code = |event: &Event<'_>| (event.takes() == Takes::Code).then(|| Reply::code(-1, why));
         self.written(code).unwrap_or_else(|| Response::status(500))
@@ -150,13 +152,13 @@ impl<'w> Delivery<'w> {
         Some(self.push.answer(written.body.into_bytes(), now))
     }
 
-    /// On the way out with an answer: asks whether it is this delivery's to carry.
+    /// About to answer: asks the store whether this delivery may carry the reply.
     async fn carry(&mut self, answer: Vec<u8>, carrier: Option<Carrier>) -> Response {
         let carried = match carrier {
             Some(Carrier::Delivery) => true,
             Some(Carrier::Late) => false,
             None => match self.shared.now() {
-                // What is carried now arrives nowhere, and the next delivery or `late` has to have it.
+                // WeChat has hung up: the reply is left for the next delivery or for `late`.
                 now if now >= self.hung_up_at() => return self.end(End::HungUp, Response::status(503)),
                 now => {
                     if let Some(listener) = &self.watch.listener {
@@ -181,7 +183,7 @@ impl<'w> Delivery<'w> {
         if self.shared.is_closing() {
             return self.end(End::Closing, Response::status(503));
         }
-        // WeChat is told, whatever the settings: silence would cost the buyer three seconds.
+        // WeChat is told whatever the settings: silence would cost the buyer three seconds.
         if self.facts().schedule.meanwhile == Meanwhile::Code {
             let response = self.push_again("not handled");
             return self.end(End::Failed, response);
@@ -204,7 +206,7 @@ impl<'w> Delivery<'w> {
         self.end(End::Failed, Response::status(503))
     }
 
-    /// Milliseconds since the push was first seen, when this delivery came.
+    /// Milliseconds from when the push was first seen to when this delivery came.
     fn age(&self) -> u64 {
         self.came.saturating_sub(self.watch.first_seen.unwrap_or(self.came))
     }
@@ -213,14 +215,17 @@ impl<'w> Delivery<'w> {
         *self.facts.get_or_insert_with(|| {
             let event = self.push.event().ok();
             let create_time = event.as_ref().map(|event| event.create_time).filter(|seconds| *seconds > 0);
-            Facts { schedule: Schedule::of(event.as_ref()), create_time }
+            let schedule = Schedule::of(event.as_ref());
+            let retries =
+                event.filter(|_| schedule.is_counted()).and_then(|event| event.field("RetryTimes")?.parse().ok());
+            Facts { schedule, create_time, retries }
         })
     }
 
     /// Which delivery of its push this is, from 1.
-    fn number(&mut self) -> u8 {
-        let Facts { schedule, create_time } = self.facts();
-        schedule.delivery(self.age(), create_time.map(|seconds| self.wall.saturating_sub(seconds)))
+    fn number(&mut self) -> Option<u8> {
+        let Facts { schedule, create_time, retries } = self.facts();
+        schedule.delivery(self.age(), create_time.map(|seconds| self.wall.saturating_sub(seconds)), retries)
     }
 
     fn is_last(&mut self) -> bool {
@@ -232,12 +237,12 @@ impl<'w> Delivery<'w> {
         self.came.saturating_add(self.facts().schedule.give_up_after())
     }
 
-    /// When WeChat hangs up: what is answered from then on reaches nobody.
+    /// When WeChat hangs up. Later answers reach nobody.
     fn hung_up_at(&mut self) -> u64 {
-        self.came.saturating_add(self.facts().schedule.deadline)
+        self.came.saturating_add(self.facts().schedule.deadline())
     }
 
-    /// Sees to it that somebody waits on for another machine's run.
+    /// Leaves a watch behind that waits for another machine's run.
     fn leave_watch(&mut self, acknowledged: bool) {
         let (account, body) = (Arc::clone(self.account), Arc::clone(&self.watch.body));
         let mut watch = Watch::new(account, self.watch.key, body, self.came, self.wall);
@@ -248,7 +253,7 @@ impl<'w> Delivery<'w> {
         watch.leave(self.facts().schedule.late_after());
     }
 
-    /// Every way out, but for [`End::Gone`].
+    /// Every way out except [`End::Gone`].
     fn end(&mut self, end: End, response: Response) -> Response {
         self.close(end);
         response
@@ -259,16 +264,17 @@ impl<'w> Delivery<'w> {
             return;
         }
         let taken = self.shared.now().saturating_sub(self.came);
-        let deadline = self.facts().schedule.deadline;
+        let deadline = self.facts().schedule.deadline();
         let left = i64::try_from(deadline).unwrap_or_default() - i64::try_from(taken).unwrap_or_default();
         let number = self.number();
         self.span.close(number, self.watch.joined, end, left);
     }
 }
 
-/// What all deliveries of the push have in common.
+/// The key that all deliveries of the push share.
 ///
-/// That of its bytes, but for payments, which count their deliveries within: only a push that may be one is read for it.
+/// It is the digest of the bytes, except for payments, whose bytes count the deliveries. Only possible payments are
+/// parsed.
 fn key_of(push: &Push<'_>) -> DedupKey {
     let body = push.body();
     let ends_in = |before: &[u8], name: &str| {
@@ -282,7 +288,7 @@ fn key_of(push: &Push<'_>) -> DedupKey {
 }
 
 impl Drop for Delivery<'_> {
-    /// The last one may be dropped while it waits for a run elsewhere: after it nobody asks for the push.
+    /// The last delivery may be dropped while the push runs elsewhere: after it WeChat does not ask again.
     fn drop(&mut self) {
         if let Found::RunsElsewhere { .. } = self.watch.found
             && self.is_last()

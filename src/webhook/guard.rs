@@ -1,4 +1,4 @@
-//! What is the user's and takes time: whatever it does, no push and no task dies of it.
+//! Awaits user code: no push and no task dies of its panics.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use crate::failure::{Cause, guarded};
 
-/// Waits for a future of the user's, unless `end` comes first; `end` is not looked at before the future has to wait.
+/// Waits for a user's future, unless `end` comes first. `end` is not polled before the future has to wait.
 pub(super) async fn guarded_until<T>(
     work: impl Future<Output = T>,
     end: impl Future<Output = Cause>,
@@ -24,7 +24,7 @@ pub(super) async fn guarded_until<T>(
         }
     })
     .await;
-    // What is left of one that panicked or is cancelled may panic as it is dropped.
+    // A future that panicked or is cancelled may panic again as it is dropped.
     let _ = guarded(|| work.set(None));
     result
 }

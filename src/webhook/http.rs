@@ -1,4 +1,4 @@
-//! The webhook as HTTP stacks mount it: a request of the crate `http` in, a response out; and that as a tower service.
+//! The webhook for HTTP stacks: with requests and responses of the crate `http`, and as a tower service.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -16,26 +16,27 @@ use super::account::Webhook;
 use super::shared::within;
 use crate::error::RequestError;
 
-/// For how long WeChat waits for an answer, and so whoever sends a body.
+/// How long WeChat waits for an answer, and how long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Webhook {
     /// Answers a request: reads its body, and [calls](Webhook::call) the webhook.
     ///
-    /// No more is read than the endpoint's [limit](crate::Limits::bytes), and for no longer than WeChat waits. The
-    /// path is the router's business.
+    /// Reads no more than the endpoint's [limit](crate::Limits::bytes), and for no longer than WeChat waits. Any path
+    /// is accepted: routing is up to the router.
     ///
-    /// | body | answer, without a body of its own |
+    /// | body | answer, itself without a body |
     /// |---|---|
-    /// | a `Content-Length` over the limit | 413, and nothing is read |
-    /// | in chunks, over the limit | 413, and no more is read |
-    /// | it breaks off, or its length is wrong | 400 |
-    /// | not whole after 5 s | 408 |
+    /// | a `Content-Length` over the limit | 413, without reading anything |
+    /// | chunked, over the limit | 413, without reading more |
+    /// | ends early, or has the wrong length | 400 |
+    /// | incomplete after 5 s | 408 |
     ///
-    /// Each is [reported](crate::Report::Rejected). Trailers are ignored.
+    /// Each of these is [reported](crate::Report::Rejected). Trailers are ignored.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with its timers enabled, unless the builder was given [one](crate::WebhooksBuilder::runtime).
+    /// Outside a tokio runtime with timers enabled, unless the builder was given
+    /// [one](crate::WebhooksBuilder::runtime).
     ///
     /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -72,7 +73,7 @@ impl Webhook {
         response.into()
     }
 
-    /// The same as a [`tower_service::Service`], for stacks that mount one.
+    /// The webhook as a [`tower_service::Service`], for stacks that mount one.
     ///
     /// ```
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};
@@ -89,7 +90,7 @@ impl Webhook {
     }
 }
 
-/// A [`Webhook`] as a tower service: made by [`Webhook::service`], always ready, and it never fails.
+/// A [`Webhook`] as a tower service, made by [`Webhook::service`]. Always ready, and never fails.
 #[derive(Debug, Clone)]
 pub struct WebhookService(Webhook);
 
@@ -112,7 +113,7 @@ where
     }
 }
 
-/// The whole body, unless there is something wrong with it.
+/// Reads the whole body.
 async fn read<B: Body>(body: B, limit: u32) -> Result<Vec<u8>, RequestError> {
     let too_large = |bytes| RequestError::TooLarge { bytes, limit };
     let is_too_large = |bytes| u32::try_from(bytes).map_or(true, |bytes| bytes > limit);
@@ -139,7 +140,7 @@ async fn read<B: Body>(body: B, limit: u32) -> Result<Vec<u8>, RequestError> {
     }
 }
 
-/// The body that a [`Webhook`] answers with: of a known length, and there as a whole.
+/// The body of a [`Webhook`]'s response: a single frame of known length.
 ///
 /// ```
 /// use wechat_events::ResponseBody;

@@ -1,4 +1,4 @@
-//! One push, one run, one answer: endpoints, handlers and a store under WeChat's five-second rule.
+//! Endpoints, handlers and a store under WeChat's five-second rule: one push, one run, one answer.
 //!
 //! ```text
 //!  account ──▶ delivery ──▶ watch ──▶ run ◀── task
@@ -6,16 +6,16 @@
 //!  webhooks, threads: how they are made
 //! ```
 //!
-//! | word | is |
+//! | word | meaning |
 //! |---|---|
-//! | push | what WeChat has to tell, known by the digest of its bytes |
+//! | push | one thing that WeChat has to say, identified by the digest of its bytes |
 //! | delivery | one request with a push; WeChat makes up to three, until one is answered |
-//! | schedule | when deliveries come, and how long WeChat waits for the answer: a row of data |
-//! | run | one call of the handler for a push, and what it and its deliveries tell each other |
-//! | task | what drives a run: it begins in the delivery, and goes on by itself once it has to wait |
-//! | watch | what sees to a push for a delivery, or after one was answered: claims, joins, takes over |
+//! | schedule | when deliveries come, and how long WeChat waits for an answer: a row of data |
+//! | run | one call of the handler for a push, and the state that it shares with its deliveries |
+//! | task | what drives a run: starts within the delivery, and is spawned once it has to wait |
+//! | watch | looks after a push for a delivery, or after one was answered: claims, joins, takes over |
 //! | hold, acknowledge | keep silent so that WeChat delivers again; answer `success` so that it does not |
-//! | carry | a delivery takes the reply along |
+//! | carry | to answer a delivery with the reply |
 //! | late | a reply that no delivery can carry any more |
 
 mod account;

@@ -1,4 +1,4 @@
-//! A run of a push, as those see it who wait for it in this process.
+//! A run of a push, as seen by those who wait for it in this process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,25 +6,25 @@ use tokio::sync::Notify;
 
 use crate::store::{Carrier, Claim};
 
-/// What the task of a run and the deliveries that wait for it tell each other.
+/// The state shared by a run's task and the deliveries that wait for it.
 pub(super) struct Run {
     pub(super) claim: Claim,
     pub(super) body: Arc<[u8]>,
     /// When the push was first seen, in milliseconds on the webhook's clock.
     pub(super) first_seen: u64,
     state: Mutex<State>,
-    /// Tells the deliveries that it has ended.
+    /// Wakes the deliveries when the run has ended.
     has_ended: Notify,
-    /// Tells its task what becomes of the deliveries.
+    /// Wakes the task when a delivery is answered or gone.
     has_heard: Notify,
 }
 
 #[derive(Default)]
 struct State {
     ended: Option<Ended>,
-    /// A delivery has asked the store to carry the reply.
+    /// A delivery has asked the store whether it may carry the reply.
     asked_to_carry: bool,
-    /// A delivery was answered, with the reply or without.
+    /// A delivery was answered, with or without the reply.
     answered: bool,
     listeners: usize,
 }
@@ -37,7 +37,7 @@ pub(super) enum Ended {
         carrier: Option<Carrier>,
     },
     Failed,
-    /// Another run has taken the push over.
+    /// Another run took over the push.
     Superseded,
 }
 
@@ -66,12 +66,12 @@ impl Run {
         self.until(&self.has_ended, |state| state.ended.clone()).await
     }
 
-    /// A delivery is about to take the reply along.
+    /// A delivery is about to carry the reply.
     pub(super) fn note_carrying(&self) {
         self.state().asked_to_carry = true;
     }
 
-    /// Whether a delivery was to take the reply along, and was not answered: WeChat has hung up meanwhile.
+    /// Whether a delivery was about to carry the reply but was not answered: WeChat has hung up meanwhile.
     pub(super) fn was_dropped(&self) -> bool {
         let state = self.state();
         state.asked_to_carry && !state.answered
@@ -92,7 +92,7 @@ impl Run {
         self.until(&self.has_heard, |state| state.answered.then_some(())).await;
     }
 
-    /// Waits until a delivery was answered, or none is left that could be; says which.
+    /// Waits until a delivery was answered (true), or none is left that could be (false).
     pub(super) async fn answered_or_alone(&self) -> bool {
         let look = |state: &State| (state.answered || state.listeners == 0).then_some(state.answered);
         self.until(&self.has_heard, look).await
@@ -100,7 +100,7 @@ impl Run {
 
     async fn until<T>(&self, changed: &Notify, look: impl Fn(&State) -> Option<T>) -> T {
         loop {
-            // From here on no change is missed.
+            // Registered before looking, so that no change is missed.
             let changed = changed.notified();
             if let Some(found) = look(&self.state()) {
                 return found;
@@ -110,17 +110,17 @@ impl Run {
     }
 }
 
-/// A delivery, among those that wait for a run.
+/// A delivery that waits for a run.
 pub(super) struct Listener(pub(super) Arc<Run>);
 
 impl Listener {
-    /// The delivery that has begun it.
+    /// The delivery that started the run.
     pub(super) fn of_own(run: Arc<Run>) -> Listener {
         run.state().listeners += 1;
         Listener(run)
     }
 
-    /// Another one, if there are at most so many.
+    /// Another delivery, if at most `most` wait already.
     pub(super) fn joining(run: Arc<Run>, most: usize) -> Option<Listener> {
         let mut state = run.state();
         let free = state.listeners <= most;

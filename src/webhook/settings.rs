@@ -1,4 +1,4 @@
-//! What the service chose.
+//! The settings of webhooks.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,51 +8,51 @@ use crate::event::Event;
 use crate::failure::guarded;
 use crate::reply::Reply;
 
-/// What to do with a delivery whose reply is not ready in time.
+/// How to answer a delivery whose reply is not ready in time.
 ///
-/// Only pushes that take a reply are held; the others are acknowledged in any case.
+/// Only pushes that take a reply are held; the others are always acknowledged.
 #[doc(alias("重试", "客服消息"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// Keeps silent on the first two deliveries, so that WeChat asks again: a handler has about 14 s.
+    /// Leaves the first two deliveries unanswered, so that WeChat retries: a handler has about 14 s.
     ///
-    /// WeChat sees one or two time-outs for each slow push; they raise an alarm, and many of them a pause of one
-    /// minute. The last delivery is acknowledged 4.5 s after it came.
+    /// WeChat counts one or two timeouts for each slow push. They raise an alarm, and many of them pause the account
+    /// for one minute. The last delivery is acknowledged 4.5 s after it came.
     #[default]
     Hold,
-    /// Answers `success` 4.5 s after the first delivery came: a later reply goes to the handler's method `late`.
+    /// Answers `success` 4.5 s after the first delivery came. A later reply goes to the handler's method `late`.
     ///
     /// For accounts with the customer-service API, and for handlers that are often slow.
     Acknowledge,
 }
 
-/// What to do with a delivery whose handler failed.
+/// How to answer a delivery whose handler failed.
 ///
-/// Each further delivery is a second chance, up to [`MAX_RUNS`](crate::store::MAX_RUNS) runs.
+/// Each further delivery runs the handler again, up to [`MAX_RUNS`](crate::store::MAX_RUNS) runs.
 #[doc(alias("重试"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
-    /// Keeps silent, since only silence is documented to make WeChat ask again; the last is answered `success`.
+    /// Leaves deliveries unanswered, the only documented way to make WeChat retry; the last is answered `success`.
     ///
-    /// Whatever the push, also one that takes no reply, and whatever the [`Policy`]; but a payment is answered with a code
-    /// at once, whatever is set here.
+    /// This applies to all pushes, also those that take no reply, and under any [`Policy`]. Only a payment is always
+    /// answered with a code at once.
     #[default]
     Hold,
-    /// Keeps silent on the last delivery too, so that `success` never stands for a push that was not handled.
+    /// Leaves the last delivery unanswered too, so that no push that was not handled is ever answered `success`.
     ///
-    /// For a handler that hands pushes on, to a queue: see the [recipe](crate::guide::recipes#a-queue). After the last
-    /// delivery WeChat gives the push up, and shows a user who waits its fault line. A delivery for which no place is free
-    /// ([`max_held`](crate::WebhooksBuilder::max_held)) is answered 503 at once.
+    /// For a handler that passes pushes to a queue: see the [recipe](crate::guide::recipes#a-queue). After the last
+    /// delivery WeChat gives up, and shows its error message to a waiting user. If no place is free
+    /// ([`max_held`](crate::WebhooksBuilder::max_held)), a delivery is answered 503 at once.
     HoldAlways,
-    /// Status 500 without a body, at once. WeChat may ask again, and may show its fault line.
+    /// Answers status 500 without a body, at once. WeChat may retry, and may show its error message.
     Status500,
-    /// `success`, at once: WeChat does not ask again.
+    /// Answers `success`, at once: WeChat does not retry.
     Acknowledge,
 }
 
 type Interim = dyn Fn(&Event<'_>) -> Option<Reply> + Send + Sync;
 
-/// What all accounts share, but for the store. Each field is a method of the builder, which says what it is for.
+/// The settings that all accounts share, except the store. The builder's methods document them.
 pub(super) struct Settings {
     pub(super) policy: Policy,
     pub(super) on_error: OnError,

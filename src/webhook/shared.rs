@@ -1,4 +1,4 @@
-//! What all accounts of a service share: the store, the clock, and which runs live in this process.
+//! What all accounts of a service share: the store, the clock, and the runs in this process.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,45 +18,44 @@ use super::settings::{Settings, millis};
 use crate::dedup::DedupKey;
 use crate::store::{Attempt, Claim, Outcome, Store};
 
-/// After a shutdown's grace, to write down what became of the runs: some operations of a store.
+/// Time after a shutdown's grace to record the outcome of runs: enough for some operations of a store.
 const WIND_UP: Duration = Duration::from_secs(1);
 
 pub(super) struct Shared {
     pub(super) store: Box<dyn Store>,
     pub(super) settings: Settings,
-    /// The places of deliveries that are held.
+    /// The places for held deliveries.
     pub(super) held: Semaphore,
     /// [`START`], which is [`ZERO`].
     start: Instant,
-    /// The runs of which somebody may still learn something. One push has one at most.
+    /// The runs that somebody may still ask about. A push has at most one.
     runs: Mutex<HashMap<DedupKey, Arc<Run>, DefaultHashBuilder>>,
-    /// How many handlers run.
+    /// Number of running handlers.
     handlers: AtomicUsize,
-    /// How many runs there are, from their begin to their very end, and pushes that were not run of which a handler is
-    /// being told.
+    /// Number of runs, from start to cleanup, and of pushes that were not run and whose handler is being told.
     tasks: AtomicUsize,
-    /// No new pushes.
+    /// No new pushes are accepted.
     closing: AtomicBool,
-    /// Tells a shutdown that something has ended.
+    /// Wakes a shutdown when something has ended.
     fewer: Notify,
-    /// True when there is no more time.
+    /// True when time is up.
     stop: watch::Sender<bool>,
-    /// Of the thread with the timers, if there is one: it ends with this.
+    /// Keeps the thread with the timers alive, if there is one.
     _timers: Option<oneshot::Sender<()>>,
 }
 
-/// Why a run may not begin.
+/// Why a run cannot start.
 pub(super) enum NotNow {
     Closing,
     Busy,
-    /// The push runs here already.
+    /// The push is running here already.
     Runs(Arc<Run>),
 }
 
-/// From when webhooks count: all of a process alike, for they may have a store in common.
+/// The time from which all webhooks of a process count, for they may share a store.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// That moment in milliseconds. Not 0: of two runtimes whose clocks are paused one may be behind it.
+/// That time in milliseconds. Not 0: with two paused clocks, one may be behind it.
 const ZERO: u64 = 1 << 40;
 
 impl Shared {
@@ -76,7 +75,7 @@ impl Shared {
         }
     }
 
-    /// Milliseconds on the webhook's clock, by which deliveries are told apart.
+    /// Milliseconds on the webhook's clock, which tells deliveries apart.
     pub(super) fn now(&self) -> u64 {
         let now = Instant::now();
         match now.checked_duration_since(self.start) {
@@ -99,12 +98,12 @@ impl Shared {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// The run of a push, if this process has one: then nobody else is asked.
+    /// The run of a push, if this process has one: then the store is not asked.
     pub(super) fn run_of(&self, key: DedupKey) -> Option<Arc<Run>> {
         self.runs().get(&key).cloned()
     }
 
-    /// Lets a run begin: its task calls [`handler_ended`](Self::handler_ended), [`forget`](Self::forget) and
+    /// Lets a run start. Its task calls [`handler_ended`](Self::handler_ended), [`forget`](Self::forget) and
     /// [`task_ended`](Self::task_ended).
     pub(super) fn begin(&self, run: &Arc<Run>) -> Result<(), NotNow> {
         match self.runs().entry(run.claim.key) {
@@ -112,7 +111,7 @@ impl Shared {
             _ if self.is_closing() => return Err(NotNow::Closing),
             _ if self.handlers.load(Ordering::SeqCst) >= self.settings.max_running => return Err(NotNow::Busy),
             Entry::Vacant(entry) => {
-                // Handlers begin under the lock alone.
+                // Handlers start only under the lock.
                 self.handlers.fetch_add(1, Ordering::SeqCst);
                 self.tasks.fetch_add(1, Ordering::SeqCst);
                 entry.insert(Arc::clone(run));
@@ -133,7 +132,7 @@ impl Shared {
         self.end(&self.tasks);
     }
 
-    /// Lets a task begin that is no run, unless there are too many already.
+    /// Lets a task start that is not a run, unless there are too many already.
     pub(super) fn begin_task(&self) -> bool {
         let most = self.settings.max_running.saturating_mul(2).max(16);
         let free = self.tasks.fetch_add(1, Ordering::SeqCst) < most;
@@ -150,18 +149,18 @@ impl Shared {
         }
     }
 
-    /// Gives a push back, whether or not its delivery is there for as long as the store takes for it.
+    /// Gives a push back, even if its delivery does not last as long as the store takes for it.
     pub(super) fn give_back(self: &Arc<Self>, claim: Claim, attempt: Attempt) {
         if let Outcome::Later(_) = self.store.release(&claim, attempt, self.now()) {
             let shared = Arc::clone(self);
             self.spawn(async move {
-                // A store that fails here keeps the push until the lease is over.
+                // If the store fails here, it keeps the push until the lease ends.
                 let _ = shared.store.release(&claim, attempt, shared.now()).await;
             });
         }
     }
 
-    /// Where a task outlives its delivery. Without a runtime, which has ended then, there is nobody to run it.
+    /// For a task that outlives its delivery. Without a runtime, nothing can run it any more.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self.settings.runtime.clone().map_or_else(Handle::try_current, Ok) {
             Ok(runtime) => drop(runtime.spawn(task)),
@@ -169,31 +168,31 @@ impl Shared {
         }
     }
 
-    /// Ends when there is no more time.
+    /// Ends when time is up.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Takes no new push, and waits for what runs.
+    /// Accepts no new push, and waits for what is running.
     pub(super) async fn shutdown(&self, grace: Duration) {
         let mut ends = pin!(self.ends(grace));
         poll_fn(|context| within(self.settings.runtime.as_ref(), || ends.as_mut().poll(context))).await;
     }
 
     async fn ends(&self, grace: Duration) {
-        // Under the lock: either a run that begins sees it, or it sees the run.
+        // Under the lock: either a starting run sees it, or it sees the run.
         let runs = self.runs();
         self.closing.store(true, Ordering::SeqCst);
         drop(runs);
         let begun = Instant::now();
-        // Both ways out of a wait lead on.
+        // The result does not matter: the wait is over either way.
         let _ = timeout(grace, self.until(&self.handlers)).await;
         self.stop.send_replace(true);
         let left = grace.saturating_sub(begun.elapsed()).saturating_add(WIND_UP);
         let _ = timeout(left, self.until(&self.tasks)).await;
     }
 
-    /// Waits until there are none.
+    /// Waits until the count is zero.
     async fn until(&self, count: &AtomicUsize) {
         loop {
             let fewer = self.fewer.notified();
@@ -205,7 +204,7 @@ impl Shared {
     }
 }
 
-/// Does something whose timers and tasks are to be another runtime's.
+/// Runs code whose timers and tasks should belong to another runtime.
 pub(super) fn within<T>(runtime: Option<&Handle>, work: impl FnOnce() -> T) -> T {
     let _entered = runtime.map(Handle::enter);
     work()

@@ -1,4 +1,4 @@
-//! The span of a delivery, and the events of a run: feature `tracing`. Without it they take no room and do nothing.
+//! The span of a delivery, and the events of a run: feature `tracing`. Without it they have no size and do nothing.
 
 use std::future::Future;
 
@@ -9,23 +9,23 @@ use crate::dedup::DedupKey;
 use crate::event::Event;
 use crate::failure::Cause;
 
-/// What became of a delivery.
+/// How a delivery ended.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 pub(super) enum End {
     Answered,
-    /// `success`, since its reply goes to `late`, or went there.
+    /// `success`, since its reply goes or went to `late`.
     Late,
     Acknowledged,
     Failed,
     Held,
-    /// The reply came when WeChat had hung up already.
+    /// The reply came after WeChat had hung up.
     HungUp,
     TooManyJoiners,
     Busy,
     Refused,
     Closing,
-    /// Nobody was there any more to be answered.
+    /// The future was dropped before an answer.
     Gone,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Span {
 
 #[cfg(feature = "tracing")]
 impl Span {
-    /// Tells at once what the handler's own logs should carry: without a token, a key, a text or an OpenID.
+    /// Sets the fields for the handler's own logs at once: without a token, a key, a text or an OpenID.
     pub(super) fn open<'e>(key: DedupKey, event: impl FnOnce() -> Option<Event<'e>>) -> Span {
         use tracing::field::Empty;
         let span = tracing::info_span!(
@@ -63,13 +63,13 @@ impl Span {
         Span { span }
     }
 
-    /// Whether nobody listens, or all was told.
+    /// Whether nobody listens, or everything was recorded.
     pub(super) fn is_closed(&self) -> bool {
         self.span.is_disabled()
     }
 
-    /// Tells what became of the delivery.
-    pub(super) fn close(&mut self, delivery: u8, joined: bool, end: End, left: i64) {
+    /// Records how the delivery ended.
+    pub(super) fn close(&mut self, delivery: Option<u8>, joined: bool, end: End, left: i64) {
         let outcome = match end {
             End::Answered => "answered",
             End::Late => "late",
@@ -99,7 +99,7 @@ impl Span {
         tracing::Instrument::instrument(future, self.span)
     }
 
-    /// What another task or thread is to do within the span of this one, be it a delivery's or the server's.
+    /// The current span, of a delivery or of the server, to be carried to another task or thread.
     pub(super) fn current() -> Span {
         Span { span: tracing::Span::current() }
     }
@@ -115,7 +115,7 @@ impl Span {
         true
     }
 
-    pub(super) fn close(&mut self, _: u8, _: bool, _: End, _: i64) {}
+    pub(super) fn close(&mut self, _: Option<u8>, _: bool, _: End, _: i64) {}
 
     pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         work()
@@ -130,7 +130,7 @@ impl Span {
     }
 }
 
-/// How long a handler takes. No clock is asked where nobody listens.
+/// Measures how long a handler takes. Does not read a clock if nobody listens.
 pub(super) struct Stopwatch {
     #[cfg(feature = "tracing")]
     begun: Option<Instant>,
@@ -143,7 +143,7 @@ impl Stopwatch {
         Stopwatch { begun: (LevelFilter::current() >= LevelFilter::DEBUG).then(Instant::now) }
     }
 
-    /// Tells that the handler has ended, and why without a reply.
+    /// Emits that the handler has ended, and why if without a reply.
     pub(super) fn stop(&self, event: Option<&Event<'_>>, run: u8, cause: Option<&Cause>) {
         let Some(begun) = self.begun else { return };
         let result = match cause {
@@ -168,7 +168,7 @@ impl Stopwatch {
     pub(super) fn stop(&self, _: Option<&Event<'_>>, _: u8, _: Option<&Cause>) {}
 }
 
-/// Tells that a reply is one for the handler's method `late`.
+/// Emits that a reply goes to the handler's method `late`.
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nobody is told"))]
 pub(super) fn tell_late(event: &Event<'_>) {
     #[cfg(feature = "tracing")]

@@ -1,4 +1,4 @@
-//! The task of a run: the handler, what came of it, and what is owed afterwards.
+//! The task of a run: the handler, its outcome, and what is left to do afterwards.
 
 use std::error::Error;
 use std::future::Future;
@@ -17,35 +17,36 @@ use super::schedule::Schedule;
 use super::shared::Shared;
 use super::span::{Stopwatch, tell_late};
 use crate::endpoint::{Endpoint, Report};
+use crate::error::ParseError;
 use crate::event::Event;
 use crate::failure::{Cause, Failure};
 use crate::handler::{AsyncHandler, NoMethod};
 use crate::reply::Reply;
 use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
 
-/// What a delivery that waits has, in a shutdown, to take the reply: it has been woken, but asks only when it is its
-/// turn.
+/// How long a waiting delivery has, in a shutdown, to take the reply: it has been woken, but asks only when it is
+/// scheduled.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// For a store with a lease that nobody could keep.
+/// For a store with a lease too short to renew.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
 
-/// An endpoint and its handler, whose type is forgotten.
+/// An endpoint and its handler, with the handler's type erased.
 pub(super) trait Account: Send + Sync {
     fn endpoint(&self) -> &Endpoint;
     fn shared(&self) -> &Arc<Shared>;
-    /// Runs a push that the shared part has let begin.
+    /// Runs a push, after the shared part has let it start.
     fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task;
     /// Tells the handler of a push that was not run.
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task;
 }
 
-/// Owns all it needs, so that it can begin in its delivery and go on by itself.
+/// Owns all that it needs, so that it can start within its delivery and then be spawned.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The moment in which a run begins.
+/// The moment when a run starts.
 pub(super) struct Begun {
-    /// When the delivery came that begins it, in milliseconds on the webhook's clock, if there is one that listens.
+    /// When the delivery that starts it came, in milliseconds on the webhook's clock; `None` if no delivery waits.
     pub(super) came: Option<u64>,
     /// Seconds since 1970.
     pub(super) wall: i64,
@@ -71,7 +72,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
     }
 
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
-        // Made before the task, which is never polled where its runtime has ended.
+        // Made before the task, which is never polled if its runtime has ended.
         let mut untold = Untold { account: self, failure: Some(failure) };
         Box::pin(async move {
             if let Untold { account, failure: Some(failure) } = &untold {
@@ -88,21 +89,15 @@ impl<H: AsyncHandler> Typed<H> {
         let Typed { endpoint, shared, handler } = self;
         let stopwatch = Stopwatch::start();
         let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
-        // By `let else`, for what a `match` takes apart keeps its room in the task.
-        let mut cause = Cause::Cancelled;
-        let Ok(event) = endpoint.parse_event(&run.body).map_err(|error| cause = Cause::Unparsable(error)) else {
-            owner.handled();
-            let carrier = Some(Carrier::Delivery);
-            let finished = shared.store.finish(&run.claim, b"success", carrier, shared.now()).await;
-            let done = Ended::Done { answer: b"success".to_vec(), carrier };
-            owner.end(finished.map_or(Ended::Superseded, |()| done));
-            return self.fail(&mut owner, None, cause).await;
+        // Boxed, like everything that only few runs need, to keep the task small.
+        let event = match endpoint.parse_event(&run.body) {
+            Ok(event) => event,
+            Err(error) => return Box::pin(self.unparsable(&mut owner, error)).await,
         };
         let schedule = Schedule::of(Some(&event));
         let has_waited = AtomicBool::new(false);
         let end = async {
             has_waited.store(true, Ordering::Relaxed);
-            // Boxed, as all that few runs come to: the others have no room for it.
             Box::pin(self.interrupted(run.claim)).await
         };
         let handled = guarded_until(event.dispatch_async(handler), end).await;
@@ -110,29 +105,33 @@ impl<H: AsyncHandler> Typed<H> {
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
         owner.stopwatch.stop(Some(&event), run.claim.run, handled.as_ref().err());
-        let Ok(reply) = handled.map_err(|failed| cause = failed) else {
-            // That it failed is as true when another run has taken the push over.
-            let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
-            owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
-            return self.fail(&mut owner, Some(&event), cause).await;
+        let reply = match handled {
+            Ok(reply) => reply,
+            Err(cause) => return Box::pin(self.not_handled(&mut owner, &event, schedule.failed, cause)).await,
         };
 
         let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
-        if let Some(refused) = &written.refused {
-            endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
-        }
         let answer = written.body.into_bytes();
+        // The user sees neither `success` nor what payments are answered.
+        let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
+        // What is written in part comes whole to `late`.
+        let report_refused = |reply: &Reply| {
+            if let Some(refused) = &written.refused {
+                endpoint.report(&Report::Refused { event: &event, reply, refused });
+            }
+        };
+        if !is_reply {
+            report_refused(&reply);
+        }
         if !schedule.owed && reply.asks_again() {
-            // The next delivery is to find a run, and not this answer.
+            // The next delivery must find a run, not this answer.
             let _ = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
             return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
         }
-        // The user does not see `success`, nor what payments are answered.
-        let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
         let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
-        // A handler may have kept its thread, and so the delivery, until WeChat had hung up.
-        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline));
+        // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
+        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline()));
         let carrier = if !is_reply || at_once {
             Some(Carrier::Delivery)
         } else if run.was_answered() || now >= late_at {
@@ -151,6 +150,9 @@ impl<H: AsyncHandler> Typed<H> {
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
+                if is_reply {
+                    report_refused(&reply);
+                }
                 if is_reply && !still_listens {
                     let cause = Cause::HungUp { reply };
                     owner.duty = Duty::TellFailed(owner.failure(cause.clone()));
@@ -173,13 +175,31 @@ impl<H: AsyncHandler> Typed<H> {
                     self.tell_late(&mut owner, &event, reply).await;
                 } else if run.was_dropped() {
                     self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
+                } else {
+                    report_refused(&reply);
                 }
             }
         }
         owner.duty = Duty::Nothing;
     }
 
-    /// Renews the claim of a handler that works, until that has to end.
+    async fn unparsable(&self, owner: &mut Owner<'_>, error: ParseError) {
+        owner.handled();
+        let (claim, carrier) = (&owner.run.claim, Some(Carrier::Delivery));
+        let finished = self.shared.store.finish(claim, b"success", carrier, self.shared.now()).await;
+        let done = Ended::Done { answer: b"success".to_vec(), carrier };
+        owner.end(finished.map_or(Ended::Superseded, |()| done));
+        self.fail(owner, None, Cause::Unparsable(error)).await;
+    }
+
+    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: Cause) {
+        let released = self.shared.store.release(&owner.run.claim, attempt, self.shared.now()).await;
+        owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
+        // Reported even if another run took over the push: this run did fail.
+        self.fail(owner, Some(event), cause).await;
+    }
+
+    /// Renews the claim while the handler works, until the handler must be stopped.
     async fn interrupted(&self, claim: Claim) -> Cause {
         select! {
             biased;
@@ -189,7 +209,7 @@ impl<H: AsyncHandler> Typed<H> {
         }
     }
 
-    /// Waits until a delivery was answered, or there is no time any more to be.
+    /// Waits until a delivery was answered, or there is no time left for that.
     async fn answered(&self, run: &Run, late_at: u64) {
         let hurried = async {
             self.shared.stopped().await;
@@ -202,7 +222,7 @@ impl<H: AsyncHandler> Typed<H> {
         }
     }
 
-    /// Boxed, so that a run which succeeds has no room for it.
+    /// Boxed, so that a successful run needs no room for it.
     fn fail<'f>(
         &'f self,
         owner: &'f mut Owner<'_>,
@@ -237,7 +257,7 @@ impl<H: AsyncHandler> Typed<H> {
         }
     }
 
-    /// Why a method did not take what was left over, unless there is none.
+    /// Reports the error of a method, unless the handler has no such method.
     fn report_error(&self, event: Option<&Event<'_>>, error: Box<dyn Error + Send + Sync>) {
         if let Some(event) = event.filter(|_| !error.is::<NoMethod>()) {
             self.endpoint.report(&Report::Failed { event, error: &*error });
@@ -251,7 +271,7 @@ impl<H: AsyncHandler> Typed<H> {
     }
 }
 
-/// What a method of the handler said, or what became of it.
+/// What a method of the handler returned, or how it failed.
 fn flattened(
     told: Result<Result<(), Box<dyn Error + Send + Sync>>, Cause>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -270,7 +290,7 @@ pub(super) fn report_failure(endpoint: &Endpoint, failure: &Failure, event: Opti
     }
 }
 
-/// A push that was not run, until its handler has been told of it: dropped before, it is reported.
+/// A push that was not run and whose handler has not yet been told. Reports it if dropped.
 struct Untold<H> {
     account: Arc<Typed<H>>,
     failure: Option<Failure>,
@@ -285,7 +305,7 @@ impl<H> Drop for Untold<H> {
     }
 }
 
-/// Renews a claim, and never ends: one that is lost may come back, when who took the push over has died.
+/// Renews a claim, and never ends: a lost claim may come back if the one who took over has died.
 async fn renew(shared: &Shared, claim: Claim) -> Cause {
     let pause = (shared.store.lease() / 4).max(SHORTEST_RENEWAL);
     loop {
@@ -294,7 +314,7 @@ async fn renew(shared: &Shared, claim: Claim) -> Cause {
     }
 }
 
-/// Who owns a push while it runs. Dropped with a duty, as when its runtime ends, it does what can be done without
+/// Owner of a running push. If it is dropped with a duty, as when its runtime ends, it does what can be done without
 /// waiting.
 struct Owner<'a> {
     endpoint: &'a Endpoint,
@@ -303,16 +323,16 @@ struct Owner<'a> {
     stopwatch: Stopwatch,
     /// The handler has not ended.
     handles: bool,
-    /// Other deliveries find the run.
+    /// Other deliveries can find the run.
     listed: bool,
     duty: Duty,
 }
 
 /// What is left to do for a push.
 enum Duty {
-    /// All: it is to be given back.
+    /// Everything: give the push back.
     Run,
-    /// Nobody has carried it yet.
+    /// Nobody has carried the reply yet.
     Carry(Reply),
     TellLate(Reply),
     TellFailed(Failure),
@@ -332,7 +352,7 @@ impl Owner<'_> {
         }
     }
 
-    /// Who is woken by it, or comes now, asks the store.
+    /// Whoever it wakes, or comes now, asks the store.
     fn end(&mut self, ended: Ended) {
         self.duty = Duty::Nothing;
         self.forget();
@@ -371,7 +391,7 @@ impl Drop for Owner<'_> {
                 shared.give_back(run.claim, Attempt::Failed);
                 failed(self.failure(Cause::Cancelled));
             }
-            // Where the store cannot be asked any more who has carried it, it is for whoever sees to failures.
+            // If the store cannot be asked any more who carried the reply, it is reported as a failure.
             Duty::Carry(reply) => match shared.store.carry(run.claim.key, Carrier::Late, shared.now()) {
                 Outcome::Now(true) => late(reply, false),
                 Outcome::Now(false) => {}

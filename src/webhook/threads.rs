@@ -1,4 +1,4 @@
-//! The webhook for servers that have a thread for each request, and no runtime: the thread waits.
+//! The webhook for servers with one thread per request and no runtime: the thread waits.
 
 use std::io;
 use std::thread;
@@ -14,13 +14,13 @@ use super::webhooks::{Webhooks, WebhooksBuilder};
 use crate::endpoint::{Endpoint, Response};
 use crate::handler::Handler;
 
-/// [`Webhook`] for servers that have a thread for each request: the same, and it blocks.
+/// [`Webhook`] for servers with one thread per request: it does the same, and blocks.
 ///
-/// Handlers run on threads of their own, so that a delivery can be answered before its handler is done; a thread more
-/// has the timers. The defaults differ: [`Policy::Acknowledge`] and [`OnError::Acknowledge`]. A delivery that is held
-/// holds its thread, and with a pool of them would block the very retries it is held for: set [`Policy::Hold`] only
-/// where [`max_held`](WebhooksBuilder::max_held) is well below the server's number of threads. So a handler has 4.5 s
-/// here, and a slower one needs the method [`late`](Handler::late).
+/// Handlers run on threads of their own, so that a delivery can be answered before its handler is done; one more thread
+/// runs the timers. The defaults differ: [`Policy::Acknowledge`] and [`OnError::Acknowledge`]. A held delivery blocks
+/// its thread, and in a pool of threads it could block the very retries it is held for: set [`Policy::Hold`] only if
+/// [`max_held`](WebhooksBuilder::max_held) is well below the server's number of threads. So a handler has 4.5 s here,
+/// and a slower one needs the method [`late`](Handler::late).
 ///
 /// Cloning is cheap.
 ///
@@ -51,26 +51,27 @@ pub struct ThreadedWebhook {
 }
 
 impl ThreadedWebhook {
-    /// The webhook of a service with one account, with the defaults, which never hold a thread for longer than 4.5 s.
+    /// A webhook for a service with one account, with the defaults, which never block a thread for longer than 4.5 s.
     ///
     /// # Errors
-    /// The system gives no thread for the timers.
+    /// The system cannot start the thread for the timers.
     pub fn new(endpoint: Endpoint, handler: impl Handler + Send + Sync + 'static) -> io::Result<ThreadedWebhook> {
         Ok(Webhooks::builder().build_threaded()?.account(endpoint, handler))
     }
 
-    /// [`Webhook::call`]: answers a request, and keeps its thread until then, at most 4.5 s with the defaults, else 6.
+    /// Answers a request like [`Webhook::call`]. Blocks until then, at most 4.5 s with the defaults, otherwise 6 s.
     ///
     /// # Panics
-    /// In an async task: what waits there has to be a [`Webhook`].
+    /// In an async task: use a [`Webhook`] there.
     #[must_use]
     pub fn call(&self, method: &str, query: &str, body: &[u8]) -> Response {
         self.runtime.block_on(self.webhook.call(method, query, body))
     }
 
-    /// [`Webhooks::shutdown`]: takes no new push, and waits for what runs.
+    /// Accepts no new push, and waits for what is running, like [`Webhooks::shutdown`].
     ///
-    /// Handlers that still run after `grace` go on, for threads cannot be cancelled, but their pushes are given back.
+    /// Handlers that still run after `grace` keep running, since threads cannot be cancelled, but their pushes are
+    /// given back.
     ///
     /// # Panics
     /// In an async task.
@@ -91,7 +92,7 @@ impl ThreadedWebhook {
     }
 }
 
-/// [`Webhooks`] for servers that have a thread for each request; made by [`WebhooksBuilder::build_threaded`].
+/// [`Webhooks`] for servers with one thread per request; made by [`WebhooksBuilder::build_threaded`].
 #[derive(Clone, Debug)]
 pub struct ThreadedWebhooks {
     webhooks: Webhooks,
@@ -99,24 +100,23 @@ pub struct ThreadedWebhooks {
 }
 
 impl ThreadedWebhooks {
-    /// [`Webhooks::account`]: the webhook of an account.
+    /// The webhook of an account, like [`Webhooks::account`].
     #[must_use]
     pub fn account(&self, endpoint: Endpoint, handler: impl Handler + Send + Sync + 'static) -> ThreadedWebhook {
         let webhook = self.webhooks.account(endpoint, Blocking(handler));
         ThreadedWebhook { webhook, runtime: self.runtime.clone() }
     }
 
-    /// [`ThreadedWebhook::shutdown`], of all accounts.
+    /// [`ThreadedWebhook::shutdown`] for all accounts.
     pub fn shutdown(&self, grace: Duration) {
         self.runtime.block_on(self.webhooks.shutdown(grace));
     }
 }
 
 impl WebhooksBuilder {
-    /// Makes the webhooks for servers that have a thread for each request, with the defaults that
-    /// [`ThreadedWebhook`] says.
+    /// Builds webhooks for servers with one thread per request, with the defaults described at [`ThreadedWebhook`].
     ///
-    /// [`runtime`](WebhooksBuilder::runtime) is not used: they have a small one of their own.
+    /// [`runtime`](WebhooksBuilder::runtime) is not used: they have their own small one.
     ///
     /// ```
     /// use wechat_events::{Endpoint, Handler, Policy, Webhooks};
@@ -130,9 +130,9 @@ impl WebhooksBuilder {
     /// ```
     ///
     /// # Errors
-    /// The system gives no thread for the timers.
+    /// The system cannot start the thread for the timers.
     pub fn build_threaded(self) -> io::Result<ThreadedWebhooks> {
-        // Those of handlers that never end are lost to others.
+        // A handler that never ends keeps its thread.
         let threads = self.max_running_set().clamp(1, 1 << 16);
         let runtime = Builder::new_current_thread()
             .enable_all() // a store may have sockets

@@ -1,7 +1,7 @@
-//! Sees to one push: runs it if nobody does, waits while another does, and knows what came of it.
+//! Looks after one push: runs it if nobody does, waits if another does, and knows the outcome.
 //!
-//! A delivery has a watch. It leaves one behind where nobody may ask again for a push that still runs on another
-//! machine: should that die, the watch takes the push over.
+//! Each delivery has a watch. It leaves the watch behind if the push still runs on another machine and WeChat may not
+//! deliver it again: should that machine die, the watch takes over the push.
 
 use std::future::poll_fn;
 use std::mem;
@@ -21,28 +21,28 @@ use crate::dedup::DedupKey;
 use crate::failure::{Cause, Failure};
 use crate::store::{Attempt, Carrier, Claim, Claimed, Waited};
 
-/// Between two looks at a lease of which store and clock think differently.
+/// Pause before looking again at a lease, when the store's clock and ours differ.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
-/// Until a store is asked again that refused.
+/// Pause before asking a store again that refused.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Watch {
     pub(super) account: Arc<dyn Account>,
     pub(super) key: DedupKey,
     pub(super) body: Arc<[u8]>,
-    /// When the delivery came that listens, in milliseconds on the webhook's clock; none does behind an answer.
+    /// When the waiting delivery came, in milliseconds on the webhook's clock; `None` after it was answered.
     pub(super) came: Option<u64>,
     /// The same in seconds since 1970.
     wall: i64,
-    /// The push was acknowledged: its reply is late.
+    /// The push was acknowledged: its reply will be late.
     pub(super) acknowledged: bool,
-    /// When the push was first seen, by the same clock, as was heard first: a store may forget.
+    /// When the push was first seen, by the same clock: the first answer counts, since a store may forget.
     pub(super) first_seen: Option<u64>,
     pub(super) found: Found,
-    /// Of the run in this process, if it has one or had.
+    /// The run in this process, if there is or was one.
     pub(super) listener: Option<Listener>,
-    /// Another delivery has begun the run that it waits for, or takes the answer of.
+    /// Another delivery started the run that this one waits for, or whose answer it takes.
     pub(super) joined: bool,
     has_waited: bool,
 }
@@ -50,11 +50,11 @@ pub(super) struct Watch {
 /// What is known of the push.
 pub(super) enum Found {
     Nothing,
-    /// It runs in this process: see the listener.
+    /// It is running in this process: see the listener.
     RunsHere {
         own: bool,
     },
-    /// It runs on another machine, which has it at least until then: milliseconds on the webhook's clock.
+    /// It is running on another machine, which holds it at least until then: milliseconds on the webhook's clock.
     RunsElsewhere {
         lease_over: u64,
     },
@@ -64,10 +64,10 @@ pub(super) enum Found {
     },
     /// The handler failed in this watch's own run, or has failed too often.
     Failed,
-    /// It does not run, and will not now.
+    /// It is not running, and will not.
     NotRun(Cause),
     Closing,
-    /// So many wait for it that this one may not.
+    /// Too many wait for it already.
     Crowded,
 }
 
@@ -89,7 +89,7 @@ impl Watch {
         }
     }
 
-    /// Whether nothing has come of the push yet.
+    /// Whether the push has no outcome yet.
     pub(super) fn has_to_wait(&mut self) -> bool {
         if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &self.listener) {
             match listener.0.ended() {
@@ -101,7 +101,7 @@ impl Watch {
         matches!(self.found, Found::RunsHere { .. } | Found::RunsElsewhere { .. })
     }
 
-    /// Seconds since 1970: now, or as the request came if it has not waited.
+    /// Seconds since 1970: now, or when the request came if it has not waited.
     pub(super) fn wall(&self) -> i64 {
         if self.has_waited { self.account.shared().settings.wall() } else { self.wall }
     }
@@ -113,7 +113,7 @@ impl Watch {
         }
         let claimed = shared.store.claim(self.key, now).await;
         if let (Claimed::Running { .. }, Some(run)) = (&claimed, shared.run_of(self.key)) {
-            // It has begun here meanwhile.
+            // It was started here meanwhile.
             return self.join(run, shared);
         }
         let (found, age) = match claimed {
@@ -169,7 +169,7 @@ impl Watch {
         }
     }
 
-    /// Waits until something has come of the push. May be dropped and called again.
+    /// Waits until the push has an outcome. May be dropped and called again.
     pub(super) async fn follow(&mut self, shared: &Shared) {
         let mut lapsed = false;
         self.has_waited = true;
@@ -195,7 +195,7 @@ impl Watch {
                         }
                         Ok(Waited::Lapsed) if mem::replace(&mut lapsed, true) => sleep(SECOND_LOOK).await,
                         Ok(Waited::Lapsed) => {}
-                        // A failure is a second chance for who has to be answered.
+                        // After a failure, a delivery that has to be answered runs it again.
                         Ok(Waited::Released) if self.came.is_none() => {
                             self.found = Found::Failed;
                             return;
@@ -209,8 +209,7 @@ impl Watch {
         }
     }
 
-    /// Goes on in a task of its own, with nobody to be answered. A store that refuses is asked again for so many
-    /// milliseconds.
+    /// Continues in its own task, after the delivery. A store that refuses is asked again for `patience` milliseconds.
     pub(super) fn leave(mut self, patience: u64) {
         let account = Arc::clone(&self.account);
         let task = async move {
@@ -234,7 +233,7 @@ impl Watch {
         let give_up_at = shared.now().saturating_add(patience);
         loop {
             self.follow(shared).await;
-            // Nobody waits for it, and the run may be well.
+            // Nobody waits for it, and the run may be fine.
             if !matches!(self.found, Found::NotRun(Cause::Refused(_))) || shared.now() >= give_up_at {
                 return;
             }
@@ -244,7 +243,7 @@ impl Watch {
     }
 }
 
-/// Tells the handler, in a task, of a push that was not run; where there are too many of those, it is reported.
+/// Tells the handler, in a task, of a push that was not run. If there are too many such tasks, reports it instead.
 pub(super) fn tell_not_run(account: &Arc<dyn Account>, body: Arc<[u8]>, cause: Cause) {
     let failure = Failure { body, run: 0, cause };
     if account.shared().begin_task() {

@@ -1,4 +1,4 @@
-//! What all accounts of a service share, and how it is set up.
+//! What all accounts of a service share, and its builder.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::handler::AsyncHandler;
 use crate::reply::Reply;
 use crate::store::{Memory, Store};
 
-/// What all accounts of a service share: the store, the bounds, the policy and the shutdown.
+/// What all accounts of a service share: the store, the limits, the policy and the shutdown.
 ///
-/// An account costs next to nothing to make, so it may be made for each request, from credentials that are looked up.
+/// Making an account costs next to nothing, so you can make one for each request, from credentials that you look up.
 /// Cloning is cheap.
 ///
 /// ```
@@ -37,7 +37,7 @@ use crate::store::{Memory, Store};
 pub struct Webhooks(Arc<Shared>);
 
 impl Webhooks {
-    /// With the defaults, which suit one machine.
+    /// A builder with the defaults, which suit one machine.
     ///
     /// ```
     /// let webhooks = wechat_events::Webhooks::builder().build();
@@ -52,17 +52,17 @@ impl Webhooks {
         Webhook::of(endpoint, Arc::clone(&self.0), handler)
     }
 
-    /// Ends all accounts: takes no new push, and waits for what runs.
+    /// Ends all accounts: accepts no new push, and waits for what is running.
     ///
-    /// New pushes are answered 503, so that WeChat asks another machine; retries of what runs or is done are answered
-    /// as ever. Handlers have `grace` to end. Then those that still run are cancelled, which gives their pushes back
-    /// and calls [`failed`](AsyncHandler::failed), and the replies that wait for a delivery go to
-    /// [`late`](AsyncHandler::late). Both are waited for. Takes at most a second more than `grace`.
+    /// New pushes are answered 503, so that WeChat asks another machine; retries of running and finished pushes are
+    /// answered as usual. Handlers have `grace` to end. Then the remaining ones are cancelled, which gives their pushes
+    /// back and calls [`failed`](AsyncHandler::failed), and replies that wait for a delivery go to
+    /// [`late`](AsyncHandler::late). The shutdown waits for both, and takes at most a second longer than `grace`.
     ///
-    /// A handler that keeps its thread is waited for like any other. After `grace` it is cancelled once it waits; one
-    /// that never does is left to answer its delivery.
+    /// It also waits for a handler that blocks its thread. After `grace` that handler is cancelled when it next waits;
+    /// one that never waits is left to answer its delivery.
     ///
-    /// Call it while the HTTP server still answers, or right after.
+    /// Call it while the HTTP server still answers, or right afterwards.
     ///
     /// ```standalone_crate
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -107,7 +107,7 @@ pub struct WebhooksBuilder {
 }
 
 impl WebhooksBuilder {
-    /// Where deliveries meet. Default: [`Memory`], for one process.
+    /// The store in which deliveries meet. Default: [`Memory`], for one process.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -123,8 +123,8 @@ impl WebhooksBuilder {
 
     /// What to do when the reply is not ready. Default: [`Policy::Hold`]; on threads [`Policy::Acknowledge`].
     ///
-    /// Why that: what is acknowledged can be answered with the customer-service API only, which personal accounts do
-    /// not have.
+    /// The reason for the default: after an acknowledgement only the customer-service API can reply, which personal
+    /// accounts do not have.
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy: Some(policy), ..self }
     }
@@ -134,16 +134,15 @@ impl WebhooksBuilder {
         Self { on_error: Some(on_error), ..self }
     }
 
-    /// What to acknowledge a push with whose reply is not ready, instead of `success`. None by default.
+    /// Acknowledges a push whose reply is not ready with this reply instead of `success`. None by default.
     ///
-    /// Only where a reply is taken. The follower sees it at once, and the reply goes to
-    /// [`late`](AsyncHandler::late) afterwards: keep it there for the follower's next message if the account has no
-    /// customer-service API.
+    /// Only for pushes that take a reply. The user sees it at once, and the reply goes to [`late`](AsyncHandler::late)
+    /// afterwards: if the account has no customer-service API, keep it there for the user's next message.
     pub fn interim(self, reply: Reply) -> Self {
         self.interim_with(move |_| Some(reply.clone()))
     }
 
-    /// The same, chosen for each push; `None` is `success`.
+    /// Chooses the interim reply for each push; `None` is `success`.
     ///
     /// ```
     /// use wechat_events::{Reply, Webhooks};
@@ -156,66 +155,66 @@ impl WebhooksBuilder {
         self.set(|settings| settings.interim = Some(Box::new(interim)))
     }
 
-    /// How long after a delivery came it is acknowledged, unless it is held. Default, and most: 4.5 s.
+    /// How long after it came a delivery that is not held is acknowledged. Default and maximum: 4.5 s.
     ///
-    /// WeChat hangs up after 5 s; half a second is for the way there and back. Less suits a slow way, such as a chain
-    /// of proxies.
+    /// WeChat hangs up after 5 s; half a second is for the network. Choose less for a slow path, such as a chain of
+    /// proxies.
     pub fn acknowledge_after(self, time: Duration) -> Self {
         self.set(|settings| settings.acknowledge_after = Some(time))
     }
 
-    /// How many deliveries may be held at a time; beyond it pushes are acknowledged. Default: 256.
+    /// How many deliveries may be held at a time; more are acknowledged. Default: 256.
     ///
-    /// A push that takes its 14 s holds one connection for 10 s and makes two time-outs, which WeChat counts. So 256
-    /// are 25 slow pushes a second and 51 time-outs: a backend that hangs must not make WeChat pause the account
-    /// (its bound is not published), nor take the connections away from who is fast. Chosen as half of nginx's
-    /// 512 `worker_connections`.
+    /// A push that takes its 14 s holds one connection for 10 s and causes two timeouts, which WeChat counts. So 256
+    /// mean 25 slow pushes and 51 timeouts a second: a backend that hangs must neither make WeChat pause the account
+    /// (its limit is not published) nor take the connections away from fast pushes. Chosen as half of nginx's 512
+    /// `worker_connections`.
     ///
-    /// 0 holds none, neither slow pushes nor failed ones.
+    /// With 0 nothing is held, neither slow pushes nor failed ones.
     pub fn max_held(self, deliveries: usize) -> Self {
         self.set(|settings| settings.max_held = deliveries)
     }
 
-    /// How many deliveries of one push may wait for its run beside the one that runs it; one more is answered 503.
+    /// How many deliveries of one push may wait for its run besides the one that runs it; more are answered 503.
     /// Default: 8.
     ///
-    /// WeChat makes three, of which two at most are open at a time; a proxy that tries each request on three upstreams,
-    /// as nginx's `proxy_next_upstream` does, makes nine in all. Who knows the bytes of a push, and a signature, could
-    /// otherwise hold any number of connections by repeating it.
+    /// WeChat makes three, with at most two open at a time; a proxy that tries each request on three upstreams, as
+    /// nginx's `proxy_next_upstream` does, makes nine in all. Without a limit, anyone who knows the bytes of a push and
+    /// a signature could hold any number of connections by repeating it.
     ///
-    /// One that was acknowledged while another machine's run was at it counts until that ends: somebody still waits for
-    /// it, should that machine die.
+    /// A delivery that was acknowledged during another machine's run counts until that run ends: it is still being
+    /// waited for, in case that machine dies.
     pub fn max_joiners(self, deliveries: usize) -> Self {
         self.set(|settings| settings.max_joiners = deliveries)
     }
 
-    /// How many handlers may run at a time; beyond it pushes are answered 503. Default: 1024.
+    /// How many handlers may run at a time; more pushes are answered 503. Default: 1024.
     ///
     /// Each has a copy of its push, and usually a connection to a backend: 1024 is the usual soft limit of open files.
-    /// At 1 s each it is 1024 pushes a second. What is refused goes to [`failed`](AsyncHandler::failed) as
+    /// At 1 s each it is 1024 pushes a second. A refused push goes to [`failed`](AsyncHandler::failed) as
     /// [`Cause::Busy`](crate::Cause::Busy).
     pub fn max_running(self, handlers: usize) -> Self {
         self.set(|settings| settings.max_running = handlers)
     }
 
-    /// How long a handler may run, and each call of its `late` and `failed`; then it is cancelled. Default: 10 minutes.
+    /// How long a handler, and each call of its `late` and `failed`, may run before it is cancelled. Default: 10
+    /// minutes.
     ///
-    /// A handler that never ends keeps its place for ever, and with all of [`max_running`](Self::max_running) taken the
-    /// receiver is off. With the defaults 1024 places that come free after 600 s bear 1.7 pushes a second that hang.
-    /// A handler that waits 10 minutes for its backend is far beyond what a follower waits for, but its reply can still
-    /// be sent: the customer-service API takes one within 48 hours of a message.
+    /// A handler that never ends keeps its place forever, and with all of [`max_running`](Self::max_running) taken no
+    /// push is handled any more. With the defaults, 1024 places that are freed after 600 s withstand 1.7 hanging pushes
+    /// a second. A user does not wait 10 minutes, but the reply can still be sent: the customer-service API accepts one
+    /// within 48 hours of a message.
     ///
-    /// It goes to [`failed`](AsyncHandler::failed) as [`Cause::TooLong`](crate::Cause::TooLong). What keeps its thread
-    /// cannot be cancelled.
+    /// The push goes to [`failed`](AsyncHandler::failed) as [`Cause::TooLong`](crate::Cause::TooLong). A handler that
+    /// blocks its thread cannot be cancelled.
     pub fn max_run(self, time: Duration) -> Self {
         self.set(|settings| settings.max_run = time)
     }
 
-    /// The runtime of the runs and the timers. Default: the one in which a call is polled.
+    /// The runtime of the runs and the timers. Default: the one that polls the call.
     ///
-    /// For servers that have a runtime for each worker, such as actix-web and ntex: that ends with its worker, and
-    /// takes along the handlers that WeChat no longer waits for. Give one that stays until
-    /// [`shutdown`](Webhooks::shutdown).
+    /// For servers with a runtime for each worker, such as actix-web and ntex: that runtime ends with its worker, and
+    /// so do the handlers that WeChat no longer waits for. Pass one that stays until [`shutdown`](Webhooks::shutdown).
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
@@ -227,10 +226,10 @@ impl WebhooksBuilder {
         self.set(|settings| settings.runtime = Some(runtime))
     }
 
-    /// The time in seconds since 1970, for tests. Default: the system's.
+    /// The time in seconds since 1970, for tests. Default: the system's clock.
     ///
-    /// It is what replies are dated with, and what CreateTime and timestamps are compared with. Time-outs are measured
-    /// on tokio's monotonic clock instead.
+    /// Replies are dated with it, and CreateTime and timestamps are compared with it. Timeouts are measured on tokio's
+    /// monotonic clock instead.
     pub fn wall_clock(self, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         self.set(|settings| settings.wall_clock = Some(Box::new(now)))
     }
@@ -240,7 +239,7 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Makes what the accounts share.
+    /// Builds what the accounts share.
     #[must_use]
     pub fn build(self) -> Webhooks {
         let WebhooksBuilder { store, mut settings, policy, on_error } = self;

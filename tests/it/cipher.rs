@@ -313,7 +313,7 @@ fn another_app_id_is_refused_and_named() {
         (0, b"wx\n\xFF", "wx\n\u{FFFD}", "wx\\n\u{FFFD}"),
         (0, &[b'w'; 100], &"w".repeat(64), &"w".repeat(64)),
     ] {
-        let message = format!("decrypted for app id `{shown}`, configured is `{APP_ID}`");
+        let message = format!("encrypted for app id `{shown}`, but `{APP_ID}` is configured");
         refused(&encrypt(&padded(length, rest)), app_id(found), &message, -40005);
     }
 }

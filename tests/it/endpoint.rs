@@ -87,7 +87,7 @@ fn an_echostr_that_is_no_number_of_wechats_does_not_come_back_though_it_is_signe
         let response = endpoint.respond("GET", &query, b"", NOW, &Shop);
         assert_eq!(shown(&response), (400, "text/plain", ""), "{sent}");
         let report = "request refused with status 400: the query's `echostr` is not 1 to 64 letters, digits, `-`, `.` and \
-                      `_`: WeChat's is a number";
+                      `_`: WeChat sends a number";
         assert_eq!(*lines.lock().unwrap(), [report]);
     }
 }
@@ -213,7 +213,7 @@ fn what_is_authentic_and_no_push_is_answered_success_and_handed_over_whole() {
         [(
             b"<xml><a></xml>".to_vec(),
             error.clone(),
-            "authentic, but no push, 14 bytes answered `success`: not XML: expected 'a' tag, not 'xml' at line 1, \
+            "authentic, but not a valid push, 14 bytes answered `success`: not XML: expected 'a' tag, not 'xml' at line 1, \
              column 9"
                 .to_owned()
         )]
@@ -280,7 +280,7 @@ fn the_freshness_window_lets_retries_in_and_replays_out() {
     let error = fresh.receive("POST", &odd, b"<xml/>", NOW).unwrap_err();
     assert_eq!(
         (error.status(), error.to_string().as_str()),
-        (400, "the query's `timestamp` is no number, and freshness is asked for")
+        (400, "the query's `timestamp` is not a number, so its freshness cannot be checked")
     );
     assert!(endpoint().receive("POST", &odd, b"<xml/>", NOW).is_ok(), "off by default");
     assert!(

@@ -21,7 +21,7 @@ fn an_error_that_has_a_cause_says_what_the_cause_does_not() {
     };
     by_cause(&RequestError::Envelope(cause.clone()), "the envelope around Encrypt cannot be read");
     #[cfg(any(feature = "threads", feature = "tokio"))]
-    by_cause(&wechat_events::Cause::Unparsable(cause.clone()), "authentic, but no push");
+    by_cause(&wechat_events::Cause::Unparsable(cause.clone()), "authentic, but not a valid push");
     #[cfg(feature = "minigame")]
     {
         use wechat_events::PayEventError;
@@ -29,7 +29,7 @@ fn an_error_that_has_a_cause_says_what_the_cause_does_not() {
 
         by_cause(&PayEventError::Json(cause), "the payload cannot be read");
         let incomplete = PayEventError::Field(Reason::Missing { field: "OutTradeNo" });
-        assert_eq!(whole(&incomplete), "the payload cannot be used: missing field OutTradeNo");
+        assert_eq!(whole(&incomplete), "the payload is not valid: missing field OutTradeNo");
     }
 }
 

@@ -89,10 +89,10 @@ fn the_key_is_that_of_the_payloads_env() {
 #[test]
 fn what_is_signed_and_no_payload_is_told() {
     let told = |payload: &str| whole(&read(&signed("live-app-key", payload), &live()).unwrap_err());
-    assert_eq!(told(r#"{"OpenId":"o_1","Env":0}"#), "the payload cannot be used: missing field OutTradeNo");
+    assert_eq!(told(r#"{"OpenId":"o_1","Env":0}"#), "the payload is not valid: missing field OutTradeNo");
     assert_eq!(
         told(r#"{"OpenId":"o_1","OutTradeNo":"7","Env":"live"}"#),
-        "the payload cannot be used: malformed field Env"
+        "the payload is not valid: malformed field Env"
     );
     assert!(matches!(read(&signed("live-app-key", "hello"), &live()), Err(PayEventError::Json(_))));
     let missing = PayEventError::Field(Reason::Missing { field: "OpenId" });

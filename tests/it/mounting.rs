@@ -202,7 +202,7 @@ fn a_body_that_breaks_off_is_no_push() {
     // Not a number of bytes at all.
     let stream = server.begin("POST", "Transfer-Encoding: chunked\r\n", &format!("{chunked}many\r\n"));
     assert_eq!(answer(stream), refused("400 Bad Request"));
-    let told = "request refused with status 400: the body broke off after 75 bytes: the client hung up, or announced \
+    let told = "request refused with status 400: the body ended after 75 bytes: the client hung up or announced \
                 another length";
     for _ in 0..200 {
         if server.told().len() == 5 {
@@ -219,7 +219,10 @@ fn of_a_body_longer_than_announced_the_rest_is_not_read() {
     let response = answer(server.begin("POST", "Content-Length: 150\r\n", &push(0)));
     assert!(response.ends_with("\r\n\r\nsuccess"), "{response}");
     let told = server.told();
-    assert!(told[0].starts_with("authentic, but no push, 150 bytes answered `success`: not XML: "), "{told:?}");
+    assert!(
+        told[0].starts_with("authentic, but not a valid push, 150 bytes answered `success`: not XML: "),
+        "{told:?}"
+    );
 }
 
 /// On a clock that is moved by hand.
@@ -238,12 +241,13 @@ fn a_body_that_does_not_end_is_waited_for_as_long_as_wechat_waits() {
         let response = webhook.handle(Request::post("/wechat?a=b").body(body).unwrap()).await;
         assert_eq!((response.status().as_u16(), begun.elapsed()), (408, Duration::from_secs(5)));
     });
-    let expected = "request refused with status 408: the body is not whole after 5 s, when WeChat would have hung up: 5 \
-                    bytes have come";
+    let expected = "request refused with status 408: the body was incomplete after 5 s, when WeChat hangs up: 5 bytes \
+                    received";
     assert_eq!(*told.lock().unwrap(), [expected]);
 }
 
-/// What stacks ask of a service that they mount: axum's `route_service`, hyper, and whatever has a body that is not `Sync`.
+/// What stacks ask of a service that they mount: axum's `route_service`, hyper, and whatever has a body that is not
+/// `Sync`.
 #[test]
 fn the_service_is_what_stacks_mount() {
     fn mounts<B>(

@@ -112,7 +112,7 @@ fn apple_is_told_an_opinion_only_where_the_handler_has_one() {
         Some(Refused::Empty { field: "evidence" })
     );
     for reply in [Reply::Success, Reply::Empty, Reply::code(0, ""), Reply::text("hi")] {
-        let told = "`xpay_subscribe_ios_refund_query_notify` asks whether to pay back: answer reply::IosRefund";
+        let told = "`xpay_subscribe_ios_refund_query_notify` asks whether to refund: answer with reply::IosRefund";
         assert_eq!(written(&reply, &query), ("success".into(), Some(told.into())), "{reply:?}");
     }
 }
@@ -131,7 +131,7 @@ fn a_user_goes_over_to_wechats_ai_in_answer_to_messages_only() {
     let body = "<xml><ToUserName><![CDATA[o_1]]></ToUserName><FromUserName><![CDATA[gh_1]]></FromUserName>\
                 <CreateTime>1764400000</CreateTime><MsgType><![CDATA[transfer_biz_ai_ivr]]></MsgType></xml>";
     assert_eq!(written(&Reply::TransferBizAiIvr, &message()), (body.into(), None));
-    let told = "a user goes over in answer to messages only, not to `CLICK`";
+    let told = "a user can be handed over in answer to a message only, not to `CLICK`";
     let click = xml("CLICK", "<EventKey>k</EventKey>");
     assert_eq!(written(&Reply::TransferBizAiIvr, &click), ("success".into(), Some(told.into())));
     #[cfg(feature = "json")]

@@ -120,6 +120,22 @@ fn both_languages_have_the_same_headings_code_figures_and_links() {
     }
 }
 
+#[test]
+fn every_page_of_the_guide_has_the_same_headings_programs_and_links_in_both_languages() {
+    let pages: Vec<_> =
+        fs::read_dir(root().join("src/guide/en")).unwrap().map(|page| page.unwrap().file_name()).collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    for page in pages.iter().map(|page| page.to_str().unwrap()) {
+        let (english, chinese) =
+            (outline(&read(&format!("src/guide/en/{page}"))), outline(&read(&format!("src/guide/zh/{page}"))));
+        assert_eq!(english.headings, chinese.headings, "{page}");
+        assert_eq!(english.code.len(), chinese.code.len(), "{page}");
+        assert_eq!(english.rows.len(), chinese.rows.len(), "{page}");
+        let links = |page: &Outline| page.links.iter().map(|link| in_english(link)).collect::<Vec<_>>();
+        assert_eq!(links(&english), links(&chinese), "{page}");
+    }
+}
+
 /// GitHub's name of a heading.
 fn anchor(heading: &str) -> String {
     let letters = heading.trim_start_matches(['#', ' ']).chars().filter(|c| c.is_alphanumeric() || " -".contains(*c));
@@ -280,10 +296,14 @@ fn the_readmes_name_the_rust_version_the_kinds_and_the_crates_that_are_always_th
 
 #[test]
 fn both_guides_show_the_metrics_of_the_queue() {
+    // Each language has its own comments.
+    let code =
+        |text: &str| text.lines().filter(|line| !line.trim_start().starts_with("///")).collect::<Vec<_>>().join("\n");
     let metrics = read("examples/queue/src/metrics.rs");
-    let (_, code) = metrics.split_once("\n\n").unwrap();
+    let (_, metrics) = metrics.split_once("\n\n").unwrap();
+    let metrics = code(&format!("```rust,ignore\n{metrics}```\n"));
     for recipes in ["src/guide/en/recipes.md", "src/guide/zh/recipes.md"] {
-        assert!(read(recipes).contains(&format!("```rust,ignore\n{code}```\n")), "{recipes}");
+        assert!(code(&read(recipes)).contains(&metrics), "{recipes}");
     }
 }
 

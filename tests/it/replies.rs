@@ -160,12 +160,12 @@ fn what_wechat_would_refuse_is_written_as_success_and_says_why() {
     assert_eq!(refused(&Reply::text("\u{8}\u{FFFF}"), &message()), "Content is empty: `success` was written");
     assert_eq!(
         refused(&Reply::transfer_customer_service(), &push("Event", "CLICK")),
-        "a user goes over in answer to messages only, not to `CLICK`"
+        "a user can be handed over in answer to a message only, not to `CLICK`"
     );
     assert_eq!(refused(&Reply::text("hi"), &push("Event", "LOCATION")), "WeChat takes no reply to `LOCATION`");
     assert_eq!(
         refused(&Reply::text("hi"), &push("Event", "brand_new")),
-        "`brand_new` is not known here: whether it takes a reply neither, so `success` was written"
+        "`brand_new` is not known to this version, nor whether it takes a reply: `success` was written"
     );
     let nobody = parse_event(b"<xml><ToUserName>gh_1</ToUserName><MsgType>text</MsgType><Content>a</Content></xml>");
     assert_eq!(refused(&Reply::text("hi"), &nobody.unwrap()), "the push names no sender or no account");

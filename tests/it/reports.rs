@@ -270,10 +270,10 @@ mod traced {
         });
         let expected = [
             r#"INFO wechat_events wechat_refused request refused: error="MissingParameter" status=400 reason="the query has no `signature`""#,
-            r#"ERROR wechat_events wechat_unparsable authentic, but no push: bytes=6 reason="not XML: unknown token at line 1, column 1""#,
+            r#"ERROR wechat_events wechat_unparsable authentic, but not a valid push: bytes=6 reason="not XML: unknown token at line 1, column 1""#,
             r#"ERROR wechat_events wechat_failed handler failed: kind="text" reason="no\\nstock""#,
             r#"WARN wechat_events wechat_unwritten reply not written as asked: kind="VIEW" reason="WeChat takes no reply to `VIEW`""#,
-            r#"ERROR wechat_events wechat_unparsable authentic, but no push: bytes=34 reason="the push is encrypted, it has Encrypt and no MsgType: use Endpoint::safe with app id and EncodingAESKey""#,
+            r#"ERROR wechat_events wechat_unparsable authentic, but not a valid push: bytes=34 reason="the push is encrypted (Encrypt without MsgType): use Endpoint::safe with the app id and EncodingAESKey""#,
         ];
         assert_eq!(found, expected);
     }

@@ -481,7 +481,7 @@ fn what_is_sealed_and_yet_no_push_is_answered_success_and_kept() {
     let (endpoint, reports) = reporting(safe());
     let response = endpoint.respond("POST", &query, body.as_bytes(), NOW, &Echo);
     assert_eq!((response.status, &*response.body), (200, &b"success"[..]));
-    let report = "authentic, but no push, 19 bytes answered `success`: not XML: unknown token at line 1, column 1 \
+    let report = "authentic, but not a valid push, 19 bytes answered `success`: not XML: unknown token at line 1, column 1 \
                   | 1616140317555161061";
     assert_eq!(*reports.lock().unwrap(), [report]);
 }
@@ -510,7 +510,10 @@ fn a_captured_push_does_not_become_fresh_when_its_nonce_is_read_as_the_time() {
     for endpoint in both() {
         let error = RequestError::Stale { name: "CreateTime", seconds: 172_415_598, limit: 300 };
         assert_eq!(receive(&endpoint.clone().freshness(Duration::from_secs(300))), Err(error.clone()));
-        assert_eq!(error.to_string(), "CreateTime is 172415598 seconds from now, 300 are allowed: is the clock right?");
+        assert_eq!(
+            error.to_string(),
+            "CreateTime is 172415598 seconds off, the limit is 300: is this machine's clock right?"
+        );
         assert_eq!((error.status(), error.number()), (403, None));
         assert_eq!(receive(&endpoint), Ok(()), "off by default");
     }
@@ -557,7 +560,10 @@ fn an_answer_that_comes_back_as_a_push_is_refused() {
             let error = refused(endpoint, &query, &body);
             assert_eq!(error, RequestError::Reflected);
             assert_eq!((error.status(), error.number()), (403, None));
-            assert_eq!(error.to_string(), "Encrypt was sealed here and not by WeChat: an answer came back as a push");
+            assert_eq!(
+                error.to_string(),
+                "Encrypt is a reply encrypted by this crate: somebody sent it back as a push"
+            );
             assert_eq!(endpoint.respond("POST", &query, body.as_bytes(), NOW, &Echo).status, 403);
         }
     }
@@ -630,7 +636,7 @@ fn refusals() -> Vec<(String, String, i32, &'static str)> {
         row(
             by(KEY, OTHER_APP_ID),
             -40005,
-            "decrypted for app id `wx5823bf96d3bd56c7`, configured is `wxb11529c136998cb6`",
+            "encrypted for app id `wx5823bf96d3bd56c7`, but `wxb11529c136998cb6` is configured",
         ),
         row(by_token("长"), -40010, "Encrypt is not base64: character 1 is '长'"),
         row(by_token("AAAA"), -40007, "Encrypt decodes to 3 bytes, not to 32 or more in blocks of 16: was it cut?"),
@@ -711,10 +717,7 @@ fn a_bad_setting_is_told_what_is_wrong() {
         safe.to_string()
     };
     assert_eq!(error("", APP_ID, KEY), "the token is empty");
-    assert_eq!(
-        error(TOKEN, "", KEY),
-        "the app id is empty: it begins with wx and stands beside the token in WeChat's console"
-    );
+    assert_eq!(error(TOKEN, "", KEY), "the app id is empty: it begins with wx, next to the token in WeChat's console");
     assert_eq!(error(TOKEN, APP_ID, ""), "EncodingAESKey is 0 characters long, WeChat's have 43");
     assert_eq!(
         error(TOKEN, APP_ID, &format!("{KEY}\n")),
@@ -726,7 +729,7 @@ fn a_bad_setting_is_told_what_is_wrong() {
     );
     assert_eq!(safe().previous_token("").unwrap_err(), ConfigError::EmptyToken);
     let error = Endpoint::plain(TOKEN).unwrap().previous_key(KEY).unwrap_err();
-    assert_eq!(error.to_string(), "the endpoint is a plain one and has no key");
+    assert_eq!(error.to_string(), "the endpoint is in plaintext mode and has no key");
 }
 
 #[test]
@@ -745,8 +748,8 @@ fn self_check_tells_what_it_doubts() {
     assert_eq!(
         doubts(Endpoint::safe("ab", "gh_5823bf96d3bd", KEY).unwrap().previous_token("pamtest\n").unwrap()),
         [
-            "the token is not 3 to 32 letters and digits, as WeChat's console has it: is there white space around it?",
-            "the previous token is not 3 to 32 letters and digits, as WeChat's console has it",
+            "the token is not 3 to 32 letters and digits, as WeChat's console requires: is there white space around it?",
+            "the previous token is not 3 to 32 letters and digits, as WeChat's console requires",
             "`gh_5823bf96d3bd` does not look like an app id, which is wx and 16 digits or letters from a to f",
         ]
     );

@@ -272,7 +272,7 @@ fn accounts_share_the_store_and_the_bounds_and_threads_stand_in_for_tasks() {
     webhooks.shutdown(Duration::from_secs(10));
     assert_eq!(shown(&call(&slow, &push("ha"))), (503, ""), "this is the end");
     let bytes = push("ho").len();
-    assert_eq!(seen.told(), [format!("failed: push of {bytes} bytes not run: 1 handlers run already")]);
+    assert_eq!(seen.told(), [format!("failed: push of {bytes} bytes not run: 1 handlers are running already")]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The store in this process: shards behind locks, and the waiting for what they hold.
+//! The store in this process: shards behind locks, and futures that wait for their pushes.
 
 mod shard;
 
@@ -19,18 +19,18 @@ use shard::{Bounds, Salt, Shard};
 
 /// A bounded [`Store`] in this process.
 ///
-/// Enough for one machine. After a restart every push is new: one whose first delivery was answered (or not) before the
-/// restart is run again by its retry, which is the right thing to do.
+/// Enough for one machine. After a restart every push is new: one that was first delivered before the restart is run
+/// again by its retry, which is the right thing to do.
 ///
-/// Each operation takes the lock of one shard for some 100 ns, and never waits for anything else; longer, in seldom ones,
-/// while the shard is still growing. It allocates the answer that it keeps, and room for more. Its own methods are those
+/// Each operation holds the lock of one shard for about 100 ns, and waits for nothing else; rarely longer, while the
+/// shard is still growing. It allocates the answer that it keeps, and room for more entries. Its own methods are those
 /// of [`Store`] without the [`Outcome`].
 ///
 /// # Bounds
 ///
-/// See [`MemoryBuilder`] for the arithmetic. When there is no room, pushes are let go in this order: those kept long
-/// enough, those whose answer was carried or that failed, oldest first; those whose answer is still owed; those whose
-/// lease is over. Running pushes are never evicted: [`Refusal::Full`](super::store::Refusal::Full).
+/// See [`MemoryBuilder`] for the arithmetic. When there is no room, pushes are evicted in this order: those whose time
+/// to keep has passed; those that failed or whose answer was carried, oldest first; those whose answer is still owed;
+/// those whose lease has expired. Running pushes are never evicted: [`Refusal::Full`](super::store::Refusal::Full).
 ///
 /// ```
 /// use wechat_events::DedupKey;
@@ -44,26 +44,26 @@ use shard::{Bounds, Salt, Shard};
 /// assert!(matches!(memory.claim(key, 66_000), Claimed::New(_))); // 60 s after its end it is forgotten
 /// ```
 pub struct Memory {
-    /// All shards but the last: picking by number cannot fail.
+    /// All shards except the last: picking one by number cannot fail.
     shards: Box<[Mutex<Shard>]>,
     last: Mutex<Shard>,
     salt: Salt,
     lease: Duration,
 }
 
-/// The bounds of a [`Memory`].
+/// Builds a [`Memory`] with chosen limits.
 ///
 /// # Arithmetic
 ///
-/// - A push takes at most 300 bytes beside its answer, and some 130 where few of them run at once: 9 MB for the default
-///   65,536. Room grows as it is needed; only that of answers is given back.
+/// - A push takes at most 300 bytes besides its answer, and about 130 if few of them run at once: 9 MB for the default
+///   65,536. Memory grows as needed; only that of answers is freed again.
 /// - `entries / keep` is the rate at which every push is kept for its full time: 65,536 / 60 s ≈ 1,090 a second.
-///   Above it the oldest go sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which every retry of WeChat's
-///   still meets its push; beyond it retries count as new. So use at least 15 × the pushes a second at peak.
-/// - `bytes / entries` is the mean size of an answer for which both bounds are reached together: 1 KiB by default.
-///   Most answers are `success`; a text reply has at most some 2.5 KB.
-/// - Both are divided among the shards, of which each holds its own part only: keys are digests, so the parts fill
-///   evenly, but a shard may evict when the whole is filled to 98 % (8 shards), 93 % (64) or 85 % (256).
+///   Above it the oldest are evicted sooner. `entries / 15 s` ≈ 4,360 a second is the rate up to which all retries of
+///   WeChat still find their push; above it retries count as new. So use at least 15 × the pushes a second at peak.
+/// - `bytes / entries` is the mean size of an answer for which both limits are reached together: 1 KiB by default.
+///   Most answers are `success`; a text reply has at most about 2.5 KB.
+/// - Both limits are divided among the shards, and each shard enforces its own part. Keys are digests, so the shards
+///   fill evenly, but one may evict when the whole is filled to 98 % (8 shards), 93 % (64) or 85 % (256).
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,7 +95,7 @@ impl Default for MemoryBuilder {
 }
 
 impl MemoryBuilder {
-    /// How many pushes to hold at most, running ones included; 0 counts as 1. Default: 65,536.
+    /// How many pushes to keep at most, including running ones; 0 counts as 1. Default: 65,536.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -109,9 +109,9 @@ impl MemoryBuilder {
         self
     }
 
-    /// How many bytes of answers to hold at most. Default: 64 MiB.
+    /// How many bytes of answers to keep at most. Default: 64 MiB.
     ///
-    /// The newest answer of a shard always stays, so an answer larger than the shard's part exceeds the bound until the
+    /// The newest answer of a shard always stays, so an answer larger than the shard's part exceeds the limit until the
     /// next one.
     ///
     /// ```
@@ -132,8 +132,8 @@ impl MemoryBuilder {
     /// How long to keep a push after its end. Default: 60 s.
     ///
     /// Counted from when it was finished, carried or released, whichever came last, and not from when it was first
-    /// seen: the retry that asks for an answer comes within seconds of it, however long the handler took. With less
-    /// than 15 s retries count as new.
+    /// seen: the retry that asks for an answer comes seconds after it, however long the handler took. With less than 15
+    /// s, retries count as new.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -152,10 +152,10 @@ impl MemoryBuilder {
 
     /// How long a claim lives without being renewed. Default: 20 s.
     ///
-    /// Longer than WeChat asks for a push (15 s), unlike that of a store which several machines share: who dies in this
-    /// process takes the store along, and who panics releases. What a lease still ends is a claim that leaked, or one
-    /// whose renewal is stuck in a starved runtime, where a second run would make things worse. With [`Duration::MAX`]
-    /// it ends nothing: a claim that leaks then keeps its place as long as the store lives.
+    /// Longer than WeChat retries (15 s), unlike that of a store shared by several machines: if this process dies, the
+    /// store dies with it, and a panic releases the claim. A lease still ends a leaked claim, or one whose renewal is
+    /// stuck in a starved runtime, where a second run would make things worse. With [`Duration::MAX`] it ends nothing:
+    /// a leaked claim then keeps its place as long as the store lives.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -171,12 +171,12 @@ impl MemoryBuilder {
         self
     }
 
-    /// How many locks to spread the pushes over. Default: four for each thread that the machine runs at once.
+    /// How many locks to spread the pushes over. Default: four for each available hardware thread.
     ///
-    /// More than that are dearer: what each has used last is no longer in the processor's cache.
+    /// More than that cost more: the last used parts of each fall out of the processor's cache.
     ///
-    /// Rounded up to a power of two, at most 1,024; then halved until a shard holds 256 pushes at least, so that a
-    /// small store's bounds are exact.
+    /// Rounded up to a power of two, at most 1,024; then halved until a shard holds at least 256 pushes, so that the
+    /// limits of a small store are exact.
     ///
     /// ```
     /// # use wechat_events::store::Memory;
@@ -188,7 +188,7 @@ impl MemoryBuilder {
         self
     }
 
-    /// Makes the store; it takes no room yet.
+    /// Builds the store, which allocates nothing yet.
     ///
     /// ```
     /// # use wechat_events::store::Memory;
@@ -236,7 +236,7 @@ impl Memory {
         Memory::builder().build()
     }
 
-    /// Other bounds.
+    /// A builder for other limits.
     ///
     /// ```
     /// # use wechat_events::store::Memory;
@@ -247,7 +247,7 @@ impl Memory {
         MemoryBuilder::default()
     }
 
-    /// How many pushes it holds, with those that are forgotten but not yet cleared away.
+    /// How many pushes it holds, including expired ones that are not cleared away yet.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -274,7 +274,7 @@ impl Memory {
         self.sum(Shard::bytes)
     }
 
-    /// [`Store::claim`], at once.
+    /// [`Store::claim`] without the [`Outcome`].
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -285,11 +285,11 @@ impl Memory {
         self.locked(key, |shard| shard.claim(key, now_ms))
     }
 
-    /// [`Store::renew`], at once.
+    /// [`Store::renew`] without the [`Outcome`].
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -303,11 +303,11 @@ impl Memory {
         self.locked(claim.key, |shard| shard.renew(claim, now_ms))
     }
 
-    /// [`Store::finish`], at once.
+    /// [`Store::finish`] without the [`Outcome`].
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -323,11 +323,11 @@ impl Memory {
         self.locked(claim.key, |shard| shard.finish(claim, answer, carrier, now_ms))
     }
 
-    /// [`Store::release`], at once.
+    /// [`Store::release`] without the [`Outcome`].
     ///
     /// # Errors
     ///
-    /// [`Lost`] after a take-over, and for a claim that was finished or released.
+    /// [`Lost`] after a takeover, and for a claim that was finished or released.
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -345,7 +345,7 @@ impl Memory {
         self.locked(claim.key, |shard| shard.release(claim, attempt, now_ms))
     }
 
-    /// [`Store::carry`], at once.
+    /// [`Store::carry`] without the [`Outcome`].
     ///
     /// ```
     /// # use wechat_events::DedupKey;
@@ -361,10 +361,10 @@ impl Memory {
         self.locked(key, |shard| shard.carry(key, by, now_ms))
     }
 
-    /// [`Store::wait`]: looks when first polled, and is woken by whatever ends the run.
+    /// [`Store::wait`]: checks when first polled, and is woken when the run ends.
     ///
-    /// No wake-up is lost between a claim that says running and the first poll, since the poll looks again. The end of
-    /// a lease wakes nobody, for there is no clock here; it is seen only if it was over at `now_ms`.
+    /// No wake-up is lost between a claim that says running and the first poll, since the poll checks again. The end of
+    /// a lease wakes nobody, for there is no clock here; it is only noticed if it was over at `now_ms`.
     ///
     /// ```
     /// # use std::pin::pin;
@@ -384,7 +384,7 @@ impl Memory {
         shards.map(|shard| of(&shard.lock().unwrap_or_else(PoisonError::into_inner))).sum()
     }
 
-    /// One step under the shard's lock. Wakers are strangers' code: they are called, and dropped, outside it.
+    /// One step under the shard's lock. Wakers are foreign code: they are called and dropped outside it.
     fn locked<T>(&self, key: DedupKey, step: impl FnOnce(&mut Shard) -> T) -> T {
         // The maps use the lowest and the highest bits of the same hash.
         let number = usize::try_from(self.salt.hash_one(key) >> 40).unwrap_or_default() & self.shards.len();
@@ -434,7 +434,7 @@ impl Store for Memory {
     }
 }
 
-/// The waiting for a push in a [`Memory`].
+/// Waits for a push in a [`Memory`].
 ///
 /// ```
 /// # use std::pin::pin;
@@ -453,7 +453,7 @@ pub struct Wait<'a> {
     memory: &'a Memory,
     key: DedupKey,
     now: u64,
-    /// On the push's list while it runs.
+    /// Its number in the push's list of waiters, while the push runs.
     id: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! One shard of a [`Memory`](super::Memory): its pushes, without lock or clock.
 //!
-//! Three maps that keep their order. A push that comes to a state is put at the end of that state's map, so the first
-//! of each is the one to be let go.
+//! Three maps in insertion order. A push that enters a state is put at the end of that state's map, so the first one of
+//! each map is the next to be evicted.
 
 use std::mem;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use hashlink::{DefaultHashBuilder, LinkedHashMap};
 use crate::dedup::DedupKey;
 use crate::dedup::store::{Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Refusal, Waited};
 
-/// What a key is found by: foldhash, salted for each [`Memory`](super::Memory).
+/// The hasher for keys: foldhash, salted for each [`Memory`](super::Memory).
 ///
-/// Keys are digests, but unkeyed ones: who can make up pushes could search for keys that meet in one place of the maps.
-/// Salt is all that is needed against that; the standard library's SipHash takes five times as long for it.
+/// Keys are digests, but unkeyed ones: someone who can forge pushes could search for keys that collide in the maps. A
+/// salt is enough against that; the standard library's SipHash takes five times as long.
 pub(super) type Salt = DefaultHashBuilder;
 
 type Map<V> = LinkedHashMap<DedupKey, V, Salt>;
@@ -26,12 +26,12 @@ pub(super) struct Shard {
     owed: Map<Ended>,
     /// Carried or released.
     settled: Map<Ended>,
-    /// The answers' bytes.
+    /// Number of bytes of all answers.
     bytes: usize,
     /// The last number given to an owner or a waiter.
     last_id: u64,
     bounds: Bounds,
-    /// Who has to be woken once the lock is given back.
+    /// Wakers to be called after the lock is released.
     pub(super) woken: Vec<Waker>,
 }
 
@@ -39,9 +39,9 @@ pub(super) struct Shard {
 pub(super) struct Bounds {
     pub(super) entries: usize,
     pub(super) bytes: usize,
-    /// Milliseconds.
+    /// In milliseconds.
     pub(super) keep: u64,
-    /// Milliseconds.
+    /// In milliseconds.
     pub(super) lease: u64,
 }
 
@@ -61,14 +61,14 @@ struct Waiter {
 
 struct Ended {
     first_seen: u64,
-    /// When it is forgotten.
+    /// When it expires.
     until: u64,
     how: How,
 }
 
 enum How {
     Answered(Arc<[u8]>, Option<Carrier>),
-    /// After so many runs that count.
+    /// With the number of runs that count.
     Released(u8),
 }
 
@@ -168,7 +168,7 @@ impl Shard {
         }
     }
 
-    /// Looks, and registers `waker` while the push runs. A waker that is no longer needed is left in `waker`, to be
+    /// Checks the push, and registers `waker` while it runs. A waker that is no longer needed is left in `waker`, to be
     /// dropped outside the lock.
     pub(super) fn wait(&mut self, key: DedupKey, now: u64, id: &mut Option<u64>, waker: &mut Waker) -> Poll<Waited> {
         self.forget(key, now);
@@ -195,7 +195,7 @@ impl Shard {
         })
     }
 
-    /// Takes a waiter off the list, and hands its waker back to be dropped outside the lock.
+    /// Removes a waiter, and returns its waker to be dropped outside the lock.
     pub(super) fn leave(&mut self, key: DedupKey, id: u64) -> Option<Waker> {
         let waiters = &mut self.running.get_mut(&key)?.waiters;
         let place = waiters.iter().position(|waiter| waiter.id == id)?;
@@ -211,7 +211,7 @@ impl Shard {
         self.owed.get(&key).or_else(|| self.settled.get(&key))
     }
 
-    /// Whether the push is the claim's: it runs, or has vanished, in which case its owner is right all the same.
+    /// Whether the claim owns the push: it runs, or has vanished, which leaves its owner in the right.
     fn check(&self, claim: &Claim) -> Result<(), Lost> {
         let is_owner = match self.running.get(&claim.key) {
             Some(run) => run.owner == claim.owner,
@@ -220,12 +220,12 @@ impl Shard {
         if is_owner { Ok(()) } else { Err(Lost) }
     }
 
-    /// Begins a run, or its lease anew, and says whether there was room. Who waits already goes on waiting.
+    /// Starts a run or renews its lease, if there is room. Waiters keep waiting.
     fn run(&mut self, claim: &Claim, now: u64) -> bool {
         let Claim { key, owner, run: mut number, mut first_seen, .. } = *claim;
         let mut waiters = Vec::new();
         if let Some(run) = self.running.remove(&key) {
-            // In front of a shared store a claim may learn from it how old the push is, and how often it was run.
+            // In front of a shared store, a claim may report a greater age and more runs.
             (number, first_seen) = (number.max(run.number), first_seen.min(run.first_seen));
             waiters = run.waiters;
         }
@@ -257,7 +257,7 @@ impl Shard {
         map.insert(key, Ended { first_seen, until: now.saturating_add(self.bounds.keep), how });
     }
 
-    /// Makes room for one more push, with an answer of so many bytes; the answer is taken even where it alone is too
+    /// Makes room for one more push with an answer of so many bytes; the answer is accepted even if it alone is too
     /// large. Fails only if all pushes are running.
     fn make_room(&mut self, bytes: usize, now: u64) -> bool {
         while self.bytes.saturating_add(bytes) > self.bounds.bytes && (self.forget_one(now) || self.evict_ended()) {}
@@ -275,8 +275,8 @@ impl Shard {
         self.wake(lapsed)
     }
 
-    /// Lets this push go if it was kept long enough, so that those who look next need not ask; and of the others up to
-    /// two. A claim adds one at most, so this keeps up.
+    /// Evicts this push if its time to keep has passed, so that later lookups need not check, and up to two others. A
+    /// claim adds at most one, so this keeps up.
     fn forget(&mut self, key: DedupKey, now: u64) {
         let _ = self.forget_one(now) && self.forget_one(now);
         if self.running.get(&key).is_some_and(|run| self.is_leaked(run, now)) {
@@ -305,19 +305,19 @@ impl Shard {
         }
     }
 
-    /// A claim that leaked is kept as long after its lease as others after their end.
+    /// A leaked claim is kept as long after its lease as others after their end.
     fn is_leaked(&self, run: &Run, now: u64) -> bool {
         run.until.saturating_add(self.bounds.keep) <= now
     }
 
-    /// Drops what is no longer in its map; says whether there was anything.
+    /// Frees the bytes of a push taken from a map; returns whether there was one.
     fn drop_ended(&mut self, ended: Option<(DedupKey, Ended)>) -> bool {
         let Some((_, ended)) = ended else { return false };
         self.bytes = self.bytes.saturating_sub(ended.how.bytes());
         true
     }
 
-    /// Wakes who waits for a run that is no longer in its map; says whether there was any.
+    /// Wakes the waiters of a run taken from a map; returns whether there was one.
     fn wake(&mut self, run: Option<(DedupKey, Run)>) -> bool {
         let Some((_, run)) = run else { return false };
         self.woken.extend(run.waiters.into_iter().map(|waiter| waiter.waker));

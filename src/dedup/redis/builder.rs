@@ -1,4 +1,4 @@
-//! How the store is connected: its settings, and the task that keeps the connection up.
+//! The settings of the store, and the task that keeps it connected.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::dedup::memory::{Memory, MemoryBuilder};
 #[cfg(doc)]
 use crate::dedup::store::Refusal;
 
-/// A run is known here until it ends. This only ends what leaked: each renewal starts it anew.
+/// A run is known here until it ends. This lease only ends leaked claims: each renewal restarts it.
 const FRONT_LEASE: Duration = Duration::from_secs(3_600);
 
-/// Of how many ended pushes Redis is told later: each task holds little, but there may be many.
+/// Number of ended pushes that Redis is told about later: each task is small, but there may be many.
 const MISSED: usize = 1_024;
 
 /// The shortest and the longest `keep`.
 const KEEP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
 
-/// How a [`Redis`] is connected.
+/// Builds and connects a [`Redis`] store.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -57,7 +57,7 @@ pub struct RedisBuilder {
     on_status: Box<dyn Fn(&Status) + Send + Sync>,
 }
 
-/// What becomes of a push while Redis is away.
+/// What to do with a push while Redis is down.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -73,10 +73,10 @@ pub struct RedisBuilder {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum WhenDown {
-    /// It is handled, as by a store of one machine: once for each machine that a delivery of it reaches.
+    /// Handles it as a store of one machine does: once on each machine that a delivery of it reaches.
     #[default]
     Handle,
-    /// It is refused, with [`Refusal::Down`]: for handlers that must not run twice, and rather not at all.
+    /// Refuses it with [`Refusal::Down`]: for handlers that must not run twice, and should rather not run at all.
     Refuse,
 }
 
@@ -95,9 +95,9 @@ impl RedisBuilder {
         }
     }
 
-    /// The bounds of the memory in front. Default: [`MemoryBuilder`]'s, except for its lease and its `keep`.
+    /// The limits of the memory in front. Default: [`MemoryBuilder`]'s, except for its lease and its `keep`.
     ///
-    /// It holds what runs on this machine and what ended here, and everything while Redis is away.
+    /// It holds the pushes that run or ended on this machine, and all pushes while Redis is down.
     ///
     /// ```
     /// # use wechat_events::store::{Memory, Redis};
@@ -109,9 +109,9 @@ impl RedisBuilder {
         self
     }
 
-    /// How long to keep a push after its end, here and in Redis. Default: 60 s, as [`MemoryBuilder::keep`].
+    /// How long to keep a push after its end, here and in Redis. Default: 60 s, like [`MemoryBuilder::keep`].
     ///
-    /// Less than a second counts as one, and more than 30 days as that.
+    /// At least one second and at most 30 days; other values are clamped.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -124,11 +124,11 @@ impl RedisBuilder {
         self
     }
 
-    /// How long to wait for each answer of Redis's. Default: 200 ms.
+    /// How long to wait for each answer from Redis. Default: 200 ms.
     ///
-    /// A claim asks once if the push is new and twice if it is not, and answering asks once more; so this is well below
-    /// the 500 ms that WeChat's five seconds leave beside the 4.5 s after which a push is acknowledged. A server in the
-    /// same data centre answers in less than one. Where a round trip takes long, use three times that.
+    /// A claim asks once if the push is new and twice otherwise, and answering asks once more, so this must be well
+    /// below the 500 ms between an acknowledgement after 4.5 s and WeChat's five seconds. A server in the same data
+    /// centre answers in less than 1 ms. If a round trip is slow, use three times its duration.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -141,7 +141,7 @@ impl RedisBuilder {
         self
     }
 
-    /// What becomes of a push while Redis is away. Default: it is handled.
+    /// What to do with a push while Redis is down. Default: handle it.
     ///
     /// ```
     /// # use wechat_events::store::{Redis, WhenDown};
@@ -153,9 +153,10 @@ impl RedisBuilder {
         self
     }
 
-    /// Who is told, once each, that Redis is away and there again. Default: a warning of the crate `tracing`.
+    /// Sets a function that is called once when Redis goes down, and once when it is back. Default: a warning of
+    /// `tracing`.
     ///
-    /// It is called in the task that connects: it should not take long.
+    /// It is called in the task that connects, so it should not take long.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -176,17 +177,17 @@ impl RedisBuilder {
         self
     }
 
-    /// Connects to one server, in a task of its own, and goes on for as long as the store lives.
+    /// Connects to one server in a background task, and reconnects as long as the store lives.
     ///
-    /// See [`Redis::connect`], also for TLS. Without delay (`TCP_NODELAY`), with keepalive probes after 5 s, and with a
-    /// new connection after every question that is not answered within the [`limit`](RedisBuilder::limit), so that one
-    /// that is open on this side only is noticed.
+    /// See [`Redis::connect`], also for TLS. Uses `TCP_NODELAY`, keepalive probes after 5 s, and a new connection after
+    /// every question that is not answered within the [`limit`](RedisBuilder::limit), so that a connection that is dead
+    /// on the other side is noticed.
     ///
     /// # Errors
     ///
-    /// [`RedisError::Url`] for text that is no URL (`localhost`), for another scheme than `redis`, `redis+unix` and
-    /// `valkey`, for a database that is no number, and for `rediss` unless the build has TLS.
-    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    /// [`RedisError::Url`] for text that is not a URL (`localhost`), for schemes other than `redis`, `redis+unix` and
+    /// `valkey`, for a database that is not a number, and for `rediss` unless the build has TLS.
+    /// [`RedisError::NoRuntime`] outside a tokio runtime.
     ///
     /// ```
     /// use wechat_events::store::{Redis, RedisError};
@@ -199,7 +200,7 @@ impl RedisBuilder {
         let alive = TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(1));
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(alive));
         let client = Client::open(info).map_err(url_error)?;
-        // The limits are the store's own.
+        // The store has its own time limits.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         self.connect_with(move || {
             let (client, config) = (client.clone(), config.clone());
@@ -207,11 +208,11 @@ impl RedisBuilder {
         })
     }
 
-    /// Uses a connection that the service has, and its clones.
+    /// Uses an existing connection of the service, and clones of it.
     ///
     /// # Errors
     ///
-    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    /// [`RedisError::NoRuntime`] outside a tokio runtime.
     ///
     /// ```no_run
     /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
@@ -234,13 +235,13 @@ impl RedisBuilder {
         }))
     }
 
-    /// Uses the connections that `connect` makes: the first at once, and another one after each failure.
+    /// Uses connections made by `connect`, which is called at once and again after each failure.
     ///
-    /// It has a second for each. While it fails it is called ten times a second.
+    /// Each call has one second. While it fails, it is called ten times a second.
     ///
     /// # Errors
     ///
-    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    /// [`RedisError::NoRuntime`] outside a tokio runtime.
     ///
     /// # Example: a primary that Sentinel names
     ///
@@ -288,7 +289,7 @@ impl RedisBuilder {
             missed: Arc::new(Semaphore::new(MISSED)),
             when_down,
             limit,
-            // Random for each, by the standard library's own keys.
+            // Random for each process, from the standard library's hash keys.
             process: u128::from(RandomState::new().hash_one(0)) << 64,
             calls: AtomicU64::new(1 << 63), // out of the way of the owners' numbers
             runtime,

@@ -1,4 +1,4 @@
-//! Whose is a push? Asked of the memory in front, and of Redis where that does not know.
+//! Claims: asks the memory in front, and Redis if that does not know.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,18 +12,18 @@ use super::{LEASE, Shared, WhenDown, here, millis};
 use crate::dedup::DedupKey;
 use crate::dedup::store::{Attempt, Claim, Claimed, Outcome, Refusal};
 
-/// Which pushes are being claimed just now: in each process by one at a time, and the others learn from it.
+/// Pushes that are being claimed now: one claim per push and process at a time, and the others learn from it.
 ///
-/// While Redis is asked the memory in front says that the push runs here, since now. That is what keeps a second claim
-/// from being made, and nothing that a delivery should be told.
+/// While Redis is asked, the memory in front says that the push runs here, since now. That only keeps a second claim
+/// from being made, and must not be told to a delivery.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<DedupKey, watch::Sender<Option<Claimed>>>>);
 
-/// The right to claim. The next may when this is dropped.
+/// The right to claim. Dropping it lets the next one claim.
 struct Turn<'a> {
     turns: &'a Turns,
     key: DedupKey,
-    /// For those who wait for it. If there is none they claim themselves.
+    /// For those who wait for it. If it is empty, they claim themselves.
     found: Option<Claimed>,
 }
 
@@ -52,19 +52,19 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A push that is claimed in the memory in front, while Redis is asked. Whoever asks may be dropped any time.
+/// A push that is claimed in the memory in front while Redis is asked. May be dropped at any time.
 struct Asking<'a> {
     shared: &'a Arc<Shared>,
-    /// As the memory in front knows it.
+    /// The claim as the memory in front knows it.
     local: Claim,
     now: u64,
     decided: bool,
-    /// Over when all else is.
+    /// Dropped last.
     turn: Turn<'a>,
 }
 
 impl Asking<'_> {
-    /// As Redis knows it.
+    /// The claim as Redis knows it.
     fn claim(&self) -> Claim {
         let Claim { owner, age, .. } = self.local;
         Claim { owner: owner | self.shared.process, first_seen: self.now.saturating_sub(age), ..self.local }
@@ -111,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// With all who wait here, and with a lease that others would grant.
+    /// Adds the number of local waiters, and a lease as other machines would grant it.
     fn counted(&self, key: DedupKey, mut claimed: Claimed) -> Claimed {
         if let Claimed::Running { waiting, lease_left, .. } = &mut claimed {
             *waiting = self.waiting.of(key);
@@ -137,7 +137,7 @@ impl Shared {
             asking.turn.found = Some(Claimed::Refused(Refusal::Down));
             return Claimed::Refused(Refusal::Down);
         };
-        // The memory in front learns how old the push is, and how often it was run.
+        // Gives the memory in front the push's age and number of runs.
         let mut learn = |run| {
             asking.local = Claim { run, age, first_seen: here.saturating_sub(age), ..local };
             let _ = self.memory.renew(&asking.local, here);
@@ -145,7 +145,7 @@ impl Shared {
         let found = match letter.as_str() {
             "n" => {
                 learn(run);
-                // Who waits for this turn is told by the memory in front, which knows now.
+                // Those who wait for this turn ask the memory in front, which knows now.
                 return Claimed::New(Claim { run, age, first_seen: asking.now.saturating_sub(age), ..claim });
             }
             "r" => {

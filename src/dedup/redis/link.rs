@@ -1,7 +1,7 @@
-//! The way to Redis: a connection that is tested before it is used, and left when it fails.
+//! The link to Redis: a connection that is tested before use, and replaced when it fails.
 //!
-//! A question is answered, or [`Away`] soon. After one that was not answered nothing is asked until a connection has
-//! stood its test, so a dead server costs those that wait for it at that moment and nobody else.
+//! A question is answered, or fails with [`Away`] soon. After a failure nothing is asked until a connection has passed
+//! the test, so a dead server delays only those that are waiting at that moment.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join_all, try_join_all};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use tokio::select;
 use tokio::sync::watch;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,35 +21,35 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Status;
 use super::script::in_full;
 
-/// For a connection and its test: longer than for a question, since TLS and names take their time.
+/// For connecting and testing: longer than for a question, since TLS and name resolution take time.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// Between two attempts while Redis is away, at most: owners have to tell that they live as soon as it is back.
+/// Longest pause between two attempts while Redis is down: owners must renew their claims as soon as it is back.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 
-/// After a panic, which the program prints, and which the next attempt is likely to repeat.
+/// Pause after a panic, which is printed, and which the next attempt is likely to repeat.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
 
-/// A question is put as often while connections break.
+/// How often a question is asked while connections break.
 const ATTEMPTS: usize = 3;
 
-/// Something is asked as often, so that a hang is noticed by machines that have nothing to ask, too.
+/// How often something is asked, so that idle machines notice a hang too.
 const BEAT: Duration = Duration::from_millis(500);
 
 const MOVED: &str = "MOVED: this is one node of a Redis Cluster, and others hold some of the pushes: give the store a \
                      ClusterConnection";
 
-/// Redis has not answered, for a reason that the status hook is told.
+/// Redis has not answered. The status hook was told the reason.
 #[derive(Debug)]
 pub(super) struct Away;
 
 type Later<'a, T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send + 'a>>;
 
-/// Puts one question.
+/// Asks one question.
 type Question = dyn Fn(&Cmd) -> Later<'_, Value> + Send + Sync;
 
-/// A connection of whatever type.
+/// A connection of any type.
 #[derive(Clone)]
 pub(super) struct Connection(Arc<Question>);
 
@@ -74,9 +75,9 @@ pub(super) struct Link {
 
 #[derive(Clone)]
 enum State {
-    /// There is none yet, or the last one broke this moment: worth waiting for, within the limit.
+    /// There is none yet, or the last one broke just now: worth waiting for, within the limit.
     Connecting,
-    /// Since when: all questions were answered since.
+    /// All questions since this moment were answered.
     Up(u64, Connection, Instant),
     /// Not worth waiting for.
     Down(Arc<str>),
@@ -87,14 +88,14 @@ impl Link {
         Link { connect, state: watch::Sender::new(State::Connecting), limit, on_status }
     }
 
-    /// The answer; a connection that breaks is replaced, and the question put again.
+    /// The answer. A connection that breaks is replaced, and the question asked again.
     pub(super) async fn ask<T: FromRedisValue>(&self, question: &Cmd) -> Result<T, Away> {
         for _ in 0..ATTEMPTS {
             let (number, connection) = self.connection().await?;
             let next = match self.send(&connection, question).await {
                 Ok(Ok(value)) => match redis::from_redis_value(value) {
                     Ok(said) => return Ok(said),
-                    Err(error) => State::Down(format!("an answer of another kind: {error}").into()),
+                    Err(error) => State::Down(format!("an unexpected answer: {error}").into()),
                 },
                 Ok(Err(error)) if refused(&error) => State::Down(reason(&error)),
                 Ok(Err(_)) => State::Connecting,
@@ -109,7 +110,7 @@ impl Link {
         Err(Away)
     }
 
-    /// Asks until there is an answer, however long that takes.
+    /// Asks until there is an answer, however long it takes.
     pub(super) async fn insist<T: FromRedisValue>(&self, question: impl Fn() -> Cmd) -> T {
         loop {
             self.up().await;
@@ -120,7 +121,7 @@ impl Link {
         }
     }
 
-    /// For how long Redis has answered whatever was asked.
+    /// For how long Redis has answered all questions.
     pub(super) fn steady_for(&self) -> Duration {
         match &*self.state.borrow() {
             State::Up(_, _, since) => since.elapsed(),
@@ -128,7 +129,7 @@ impl Link {
         }
     }
 
-    /// Whether the connection is there and stands its test; if not, why.
+    /// Whether there is a connection that passes the test; if not, why.
     pub(super) async fn check(&self, tests: &[Cmd]) -> Result<(), String> {
         let mut states = self.state.subscribe();
         let _ = timeout(CONNECT, states.wait_for(|state| !matches!(state, State::Connecting))).await;
@@ -140,7 +141,7 @@ impl Link {
         Ok(())
     }
 
-    /// Connects for ever. Ends with its task.
+    /// Connects forever. Ends with its task.
     pub(super) async fn keep_up(&self, tests: &[Cmd], beats: &[Cmd]) {
         let (mut number, mut pause, mut told_down, mut failed) = (0_u64, FIRST_RETRY, false, false);
         loop {
@@ -157,7 +158,7 @@ impl Link {
                     self.beat(beats).await;
                     self.reason()
                 }
-                // The first that fails may have been broken as the one before was.
+                // The first failure may have the same cause as that of the connection before.
                 Ok(Ok(Err(error))) if !failed && !refused(&error) => {
                     failed = true;
                     None
@@ -181,11 +182,19 @@ impl Link {
         }
     }
 
-    /// Asks now and then, until the connection is given up.
+    /// Asks periodically until the connection is given up, perhaps because of one of these questions. The others are
+    /// then dropped: the connection they would wait for is made by the task that waits here.
     async fn beat(&self, beats: &[Cmd]) {
         let mut states = self.state.subscribe();
-        while timeout(BEAT, states.wait_for(|state| !matches!(state, State::Up(..)))).await.is_err() {
-            join_all(beats.iter().map(|question| self.ask::<Value>(question))).await;
+        let asking = async {
+            loop {
+                sleep(BEAT).await;
+                join_all(beats.iter().map(|question| self.ask::<Value>(question))).await;
+            }
+        };
+        select! {
+            _ = states.wait_for(|state| !matches!(state, State::Up(..))) => {}
+            () = asking => {}
         }
     }
 
@@ -199,12 +208,12 @@ impl Link {
         Ok(connection)
     }
 
-    /// Until there is a connection, however long that takes.
+    /// Waits until there is a connection, however long it takes.
     async fn up(&self) {
         let _ = self.state.subscribe().wait_for(|state| matches!(state, State::Up(..))).await;
     }
 
-    /// One round trip; another one if the server does not know the script, which is once after each of its starts.
+    /// One round trip; two if the server does not know the script, which is once after each of its starts.
     async fn send(&self, connection: &Connection, question: &Cmd) -> Result<RedisResult<Value>, Elapsed> {
         match timeout(self.limit, (connection.0)(question)).await? {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -223,7 +232,7 @@ impl Link {
             return Ok(connection);
         }
         let mut states = self.state.subscribe();
-        // To connect takes some round trips.
+        // Connecting takes several round trips.
         let connecting = timeout(3 * self.limit, states.wait_for(|state| !matches!(state, State::Connecting)));
         match connecting.await {
             Ok(Ok(state)) => up(&state).ok_or(Away),
@@ -231,7 +240,7 @@ impl Link {
         }
     }
 
-    /// Gives up connection `number`, unless somebody was quicker.
+    /// Gives up connection `number`, unless that has been done.
     fn leave(&self, number: u64, next: State) {
         self.state.send_if_modified(|state| {
             let current = matches!(state, State::Up(current, ..) if *current == number);
@@ -242,7 +251,7 @@ impl Link {
         });
     }
 
-    /// Why there is no connection, if that is known.
+    /// Why there is no connection, if known.
     fn reason(&self) -> Option<Arc<str>> {
         match &*self.state.borrow() {
             State::Down(reason) => Some(Arc::clone(reason)),
@@ -251,19 +260,19 @@ impl Link {
     }
 
     fn tell(&self, status: &Status) {
-        // A hook that panics must not end the connecting.
+        // A hook that panics must not stop the connecting.
         let _ = catch_unwind(AssertUnwindSafe(|| (self.on_status)(status)));
     }
 }
 
-/// Whether the server answered with an error: it lives, but is of no use now (read-only, loading, out of memory …).
+/// Whether the server answered with an error: it is alive but unusable now (read-only, loading, out of memory …).
 fn refused(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed)
 }
 
 fn reason(error: &redis::RedisError) -> Arc<str> {
     match error.kind() {
-        // The server's own words are a slot and an address.
+        // The server's own text is a slot and an address.
         ErrorKind::Server(ServerErrorKind::Moved) => MOVED.into(),
         _ => error.to_string().into(),
     }

@@ -1,4 +1,4 @@
-//! The store that machines share: a key of Redis for each push, with a [`Memory`] in front.
+//! The store that machines share: one Redis key for each push, with a [`Memory`] in front.
 //!
 //! ```text
 //! claim ─▶ memory: runs or ended here? ─▶ answered at once
@@ -39,31 +39,31 @@ use super::DedupKey;
 use super::memory::Memory;
 use super::store::{Attempt, Carrier, Claim, Claimed, Lost, Outcome, Store, Waited};
 
-/// How soon a dead machine's pushes may be taken over. Each machine judges others by it: it is no setting.
+/// How soon a dead machine's pushes may be taken over. Not a setting: all machines judge each other by it.
 const LEASE: Duration = Duration::from_secs(4);
 
-/// The clock of the memory in front begins here, so that it can hold a push that is older than this process.
+/// Start of the clock of the memory in front, late enough for pushes that are older than this process.
 const EPOCH: u64 = 1 << 40;
 
 /// A [`Store`] that machines share through Redis.
 ///
-/// Redis 5 or newer, or what speaks as it does, with `EVAL`: one server, a Redis Cluster, a primary with replicas under
-/// Sentinel. A new push costs a `SET NX`, and a script on its one key when it ends; what ran on this machine is known
-/// here and costs its duplicates nothing. A delivery that waits for another machine asks five times a second, so it
-/// learns of the answer after 100 ms on average, and 1,000 of them are 5,000 `EVALSHA` a second. Besides, each machine
-/// asks 16 small questions twice a second: so it notices that Redis hangs even if it has nothing to ask.
+/// Works with Redis 5 or newer, or a compatible server with `EVAL`: one server, a Redis Cluster, or a primary with
+/// replicas under Sentinel. A new push costs one `SET NX`, and a script on its key when it ends. Duplicates of what ran
+/// on this machine cost nothing. A delivery that waits for another machine asks five times a second, so it gets the
+/// answer after 100 ms on average, and 1,000 of them send 5,000 `EVALSHA` a second. Besides, each machine asks 16 small
+/// questions twice a second, so it notices that Redis hangs even if it has nothing else to ask.
 ///
 /// # How to connect
 ///
 /// | to | by |
 /// |---|---|
-/// | one server | [`Redis::connect`] and its URL. Every connection that breaks, hangs or becomes read-only is replaced |
-/// | a Redis Cluster | [`Redis::new`] and a `redis::cluster_async::ClusterConnection`, which follows moved keys |
-/// | a primary that Sentinel names | [`RedisBuilder::connect_with`] and a function that asks Sentinel: it is called again after each failure |
-/// | what your service has already | [`Redis::new`] and its `ConnectionManager`. A bare `MultiplexedConnection` never comes back once it broke |
+/// | one server | [`Redis::connect`] with its URL. Every connection that breaks, hangs or becomes read-only is replaced |
+/// | a Redis Cluster | [`Redis::new`] with a `redis::cluster_async::ClusterConnection`, which follows moved keys |
+/// | a primary behind Sentinel | [`RedisBuilder::connect_with`] with a function that asks Sentinel: it is called again after each failure |
+/// | an existing connection of your service | [`Redis::new`] with its `ConnectionManager`. A bare `MultiplexedConnection` never reconnects once it broke |
 ///
 /// All types are those of the crate `redis` 1.x: add it to your own dependencies, with its features `cluster-async`,
-/// `sentinel`, `connection-manager` or those of TLS as needed. An ACL user needs no more than this:
+/// `sentinel`, `connection-manager` or a TLS feature as needed. An ACL user needs only these permissions:
 ///
 /// ```text
 /// ACL SETUSER push on >password ~shop:push:* +set +get +pttl +eval +evalsha
@@ -71,11 +71,11 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// # What is in Redis
 ///
-/// One key per push, the prefix and 32 hexadecimal digits ([`DedupKey`]'s `Display`). Its value is
-/// `1 STATE RUNS TTL AGE OWNER`, a line feed, and the answer if there is one: a reply's XML, which quotes no more of the
-/// push than the reply does. TTL is the time to live with which the value was written, AGE how old the push was then, in
-/// milliseconds; OWNER is 32 hexadecimal digits, the first half of which are the process. What is left of the time to
-/// live says when it was written, so ages and leases are judged by Redis's clock and no other. Any other value counts
+/// One key per push: the prefix and 32 hexadecimal digits ([`DedupKey`]'s `Display`). Its value is
+/// `1 STATE RUNS TTL AGE OWNER`, a line feed, and the answer if there is one: a reply's XML, which contains no more of
+/// the push than the reply does. TTL is the time to live with which the value was written, AGE is how old the push was
+/// then, in milliseconds; OWNER is 32 hexadecimal digits, of which the first half identifies the process. The remaining
+/// time to live tells when it was written, so ages and leases are judged by Redis's clock only. Any other value counts
 /// as absent, and is overwritten by a claim.
 ///
 /// | state | is written by | on a record that is |
@@ -86,31 +86,31 @@ const EPOCH: u64 = 1 << 40;
 /// | `d`, `l` | whoever carries the answer | `o` |
 /// | `x` released | the owner that gives its run back | `r` of its own |
 ///
-/// `r` lives for the lease of 4 s and [`keep`](RedisBuilder::keep), the others for `keep`. A step that finds anything
-/// else writes nothing. An owner has [`Lost`] its push where it finds a living `r` or an answer of another owner.
-/// Each step is atomic and touches one key. Besides, 16 keys `<prefix>test:…` live for a second after each connection.
+/// `r` lives for the lease of 4 s plus [`keep`](RedisBuilder::keep), the others for `keep`. A step that finds anything
+/// else writes nothing. An owner has [`Lost`] its push if it finds a living `r` or an answer of another owner. Each
+/// step is atomic and touches one key. Besides, 16 keys `<prefix>test:…` live for a second after each connection.
 ///
 /// # What a failure costs
 ///
 /// | what | cost |
 /// |---|---|
-/// | a machine is killed | its pushes are run again by a delivery that waits or comes, 4 s after it was last heard of. If meanwhile an earlier run ends elsewhere, that one's answer counts |
-/// | a connection breaks | the question is put again on the next one, for which it waits three limits at most; one that had been understood is recognised |
-/// | Redis is dead or hangs | whoever asks at that moment waits for [`limit`](RedisBuilder::limit); then nobody asks until it stands a test, within 0.1 s of being back. See [`WhenDown`]. A run that lives is not run twice by machines that [refuse](WhenDown::Refuse), if the hang is shorter than the lease less a second. What ended meanwhile Redis is told as it is by then, for 16 s, for 1,024 pushes: what it never learns, a retry on another machine runs again |
-/// | the same, when a reply becomes late | it is asked for 5 s, since a delivery to another machine may have carried the reply. Then it is late if no delivery to this machine carried it |
-/// | Redis is back, empty | running pushes are there again with the next renewal, within a second. One that is done is known where it was run: its retry on another machine runs it again, and a reply that another machine carried may be given out as late besides |
-/// | a replica takes over | it lacks the last writes: for those pushes the same. Ages are off by the difference of the clocks |
-/// | a node of a cluster is dead | all of Redis counts as away until another has taken its place |
-/// | Redis's clock is set | forward: leases end early, and pushes are forgotten early. Back: both late |
-/// | Redis is full | by its `maxmemory-policy`. `noeviction` refuses writes: as if it were dead. `volatile-ttl` forgets what would be forgotten soonest, which is right. Not `allkeys-…`, which may forget a push that ended and keep others' caches |
+/// | a machine is killed | its pushes are run again by a waiting or later delivery, 4 s after the machine's last renewal. If an earlier run ends elsewhere meanwhile, its answer counts |
+/// | a connection breaks | the question is repeated on the next one, for which it waits three limits at most; a repeated question that had been understood is recognised |
+/// | Redis is dead or hangs | those who are asking wait for the [`limit`](RedisBuilder::limit); then nobody asks until it passes a test, within 0.1 s of being back. See [`WhenDown`]. A living run is not repeated by machines that [refuse](WhenDown::Refuse), if the hang is shorter than the lease less a second. Redis is told about runs that ended meanwhile for 16 s and up to 1,024 pushes, with their state by then: what it never learns, a retry on another machine runs again |
+/// | the same, when a reply becomes late | it is asked for 5 s, since a delivery to another machine may have carried the reply. Then the reply is late if no delivery to this machine carried it |
+/// | Redis is back, empty | running pushes are restored by the next renewal, within a second. A finished one is known only where it was run: its retry on another machine runs it again, and a reply that another machine carried may be given out as late too |
+/// | a replica takes over | it lacks the last writes: the same for those pushes. Ages are off by the difference of the clocks |
+/// | a node of a cluster is dead | all of Redis counts as down until another has taken its place |
+/// | Redis's clock is changed | forward: leases and pushes expire early. Back: both expire late |
+/// | Redis is full | depends on its `maxmemory-policy`. `noeviction` refuses writes: as if it were dead. `volatile-ttl` forgets what expires soonest, which is right. Not `allkeys-…`, which may forget a finished push and keep caches of others |
 ///
-/// Persistence is not needed. About 200 bytes of Redis's memory per push: 12 MB for 1,000 a second.
+/// Persistence is not needed. Redis needs about 200 bytes of memory per push: 12 MB for 1,000 a second.
 ///
 /// # Handlers that block
 ///
-/// A claim is renewed by the task that runs its handler. **A handler that keeps its thread for longer than the lease of
-/// 4 s without an `.await`** (by the standard library's IO, or by computing) is taken for dead: another machine runs its
-/// push again. Wrap such a handler in `Blocking` (feature `tokio`), or put what blocks into
+/// A claim is renewed by the task that runs its handler. **A handler that blocks its thread for longer than the lease
+/// of 4 s without an `.await`** (with the standard library's IO, or by computing) is taken for dead: another machine
+/// runs its push again. Wrap such a handler in `Blocking` (feature `tokio`), or put the blocking part into
 /// `tokio::task::spawn_blocking`.
 ///
 /// # Example: going on without Redis
@@ -133,14 +133,14 @@ pub struct Redis {
 }
 
 struct Shared {
-    /// What runs here and what ended here. A run is known here until it ends, whatever Redis says.
+    /// The pushes that run here or ended here. A run is known here until it ends, whatever Redis says.
     memory: Memory,
     link: Link,
     script: Script,
     tests: Arc<[Cmd]>,
     turns: Turns,
     waiting: Waiting,
-    /// Places for those pushes of whose end Redis has to be told.
+    /// Places for pushes whose end Redis has yet to be told.
     missed: Arc<Semaphore>,
     when_down: WhenDown,
     limit: Duration,
@@ -154,32 +154,33 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The time of the memory in front.
+/// Time on the clock of the memory in front.
 fn here(now: u64) -> u64 {
     now.saturating_add(EPOCH)
 }
 
 impl Redis {
-    /// The store behind one server's `url`, such as `redis://:password@10.0.0.5:6379/0`, with the default settings.
+    /// A store on one server, with a `url` such as `redis://:password@10.0.0.5:6379/0` and the default settings.
     ///
-    /// All keys begin with `prefix`: machines with the same one are one. Accounts may share it. It does not wait: a
-    /// service that is restarted while Redis is away is to come up. [`check`](Redis::check) waits.
+    /// All keys begin with `prefix`: machines with the same prefix share their pushes. Accounts may share it too. It
+    /// does not wait for the connection, so that a service can start while Redis is down. [`check`](Redis::check)
+    /// waits.
     ///
     /// # TLS
     ///
     /// For `rediss://` add the crate `redis` to your own dependencies with its feature `tokio-native-tls-comp` (the
-    /// system's TLS), or `tokio-rustls-comp`: features unite. rustls must be told whose cryptography to use, before this
-    /// is called, with `rustls = { version = "0.23", default-features = false, features = ["ring"] }`:
+    /// system's TLS), or `tokio-rustls-comp`: Cargo unites features. rustls must be told which cryptography to use
+    /// before this is called, with `rustls = { version = "0.23", default-features = false, features = ["ring"] }`:
     ///
     /// ```
     /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// ```
     ///
-    /// Where that was forgotten, connecting panics: [`Status::Down`] says so, and it is tried again every 5 s.
+    /// Without this, connecting panics: [`Status::Down`] says so, and it is retried every 5 s.
     ///
     /// # Errors
     ///
-    /// Those of [`RedisBuilder::connect`].
+    /// The same as [`RedisBuilder::connect`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -195,12 +196,12 @@ impl Redis {
         Redis::builder(prefix).connect(url)
     }
 
-    /// The store behind a connection of the service's own, with the default settings; `prefix` as in
+    /// A store on an existing connection of the service, with the default settings; `prefix` as in
     /// [`connect`](Redis::connect).
     ///
     /// # Errors
     ///
-    /// [`RedisError::NoRuntime`] outside of a tokio runtime.
+    /// [`RedisError::NoRuntime`] outside a tokio runtime.
     ///
     /// # Example: a Redis Cluster
     ///
@@ -222,7 +223,7 @@ impl Redis {
         Redis::builder(prefix).connection(connection)
     }
 
-    /// Other settings; `prefix` as in [`connect`](Redis::connect).
+    /// A builder for other settings; `prefix` as in [`connect`](Redis::connect).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -238,13 +239,12 @@ impl Redis {
         RedisBuilder::new(prefix)
     }
 
-    /// Whether Redis is there and lets this store do what it needs: for the start of a service, and for health checks.
+    /// Checks that Redis is up and allows all that this store needs: for the start of a service, and for health checks.
     ///
     /// # Errors
     ///
-    /// [`RedisError::Away`] if it cannot be reached, does not answer within the limit, wants a (different) password, is
-    /// a read-only replica, or one node of a cluster of which others hold some of the keys, has no memory left, or
-    /// forbids a command.
+    /// [`RedisError::Away`] if it cannot be reached, does not answer within the limit, requires another password, is a
+    /// read-only replica or a single node of a cluster, is out of memory, or forbids a command.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -275,7 +275,7 @@ impl fmt::Debug for Redis {
 }
 
 impl Shared {
-    /// A number that no other call and no other process has.
+    /// A number that is unique over all calls and processes.
     fn number(&self) -> u128 {
         self.process | u128::from(self.calls.fetch_add(1, Ordering::Relaxed))
     }
@@ -319,7 +319,7 @@ impl Store for Redis {
 
     fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
         match self.shared.peek(key, here(now)) {
-            // Once it is known who carries it, that does not change any more.
+            // Once it is known who carries it, that does not change.
             Some(Waited::Done { carrier: Some(_), .. }) => Outcome::Now(self.shared.memory.carry(key, by, here(now))),
             _ => Outcome::later(self.shared.carry(key, by, now)),
         }

@@ -1,4 +1,4 @@
-//! What becomes of a run? Written down here and in Redis, which is told later what it has missed.
+//! Ends of runs: stored here and in Redis, which is told later what it has missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::{Shared, here, millis};
 use crate::dedup::DedupKey;
 use crate::dedup::store::{Attempt, Carrier, Claim, Lost, Waited};
 
-/// For how long Redis is told what it has missed: WeChat asks for a push no longer than this.
+/// For how long Redis is told what it has missed: WeChat does not retry for longer.
 const MISSED: Duration = Duration::from_secs(16);
 
 /// For how long to ask who carries an answer before it is given out as late: nobody waits for that, and a delivery to
 /// another machine may have carried it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The caller's clock, going on by itself.
+/// The caller's clock, which continues by itself.
 #[derive(Clone, Copy)]
 struct Clock {
     then: u64,
@@ -41,7 +41,7 @@ impl Clock {
 }
 
 impl Shared {
-    /// Goes on asking while Redis is away, so that it knows of the run as soon as it is back.
+    /// Keeps asking while Redis is down, so that Redis learns of the run as soon as it is back.
     pub(super) async fn renew(&self, claim: Claim, now: u64) -> Result<(), Lost> {
         self.memory.renew(&self.local(&claim), here(now))?;
         let clock = Clock::from(now);
@@ -61,7 +61,7 @@ impl Shared {
         let question = self.script.finish(&claim, Clock::from(now).age(&claim), &answer, carrier);
         match self.link.ask(&question).await {
             Ok(false) => {
-                // Who waits here has to look there.
+                // Waiters here must ask Redis.
                 let _ = self.memory.release(&local, Attempt::NotMade, here);
                 Err(Lost)
             }
@@ -104,7 +104,7 @@ impl Shared {
                 }
                 carries
             }
-            // Redis may not know yet even that it is done.
+            // Redis may not even know yet that it is done.
             Ok(_) => self.memory.carry(key, by, here(now)),
             Err(Away) => {
                 let carries = self.memory.carry(key, by, here(now));
@@ -116,10 +116,10 @@ impl Shared {
         }
     }
 
-    /// Tells Redis, as soon as it is there, what the memory in front says then of a push: of how the run of `claim`
-    /// ended, or of who carries the answer.
+    /// Tells Redis, as soon as it is up, what the memory in front says then about a push: how the run of `claim` ended,
+    /// or who carries the answer.
     ///
-    /// Nothing that was queued, which could be out of date: of each step it is enough that it is told at last.
+    /// It does not tell a queue of steps, which could be out of date: the final state is enough.
     pub(super) fn catch_up(self: &Arc<Self>, key: DedupKey, claim: Option<(Claim, Attempt)>, now: u64) {
         let Ok(place) = Arc::clone(&self.missed).try_acquire_owned() else { return };
         let (shared, clock) = (Arc::clone(self), Clock::from(now));

@@ -1,4 +1,4 @@
-//! The questions: each one step of `push.lua` on the key of one push.
+//! The questions: each is one step of `push.lua` on the key of one push.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::dedup::store::{Attempt, Carrier, Claim, MAX_RUNS};
 
 const TEXT: &str = include_str!("push.lua");
 
-/// No push is older, and the record has no room for more. Milliseconds: 31 years.
+/// No push is older, and the record has no room for more. In milliseconds: 31 years.
 const OLDEST: u64 = 1_000_000_000_000 - 1;
 
-/// How many keys a test writes. A node that is not in charge of all keys passes it by luck: one that has half of them
-/// once in 65,536 times.
+/// How many keys a test writes. A node that is not responsible for all keys passes by luck: one with half of them once
+/// in 65,536 times.
 const TESTS: u8 = 16;
 
-/// What `claim` and `look` say: a letter, the runs, the age and what is left of the lease in milliseconds, the answer.
+/// The answer to `claim` and `look`: a letter, the runs, the age and the rest of the lease in milliseconds, the answer.
 pub(super) type Said = (String, u8, u64, u64, Vec<u8>);
 
-/// Where each question begins.
+/// Builds the questions.
 pub(super) struct Script {
     digest: String,
     prefix: Box<str>,
-    /// Milliseconds.
+    /// In milliseconds.
     keep: u64,
 }
 
@@ -45,12 +45,12 @@ impl Script {
         command
     }
 
-    /// A claim that leaked is kept as long after its lease as others after their end.
+    /// A leaked claim is kept as long after its lease as others after their end.
     fn running(&self) -> u64 {
         self.keep.saturating_add(millis(LEASE))
     }
 
-    /// The first claim of a push, in one plain command: most pushes are new.
+    /// The first claim of a push, as one plain command: most pushes are new.
     pub(super) fn fresh(&self, claim: &Claim) -> Cmd {
         let (Claim { key, owner, run, age, .. }, ttl) = (claim, self.running());
         let age = age.min(&OLDEST);
@@ -89,7 +89,7 @@ impl Script {
         command
     }
 
-    /// `number` is this call's, the same when it is put again.
+    /// `number` identifies this call, also when it is repeated.
     pub(super) fn carry(&self, key: DedupKey, by: Carrier, number: u128) -> Cmd {
         let mut command = self.step(key, "carry");
         command.arg(letter(Some(by))).arg(format!("{number:032x}")).arg(self.keep);
@@ -102,7 +102,7 @@ impl Script {
         command
     }
 
-    /// Questions of which each node of a cluster gets some: whether it reads and writes, and whether it reads.
+    /// Questions that reach every node of a cluster: can it write and read, and can it read.
     pub(super) fn tests(&self) -> (Arc<[Cmd]>, Arc<[Cmd]>) {
         let (mut tests, mut beats) = (Vec::new(), Vec::new());
         for name in (0..TESTS).map(|n| format!("test:{n}")) {
@@ -115,7 +115,7 @@ impl Script {
     }
 }
 
-/// The same question to a server that does not know the script yet.
+/// The same question, for a server that does not know the script yet.
 pub(super) fn in_full(question: &Cmd) -> Cmd {
     let mut command = cmd("EVAL");
     command.arg(TEXT);

@@ -1,11 +1,11 @@
-//! What is told of Redis to whoever runs the service.
+//! The status and the errors of Redis, for the operator of the service.
 
 use std::fmt;
 
 #[cfg(doc)]
 use super::{Redis, RedisBuilder, WhenDown};
 
-/// What is told to [`RedisBuilder::on_status`].
+/// The status given to [`RedisBuilder::on_status`].
 ///
 /// ```
 /// use wechat_events::store::Status;
@@ -16,11 +16,12 @@ use super::{Redis, RedisBuilder, WhenDown};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
-    /// It is there again, after it was away.
+    /// Redis is back.
     Up,
-    /// It is away, and pushes are treated as [`WhenDown`] says. A connection that is replaced at once is not.
+    /// Redis is down, and pushes are treated as [`WhenDown`] says. A connection that is replaced at once does not
+    /// count.
     Down {
-        /// For a person to read. Neither address nor password is in it.
+        /// The reason, for people. Contains neither address nor password.
         reason: String,
     },
 }
@@ -34,7 +35,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Why there is no [`Redis`], or why it is of no use at present.
+/// Why there is no [`Redis`] store, or why it is of no use at present.
 ///
 /// ```
 /// use wechat_events::store::{Redis, RedisError};
@@ -44,13 +45,13 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisError {
-    /// The URL is not one of a Redis server, or asks for TLS, which is not built in.
+    /// The URL is not that of a Redis server, or asks for TLS, which is not built in.
     #[error("the URL cannot be used: {0}")]
     Url(String),
     /// There is no tokio runtime to connect in.
     #[error("no tokio runtime here: connect inside of one")]
     NoRuntime,
-    /// It cannot be reached, or refuses what this store needs of it.
+    /// Redis cannot be reached, or refuses what this store needs.
     #[error("Redis is away: {0}")]
     Away(String),
 }

@@ -1,4 +1,4 @@
-//! Is it over? Asked by those who wait for a push that runs here or on another machine.
+//! Waits for a push that runs here or on another machine.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use super::{LEASE, Shared, here};
 use crate::dedup::DedupKey;
 use crate::dedup::store::{Claim, Claimed, Waited};
 
-/// How often a waiter asks about a push that runs elsewhere.
+/// How often to ask about a push that runs elsewhere.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// For which pushes somebody waits in this process: once for each who does.
+/// The pushes that somebody in this process waits for, once for each who does.
 #[derive(Default)]
 pub(super) struct Waiting(Mutex<Vec<DedupKey>>);
 
-/// One who waits; it is no longer counted once this is dropped.
+/// One who waits. Dropping it stops the counting.
 struct Waiter<'a>(&'a Waiting, DedupKey);
 
 impl Waiting {
@@ -52,7 +52,7 @@ impl Shared {
         let here = here(now);
         let mut ran = None;
         loop {
-            // While it runs here, what ends the run also ends this.
+            // While it runs here, the end of the run also ends this wait.
             let ran_here = self.peek(key, here).is_none();
             let waited = self.memory.wait(key, here).await;
             if let Waited::Done { .. } = waited {
@@ -67,7 +67,7 @@ impl Shared {
                     ran = Some(Instant::now());
                 }
                 Ok((letter, ..)) if letter == "-" => {
-                    // If Redis has forgotten a run, an owner that lives is about to tell it again.
+                    // If Redis has forgotten a run, a living owner is about to tell it again.
                     let is_over = |at: Instant| at.elapsed() >= self.watch() && self.may_take_over();
                     if ran.is_none_or(is_over) {
                         return Waited::Lapsed;
@@ -76,7 +76,7 @@ impl Shared {
                 Ok((letter, ..)) if letter == "x" => return Waited::Released,
                 Ok((letter, _, age, _, answer)) => {
                     let (answer, carrier) = (Arc::from(answer), carrier(&letter));
-                    // So that the next one need not ask, and so that it is known here who carries it.
+                    // So that the next delivery need not ask, and knows who carries it.
                     if let Claimed::New(local) = self.memory.claim(key, here) {
                         let known = Claim { age, first_seen: here.saturating_sub(age), ..local };
                         let _ = self.memory.renew(&known, here);
@@ -91,8 +91,8 @@ impl Shared {
         }
     }
 
-    /// How long Redis has to have answered here all the time before a lease that is over may be taken: then its owner,
-    /// had it lived, could have renewed it. It does so every quarter of the lease, and at once when Redis is back.
+    /// How long Redis must have answered without interruption before an expired lease may be taken over. A living owner
+    /// could have renewed it in that time: it does so every quarter of the lease, and at once when Redis is back.
     pub(super) fn watch(&self) -> Duration {
         LEASE / 4 + 2 * self.limit + super::link::RETRY
     }

@@ -80,7 +80,7 @@ fn one_handler_too_many_is_turned_away_and_its_push_is_new_to_the_next_delivery(
         assert_eq!(call(&webhook, &push("VIEW")).await.status, 503);
         assert_eq!(running.await.unwrap(), 200);
         assert_eq!(call(&webhook, &push("VIEW")).await.status, 200);
-        assert!(log.text().starts_with("0 run, 1 failed: 1 handlers run already, 1000 run"), "{}", log.text());
+        assert!(log.text().starts_with("0 run, 1 failed: 1 handlers are running already, 1000 run"), "{}", log.text());
     });
 }
 
@@ -135,7 +135,7 @@ fn an_authentic_push_that_is_none_is_answered_success_and_reported_once() {
                 assert_eq!((response.status, &*response.body), (200, &b"success"[..]));
             }
             let error = parse_event(body.as_bytes()).unwrap_err();
-            assert_eq!(log.text(), format!("0 failed: authentic, but no push: {error}"));
+            assert_eq!(log.text(), format!("0 failed: authentic, but not a valid push: {error}"));
         });
     }
 }
@@ -239,7 +239,7 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
                 format!(r"blocks: push of {} bytes failed in run 1: out of\nstock", length + 4),
                 format!("blocks: push of {} bytes failed in run 1: the handler panicked: out of luck", length + 5),
                 format!(
-                    "blocks: push of 5 bytes not run: authentic, but no push: {}",
+                    "blocks: push of 5 bytes not run: authentic, but not a valid push: {}",
                     parse_event(b"hello").unwrap_err()
                 ),
                 format!("blocks: late for o_1: {:?}", Reply::text("at last")),

@@ -194,7 +194,7 @@ fn a_watch_without_a_place_reports_the_push_and_one_that_is_stopped_leaves_it() 
         (
             (|builder| builder.max_running(0)) as Settings,
             30_000,
-            "0 run, 3500 killed, 5070 #2 success, 7000 failed: 0 handlers run already",
+            "0 run, 3500 killed, 5070 #2 success, 7000 failed: 0 handlers are running already",
         ),
         (|builder| builder, 6_000, "0 run, 3500 killed, 5070 #2 success, 6000 down"),
     ] {

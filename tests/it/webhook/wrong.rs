@@ -96,7 +96,7 @@ fn a_run_of_this_process_is_known_here_whatever_the_store_says() {
 
 #[test]
 fn a_reply_whose_push_another_run_has_taken_over_is_told_and_the_others_goes_out() {
-    const LOST: &str = "failed: another run has taken the push over: this reply does not go out";
+    const LOST: &str = "failed: another run took over the push: this reply is not sent";
     for (does, expected) in [
         (&[Answers(0)] as &[_], format!("0 {LOST}, 0 run")),
         (&[Answers(1_000)], format!("0 run, 1000 {LOST}")),
@@ -128,7 +128,7 @@ fn a_reply_whose_push_another_run_has_taken_over_is_told_and_the_others_goes_out
 
 #[test]
 fn a_delivery_that_has_hung_up_has_not_carried_the_reply() {
-    const UNHEARD: &str = "failed: WeChat hung up before the reply was out: it goes out if WeChat asks again";
+    const UNHEARD: &str = "failed: WeChat hung up before the reply was sent: it is sent if WeChat retries";
     let cases: [(Way, &'static [Does], Schedule, String); 7] = [
         (Way::Hangs, &[Answers(0)], &[(0, 5_000)], "0 run, 1000 #1 reply".to_owned()),
         (Way::Hangs, &[Answers(0)], &[(0, 500)], format!("0 run, 500 #1 gone, 1000 {UNHEARD}")),
