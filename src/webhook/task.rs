@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
     }
 
     fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task {
-        Box::pin(async move { self.drive(&run, begun).await })
+        Box::pin(async move { self.drive(&run, &begun).await })
     }
 
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
@@ -85,44 +85,43 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 }
 
 impl<H: AsyncHandler> Typed<H> {
-    async fn drive(&self, run: &Arc<Run>, begun: Begun) {
-        let Typed { endpoint, shared, handler } = self;
-        let stopwatch = Stopwatch::start();
+    async fn drive(&self, run: &Arc<Run>, begun: &Begun) {
+        let (endpoint, shared, stopwatch) = (&self.endpoint, &self.shared, Stopwatch::start());
         let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
-        // Boxed, like everything that only few runs need, to keep the task small.
-        let event = match endpoint.parse_event(&run.body) {
+        // To keep the task small, a `match` takes nothing apart, and what only few runs need is boxed.
+        let parsed = endpoint.parse_event(&run.body);
+        let event = match &parsed {
             Ok(event) => event,
-            Err(error) => return Box::pin(self.unparsable(&mut owner, error)).await,
+            Err(error) => return Box::pin(self.unparsable(&mut owner, error.clone())).await,
         };
-        let schedule = Schedule::of(Some(&event));
+        let schedule = Schedule::of(Some(event));
         let has_waited = AtomicBool::new(false);
-        let end = async {
-            has_waited.store(true, Ordering::Relaxed);
-            Box::pin(self.interrupted(run.claim)).await
+        let handled = {
+            let end = pin!(async {
+                has_waited.store(true, Ordering::Relaxed);
+                Box::pin(self.interrupted(run.claim)).await
+            });
+            guarded_until(pin!(Some(event.dispatch_async(&self.handler))), end).await
         };
-        let handled = guarded_until(event.dispatch_async(handler), end).await;
         let has_waited = has_waited.into_inner();
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
-        owner.stopwatch.stop(Some(&event), run.claim.run, handled.as_ref().err());
-        let reply = match handled {
+        owner.stopwatch.stop(Some(event), run.claim.run, handled.as_ref().err());
+        let reply = match &handled {
             Ok(reply) => reply,
-            Err(cause) => return Box::pin(self.not_handled(&mut owner, &event, schedule.failed, cause)).await,
+            Err(cause) => return Box::pin(self.not_handled(&mut owner, event, schedule.failed, cause)).await,
         };
 
-        let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
-        if let Some(refused) = &written.refused {
-            endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
-        }
-        let answer = written.body.into_bytes();
+        let wall = if has_waited { self.shared.settings.wall() } else { begun.wall };
+        let answer = self.endpoint.write(event, reply, wall);
         if !schedule.owed && reply.asks_again() {
             // The next delivery must find a run, not this answer.
-            let _ = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
+            let _ = self.shared.store.release(&run.claim, schedule.failed, self.shared.now()).await;
             return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
         }
         // The user sees neither `success` nor what payments are answered.
         let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
-        let now = shared.now();
+        let now = self.shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
         let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline()));
@@ -133,39 +132,38 @@ impl<H: AsyncHandler> Typed<H> {
         } else {
             None
         };
-        let finishing = shared.store.finish(&run.claim, &answer, carrier, now);
+        let finishing = self.shared.store.finish(&run.claim, &answer, carrier, now);
         let still_listens = matches!(finishing, Outcome::Now(_));
         match (finishing.await, carrier) {
             (Err(Lost), _) => {
                 owner.end(Ended::Superseded);
                 if is_reply {
-                    self.fail(&mut owner, Some(&event), Cause::Superseded { reply }).await;
+                    self.fail(&mut owner, Some(event), Cause::Superseded { reply: reply.clone() }).await;
                 }
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
                 if is_reply && !still_listens {
-                    let cause = Cause::HungUp { reply };
-                    owner.duty = Duty::TellFailed(owner.failure(cause.clone()));
+                    owner.duty = Duty::TellFailed(Box::new(owner.failure(Cause::HungUp { reply: reply.clone() })));
                     if !run.answered_or_alone().await {
-                        self.fail(&mut owner, Some(&event), cause).await;
+                        self.fail(&mut owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
                     }
                 }
             }
             (Ok(()), Some(Carrier::Late)) => {
                 owner.end(Ended::Done { answer, carrier });
-                self.tell_late(&mut owner, &event, reply).await;
+                self.tell_late(&mut owner, event, reply).await;
             }
             (Ok(()), None) => {
-                owner.duty = Duty::Carry(reply.clone());
+                owner.duty = Duty::Carry(Box::new(reply.clone()));
                 run.note_end(Ended::Done { answer, carrier });
                 Box::pin(self.answered(run, late_at)).await;
-                let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
+                let is_late = self.shared.store.carry(run.claim.key, Carrier::Late, self.shared.now()).await;
                 owner.forget();
                 if is_late {
-                    self.tell_late(&mut owner, &event, reply).await;
+                    self.tell_late(&mut owner, event, reply).await;
                 } else if run.was_dropped() {
-                    self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
+                    self.fail(&mut owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
                 }
             }
         }
@@ -181,11 +179,11 @@ impl<H: AsyncHandler> Typed<H> {
         self.fail(owner, None, Cause::Unparsable(error)).await;
     }
 
-    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: Cause) {
+    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: &Cause) {
         let released = self.shared.store.release(&owner.run.claim, attempt, self.shared.now()).await;
         owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
         // Reported even if another run took over the push: this run did fail.
-        self.fail(owner, Some(event), cause).await;
+        self.fail(owner, Some(event), cause.clone()).await;
     }
 
     /// Renews the claim while the handler works, until the handler must be stopped.
@@ -219,7 +217,7 @@ impl<H: AsyncHandler> Typed<H> {
         cause: Cause,
     ) -> Pin<Box<impl Future<Output = ()>>> {
         let failure = owner.failure(cause);
-        owner.duty = Duty::TellFailed(failure.clone());
+        owner.duty = Duty::TellFailed(Box::new(failure.clone()));
         Box::pin(async move {
             self.tell_failed(&failure, event).await;
             owner.duty = Duty::Nothing;
@@ -227,21 +225,24 @@ impl<H: AsyncHandler> Typed<H> {
     }
 
     async fn tell_failed(&self, failure: &Failure, event: Option<&Event<'_>>) {
-        let told = guarded_until(async { self.handler.failed(failure).await }, self.too_long()).await;
+        let told = guarded_until(pin!(Some(async { self.handler.failed(failure).await })), pin!(self.too_long())).await;
         if let Err(error) = flattened(told) {
             report_failure(&self.endpoint, failure, event);
             self.report_error(event, error);
         }
     }
 
-    async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: Reply) {
+    async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: &Reply) {
         tell_late(event);
-        owner.duty = Duty::TellLate(reply.clone());
-        let telling = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long());
+        owner.duty = Duty::TellLate(Box::new(reply.clone()));
+        let telling = async {
+            let telling = pin!(Some(async { self.handler.late(event, reply).await }));
+            guarded_until(telling, pin!(self.too_long())).await
+        };
         let told = Box::pin(telling).await;
         owner.duty = Duty::Nothing;
         if let Err(error) = flattened(told) {
-            self.endpoint.report(&Report::Late { event, reply: &reply });
+            self.endpoint.report(&Report::Late { event, reply });
             self.report_error(Some(event), error);
         }
     }
@@ -322,9 +323,9 @@ enum Duty {
     /// Everything: give the push back.
     Run,
     /// Nobody has carried the reply yet.
-    Carry(Reply),
-    TellLate(Reply),
-    TellFailed(Failure),
+    Carry(Box<Reply>),
+    TellLate(Box<Reply>),
+    TellFailed(Box<Failure>),
     Nothing,
 }
 
@@ -357,34 +358,34 @@ impl Owner<'_> {
 impl Drop for Owner<'_> {
     fn drop(&mut self) {
         let (shared, run) = (self.shared, self.run);
-        let late = |reply: Reply, was_told: bool| {
+        let late = |reply: &Reply, was_told: bool| {
             if let Ok(event) = self.endpoint.parse_event(&run.body) {
                 if !was_told {
                     tell_late(&event);
                 }
-                self.endpoint.report(&Report::Late { event: &event, reply: &reply });
+                self.endpoint.report(&Report::Late { event: &event, reply });
             }
         };
-        let failed = |failure: Failure| report_failure(self.endpoint, &failure, None);
+        let failed = |failure: &Failure| report_failure(self.endpoint, failure, None);
         let duty = mem::replace(&mut self.duty, Duty::Nothing);
         let has_ended = !matches!(duty, Duty::Run);
         match duty {
             Duty::Nothing => {}
-            Duty::TellLate(reply) => late(reply, true),
-            Duty::TellFailed(failure) => failed(failure),
+            Duty::TellLate(reply) => late(&reply, true),
+            Duty::TellFailed(failure) => failed(&failure),
             Duty::Run => {
                 if self.handles {
                     let event = self.endpoint.parse_event(&run.body).ok();
                     self.stopwatch.stop(event.as_ref(), run.claim.run, Some(&Cause::Cancelled));
                 }
                 shared.give_back(run.claim, Attempt::Failed);
-                failed(self.failure(Cause::Cancelled));
+                failed(&self.failure(Cause::Cancelled));
             }
             // If the store cannot be asked any more who carried the reply, it is reported as a failure.
             Duty::Carry(reply) => match shared.store.carry(run.claim.key, Carrier::Late, shared.now()) {
-                Outcome::Now(true) => late(reply, false),
+                Outcome::Now(true) => late(&reply, false),
                 Outcome::Now(false) => {}
-                Outcome::Later(_) => failed(self.failure(Cause::Cancelled)),
+                Outcome::Later(_) => failed(&self.failure(Cause::Cancelled)),
             },
         }
         self.forget();
