@@ -58,10 +58,6 @@ impl Run {
         self.has_ended.notify_waiters();
     }
 
-    pub(super) fn ended(&self) -> Option<Ended> {
-        self.state().ended.clone()
-    }
-
     pub(super) async fn end(&self) -> Ended {
         self.until(&self.has_ended, |state| state.ended.clone()).await
     }
@@ -130,6 +126,15 @@ impl Listener {
         state.listeners += usize::from(free);
         drop(state);
         free.then(|| Listener { run, is_answered: false })
+    }
+
+    /// How the run ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        match Arc::get_mut(&mut self.run) {
+            // Nobody else has it any more who might ask.
+            Some(run) => run.state.get_mut().unwrap_or_else(PoisonError::into_inner).ended.take(),
+            None => self.run.state().ended.clone(),
+        }
     }
 
     /// The delivery was answered.

@@ -89,8 +89,8 @@ impl Watch {
 
     /// Whether the push has no outcome yet.
     pub(super) fn has_to_wait(&mut self) -> bool {
-        if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &self.listener) {
-            match listener.run.ended() {
+        if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &mut self.listener) {
+            match listener.ended() {
                 Some(Ended::Done { answer, carrier }) => self.found = Found::Done { answer, carrier },
                 Some(Ended::Failed) => self.found = Found::Failed,
                 Some(Ended::Superseded) | None => {}
