@@ -87,7 +87,11 @@ impl Push<'_> {
     /// [endpoint's hook](Endpoint::on_report).
     #[must_use]
     pub fn respond(&self, event: &Event<'_>, reply: &Reply, now: i64) -> Response {
-        self.answer(self.endpoint.write(event, reply, now), now)
+        let written = reply.write(event, now);
+        if let Some(refused) = &written.refused {
+            self.endpoint.report(&Report::Refused { event, reply, refused });
+        }
+        self.answer(written.body.into_bytes(), now)
     }
 
     /// The response after the handler has finished.
@@ -130,18 +134,9 @@ impl fmt::Debug for Push<'_> {
     }
 }
 
+#[cfg(feature = "tokio")]
 impl Endpoint {
-    /// Writes a reply, and reports what WeChat would refuse.
-    pub(crate) fn write(&self, event: &Event<'_>, reply: &Reply, now: i64) -> Vec<u8> {
-        let written = reply.write(event, now);
-        if let Some(refused) = &written.refused {
-            self.report(&Report::Refused { event, reply, refused });
-        }
-        written.body.into_bytes()
-    }
-
     /// [`Push::event`] for a caller that has kept only the push's bytes.
-    #[cfg(feature = "tokio")]
     pub(crate) fn parse_event<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, ParseError> {
         self.0.limits.parse_event(body)
     }

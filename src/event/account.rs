@@ -8,7 +8,7 @@ record! {
     /// A user follows the account, perhaps by scanning a QR code of it.
     #[doc(alias("关注", "follow"))]
     pub struct Subscribe<'a> = "subscribe" in events => Reply {
-        /// What led the user here; [`scene`](Subscribe::scene) is the QR code's part of it.
+        /// Where the user came from; [`scene`](Subscribe::scene) is the scene of a QR code.
         ///
         /// Absent or empty on a plain follow, `qrscene_…` by a QR code, `last_trade_no_…` after a payment,
         /// `scanbarcode|…` or `scanimage|…` from a product.
@@ -32,13 +32,13 @@ impl Subscribe<'_> {
     #[must_use]
     pub fn scene(&self) -> Option<&str> {
         let key = self.event_key.as_deref()?;
-        // The second is a slip of the pen that has been in print since 2016.
+        // The second is a typo in the official pages since 2016.
         key.strip_prefix(SCENE_PREFIX).or_else(|| key.strip_prefix("qrcode_"))
     }
 
-    /// The scene as the 32-bit number it is for a code made by `scene_id`.
+    /// The scene as a 32-bit number, for a code made with `scene_id`.
     ///
-    /// `None` where the scene is a text, or the user came another way.
+    /// `None` if the scene is a text, or the user came another way.
     ///
     /// ```
     /// use wechat_events::{Kind, parse_event};
@@ -55,20 +55,20 @@ impl Subscribe<'_> {
 }
 
 record! {
-    /// A follower left the account.
+    /// A user unfollowed the account.
     ///
-    /// Nobody is left to read a reply.
+    /// No reply can reach the user any more.
     #[doc(alias("取消关注", "取关", "unfollow"))]
     pub struct Unsubscribe<'a> = "unsubscribe" in events => Success {}
 }
 
 record! {
-    /// A follower scanned a QR code of the account.
+    /// A user who already follows scanned a QR code of the account.
     ///
-    /// A user who does not follow yet comes as [`Subscribe`], with the same scene.
+    /// If the user does not follow yet, [`Subscribe`] is pushed instead, with the same scene.
     #[doc(alias("扫码", "带参数二维码"))]
     pub struct Scan<'a> = "scan" in events => Reply {
-        /// The scene; [`scene`](Scan::scene) is the same without a prefix that does not belong there.
+        /// The scene; [`scene`](Scan::scene) removes a prefix that some pushes have by mistake.
         pub event_key: Str<'a> = "EventKey",
         /// For fetching the QR code's picture.
         pub ticket: Option<Str<'a>> = "Ticket",
@@ -91,7 +91,7 @@ impl Scan<'_> {
         self.event_key.strip_prefix(SCENE_PREFIX).unwrap_or(&self.event_key)
     }
 
-    /// The scene as the 32-bit number it is for a code made by `scene_id`; `None` for a text.
+    /// The scene as a 32-bit number, for a code made with `scene_id`; `None` for a text.
     ///
     /// ```
     /// use wechat_events::{Kind, parse_event};
@@ -107,19 +107,19 @@ impl Scan<'_> {
     }
 }
 
-/// Stands before the scene in a subscribe's EventKey. One only: a scene may begin with it itself.
+/// Prefix of the scene in a subscribe's EventKey. Removed only once: a scene may begin with it too.
 const SCENE_PREFIX: &str = "qrscene_";
 
-/// `007` and `+7` are texts: WeChat writes a number the one way.
+/// `007` and `+7` are texts: WeChat never writes numbers so.
 fn scene_id(scene: &str) -> Option<u32> {
     let canonical = scene == "0" || scene.starts_with(|c: char| matches!(c, '1'..='9'));
     if canonical { scene.parse().ok() } else { None }
 }
 
 record! {
-    /// A follower's phone reports where it is.
+    /// A user's phone reported its location.
     ///
-    /// Comes when the chat is opened, or every 5 seconds while it is open, once the follower has agreed. A place that
+    /// Pushed when the chat is opened, or every 5 seconds while it is open, if the user has agreed. A location that
     /// the user sends is [`LocationMessage`](super::LocationMessage).
     #[doc(alias("上报地理位置"))]
     pub struct Location<'a> = "location" in events => Success {
@@ -133,7 +133,7 @@ record! {
 }
 
 record! {
-    /// A follower pressed a `click` button of the menu.
+    /// A user clicked a `click` button of the menu.
     #[doc(alias("菜单", "点击菜单"))]
     pub struct Click<'a> = "click" in events => Reply {
         /// The button's key, as given when the menu was made.
@@ -142,18 +142,18 @@ record! {
 }
 
 record! {
-    /// A follower pressed a `view` button of the menu.
+    /// A user clicked a `view` button of the menu.
     #[doc(alias("菜单", "菜单跳转"))]
     pub struct View<'a> = "view" in events => Success {
-        /// The address the button leads to.
+        /// The URL that the button opens.
         pub event_key: Option<Str<'a>> = "EventKey",
-        /// The menu's id, where the account has menus for groups of followers; `MENUID` literally was seen.
+        /// The menu's id, if the account has menus for groups of users; the literal `MENUID` was seen.
         pub menu_id: Option<Str<'a>> = "MenuId",
     }
 }
 
 record! {
-    /// A follower opened the chat.
+    /// A user opened the chat.
     #[doc(alias("进入会话"))]
     pub struct Enter<'a> = "enter" in none => Success {}
 }
@@ -162,7 +162,7 @@ record! {
     /// A user opened the customer-service chat of a mini program.
     #[doc(alias("进入客服会话"))]
     pub struct UserEnterTempsession<'a> = "user_enter_tempsession" in mini_program_chat => Success {
-        /// What the button that opens the chat was given as `session-from`.
+        /// The `session-from` of the button that opens the chat.
         pub session_from: Option<Str<'a>> = "SessionFrom",
     }
 }

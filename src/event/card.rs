@@ -312,7 +312,7 @@ record! {
         pub is_pass: Option<bool> = "IsPass",
         /// Why it was rejected; empty when it passed.
         pub reason: Option<Str<'a>> = "Reason",
-        /// The card template's id; seen in one library alone.
+        /// The card template's id; seen in only one library.
         pub card_id: Option<Str<'a>> = "CardId",
     }
 }
@@ -376,7 +376,7 @@ record! {
         pub app_id: Option<Str<'a>> = "AppId|AuthorizeAppId",
         /// Where the user authorized.
         pub source: Option<InvoiceSource<'a>> = "Source|source",
-        /// Not documented, and seen in one library alone.
+        /// Not documented, and seen in only one library.
         pub event_key: Option<Str<'a>> = "EventKey",
     }
 }
@@ -430,7 +430,7 @@ names! {
     pub enum InvoiceStatus {
         /// Not locked.
         Init = "INVOICE_REIMBURSE_INIT",
-        /// Locked: handed in for reimbursement.
+        /// Locked: submitted for reimbursement.
         Lock = "INVOICE_REIMBURSE_LOCK",
         /// Reimbursed.
         Closure = "INVOICE_REIMBURSE_CLOSURE",
@@ -461,7 +461,7 @@ record! {
         pub attach: Option<Str<'a>> = "attach",
         /// Whether a company or a person.
         pub title_type: Option<InvoiceTitleType<'a>> = "title_type",
-        /// Not documented, and seen in one library alone.
+        /// Not documented, and seen in only one library.
         pub event_key: Option<Str<'a>> = "EventKey",
     }
 }

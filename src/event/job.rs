@@ -1,4 +1,4 @@
-//! Jobs and notifications: what became of what the account sent.
+//! Results of template messages, mass messages, publishing and notifications.
 
 use crate::text::Str;
 
@@ -34,29 +34,29 @@ names! {
 record! {
     /// A mass message was sent or failed.
     ///
-    /// WeChat has finished a mass-send job, begun through the API or by hand in the console. It comes from a sender of
-    /// WeChat's own, `mphelper`.
+    /// WeChat has finished a mass-send job, started through the API or by hand in the console. Its sender is WeChat's
+    /// own, `mphelper`.
     #[doc(alias("群发"))]
     pub struct MassSendJobFinish<'a> = "mass_send_job_finish" in mass_messages => Success {
         /// The mass message's id.
         pub msg_id: Option<Str<'a>> = "MsgID",
         /// How the job ended.
         pub status: Option<MassSendStatus<'a>> = "Status",
-        /// Followers the message was addressed to.
+        /// Number of users that the message was addressed to.
         pub total_count: Option<u32> = "TotalCount",
-        /// Followers left after filtering; about SentCount plus ErrorCount.
+        /// Number of users left after filtering; about SentCount plus ErrorCount.
         pub filter_count: Option<u32> = "FilterCount",
-        /// Followers who got it.
+        /// Number of users who received it.
         pub sent_count: Option<u32> = "SentCount",
-        /// Followers whom it did not reach.
+        /// Number of users whom it did not reach.
         pub error_count: Option<u32> = "ErrorCount",
-        /// How many articles the originality check looked at.
+        /// Number of articles in the originality check.
         pub copyright_check_result_count: Option<u32> = "CopyrightCheckResult/Count",
-        /// What it found, one entry for each article.
+        /// Results of the check, one for each article.
         pub copyright_check_result: Vec<CopyrightCheck<'a>> = "CopyrightCheckResult/ResultList/item",
-        /// What it found as a whole.
+        /// Overall result of the check.
         ///
-        /// `1` no reprint, may be sent; `2` a reprint, may be sent; `3` a reprint, may not be sent. `0` was seen where
+        /// `1` not a reprint, may be sent; `2` a reprint, may be sent; `3` a reprint, may not be sent. `0` was seen if
         /// nothing was checked.
         pub check_state: Option<i64> = "CopyrightCheckResult/CheckState",
         /// How many articles were sent.
@@ -174,8 +174,8 @@ record! {
 record! {
     /// A user answered a request for notifications.
     ///
-    /// The pop-up in which a page or an article asks for leave to send subscription notifications was answered. In
-    /// JSON, `List` stands at the top.
+    /// The user answered the pop-up in which a page or an article asks to send subscription notifications. In
+    /// JSON, `List` is directly below the root.
     #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgPopupEvent<'a> = "subscribe_msg_popup_event" in subscriptions => Success {
         /// One entry for each template.
@@ -196,11 +196,11 @@ record! {
 }
 
 names! {
-    /// Whether a user takes the notifications of a template.
+    /// Whether a user accepts notifications of a template.
     pub enum SubscribeStatus {
-        /// The user takes them.
+        /// Accepted.
         Accept = "accept",
-        /// The user refuses them.
+        /// Refused.
         Reject = "reject",
     }
 }
@@ -209,7 +209,7 @@ record! {
     /// A user changed the permitted notifications.
     ///
     /// The user manages subscriptions on the service-notification page; only refusals are pushed. Older pushes name the
-    /// outer element `SubscribeMsgPopupEvent`; in JSON, `List` stands at the top.
+    /// outer element `SubscribeMsgPopupEvent`; in JSON, `List` is directly below the root.
     #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgChangeEvent<'a> = "subscribe_msg_change_event" in subscriptions => Success {
         /// One entry for each template.
@@ -231,7 +231,7 @@ record! {
     /// A subscription notification was sent or failed.
     ///
     /// WeChat has finished sending a subscription notification; [`from_user`](crate::Event::from_user) is its
-    /// receiver. In JSON, `List` stands at the top.
+    /// receiver. In JSON, `List` is directly below the root.
     #[doc(alias("订阅通知", "订阅消息"))]
     pub struct SubscribeMsgSentEvent<'a> = "subscribe_msg_sent_event" in subscriptions => Success {
         /// One entry for each template.
@@ -240,7 +240,7 @@ record! {
 }
 
 record! {
-    /// What became of the notification of one template.
+    /// The result of sending a notification of one template.
     pub struct SubscribeMsgSent<'a> {
         /// The template's id.
         pub template_id: Option<Str<'a>> = "TemplateId",

@@ -1,4 +1,4 @@
-//! By what a push is known: in all its deliveries, and in the books of the account.
+//! The keys of a push: for its deliveries, and for the account's database.
 
 use super::Event;
 use crate::dedup::DedupKey;
@@ -7,11 +7,11 @@ use crate::fields::{Element, Nodes, Path};
 use crate::fields::{Fields, Limits};
 
 impl Event<'_> {
-    /// What every delivery of this push has in common and no other push has.
+    /// The key shared by all deliveries of this push and by no other push.
     ///
-    /// The digest of its bytes; but virtual payments count their deliveries in `RetryTimes`, within the bytes. So where
-    /// a kind has a [`business_key`](Event::business_key), it is the digest of `ToUserName` and that key, unless the key
-    /// stands in a mini game's `Payload`: those are told by their bytes.
+    /// It is the digest of the bytes. But virtual payments count their deliveries in `RetryTimes`, within the bytes, so
+    /// if a kind has a [`business_key`](Event::business_key), it is the digest of `ToUserName` and that key. The
+    /// exception is a key from a mini game's `Payload`: such pushes are identified by their bytes.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -30,7 +30,7 @@ impl Event<'_> {
     #[must_use]
     pub fn dedup_key(&self) -> DedupKey {
         match self.key_paths() {
-            // Whether it can be read is a question of features, and machines with others may share a store.
+            // Whether `Payload` can be read depends on features, and machines with other features may share a store.
             [path, ..] if !path.starts_with(PAYLOAD) => match self.business_key() {
                 Some(key) => DedupKey::of_bytes(joined([&*self.to_user, &*key]).as_bytes()),
                 None => DedupKey::of_body(&self.body),
@@ -39,11 +39,11 @@ impl Event<'_> {
         }
     }
 
-    /// What the account's books know this by: the order, the refund, the complaint. `None` for what is no business.
+    /// The key of this business case for your database: the order, refund or complaint. `None` for other pushes.
     ///
-    /// WeChat repeats a payment for hours, longer than any store remembers its [`dedup_key`](Event::dedup_key). So what
-    /// is delivered for it has to be delivered once for this key: write the key to the same database, in the same
-    /// transaction, under a unique constraint, and answer code 0 where it is there already.
+    /// WeChat repeats a payment for hours, longer than any store keeps its [`dedup_key`](Event::dedup_key). So deliver
+    /// goods once per business key: write the key to the same database in the same transaction, under a unique
+    /// constraint, and answer code 0 if it is there already.
     ///
     /// | events | made of |
     /// |---|---|
@@ -58,12 +58,12 @@ impl Event<'_> {
     /// | `minigame_deliver_goods` | `MiniGame/OrderId` |
     /// | the other mini games', with the feature `json` | of `MiniGame/Payload`: `OpenId`, `OutTradeNo`, `Env`; of a refund `RefundId` |
     ///
-    /// `Env` tells the sandbox from the live shop: WeChat looks orders up by it, so both may have the same number. Where
-    /// it is not given, as in WeChat's page of Apple's subscriptions, it is 0, the live one. Signing has `CreateTime`,
-    /// since the end of a contract comes as the same event, and by which field it differs is not published.
+    /// `Env` distinguishes the sandbox from the live shop, where an order may have the same number. If it is absent, as on
+    /// WeChat's page about Apple's subscriptions, it counts as 0, live. Signing includes `CreateTime`, since the end of a
+    /// contract is pushed as the same event, and the field that differs is not published.
     ///
-    /// A text: the event's name, then each of these with its length in bytes in front, so that none can pass for part of
-    /// another. `None` also where one of them is missing or blank.
+    /// A text: the event's name, then each of these preceded by its length in bytes, so that no two keys can be
+    /// confused. Also `None` if one of them is missing or blank.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -90,13 +90,13 @@ impl Event<'_> {
     }
 }
 
-/// Where JSON stands in a text.
+/// The path of JSON within a text.
 const PAYLOAD: &str = "MiniGame/Payload/";
 
-/// The live shop, in the words of `Env`.
+/// The value of `Env` for the live shop.
 const LIVE: &str = "0";
 
-/// A text that says something.
+/// A text that is not blank; for `Env` the default, if it is absent.
 fn text_at(root: Element<'_, '_>, path: &str) -> Option<String> {
     let text = match path.strip_prefix(PAYLOAD) {
         None => root.first(Path::new(path)).map(|element| element.text().into()),
@@ -120,7 +120,7 @@ fn text_within(_: &str, _: &str) -> Option<String> {
     None
 }
 
-/// Each with its length in front: no character can go over from one to the next.
+/// Each text preceded by its length: no character can move from one to the next.
 fn joined<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     texts.into_iter().map(|text| format!("{}:{text}", text.len())).collect()
 }

@@ -1,4 +1,4 @@
-//! The index of all kinds, by official page, and what it tells of each.
+//! The index of all kinds, by official page, and the description of each.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl NamedBy {
     }
 }
 
-/// What is known of a kind: a line of [`KINDS`].
+/// The description of a kind: an entry of [`KINDS`].
 ///
 /// ```
 /// use wechat_events::event::{Group, KINDS};
@@ -39,7 +39,7 @@ pub struct KindInfo {
     /// As on the wire, the usual name first.
     pub(super) names: &'static [(NamedBy, &'static str)],
     takes: Takes,
-    /// Of the elements that tell it from others of its kind.
+    /// Paths of the elements that identify a push of this kind.
     pub(super) key: &'static [&'static str],
     pub(super) read: for<'a> fn(Element<'_, 'a>) -> Kind<'a>,
 }
@@ -57,7 +57,7 @@ impl KindInfo {
         self.names().next().map_or("", |(element, _)| element)
     }
 
-    /// Every name that is read as this kind, with its element; the usual one first.
+    /// All names of this kind, each with its element; the usual one first.
     ///
     /// ```
     /// use wechat_events::event::KINDS;
@@ -82,7 +82,7 @@ impl KindInfo {
         self.group
     }
 
-    /// What WeChat takes as the answer to it; see [`Event::takes`].
+    /// The answer that WeChat expects to it; see [`Event::takes`].
     #[must_use]
     pub fn takes(&self) -> Takes {
         self.takes
@@ -110,8 +110,8 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $group:ident { $($kind:ident = $($named_by:ident $name:literal)|+;)* })*) => {
         /// What happened, one variant for each kind of push.
         ///
-        /// A kind that is not known here, or is not what it should be, is [`Unknown`](Kind::Unknown) with all its
-        /// fields. Typing one later is a minor release, so match unknown kinds by [`Event::name`].
+        /// A push of an unknown kind, or without what its kind requires, is [`Unknown`](Kind::Unknown) with all its
+        /// fields. Typing a kind later is a minor release, so match unknown kinds by [`Event::name`].
         ///
         /// ```
         /// use wechat_events::{Event, Kind};
@@ -141,7 +141,7 @@ macro_rules! kinds {
         impl Kind<'_> {
             /// The official page the kind belongs to; `None` for [`Unknown`](Kind::Unknown).
             ///
-            /// What came without a field that it is meaningless without is `Unknown` too; [`Event::info`] tells more.
+            /// A push without a required field is `Unknown` too; [`Event::info`] still describes its kind.
             #[must_use]
             pub fn group(&self) -> Option<Group> {
                 match self {
@@ -158,7 +158,7 @@ macro_rules! kinds {
             }
         }
 
-        /// The fields of a typed kind, by their names here; nothing of an unknown one.
+        /// The fields of a typed kind, by their names here; empty for an unknown one.
         #[cfg(feature = "serde")]
         impl serde::Serialize for Kind<'_> {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,7 +196,7 @@ macro_rules! kinds {
             },
         }),*),*];
 
-        // No fields of the table: whoever parses links that, and few need these texts.
+        // Not fields of the table: every parser would link these texts, and few need them.
         impl KindInfo {
             /// A push of this kind, in XML, as WeChat writes it.
             ///
@@ -217,7 +217,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Where its fields stand, those of the header left out: paths for [`Event::field`].
+            /// The paths of its fields, without those of the header, for [`Event::field`].
             #[must_use]
             pub fn fields(&self) -> Vec<String> {
                 match self.variant {
@@ -231,7 +231,7 @@ macro_rules! kinds {
 
 // The index of all kinds, by official page and in the order of the pages.
 kinds! {
-    /// Ordinary messages: what a user sends, or a user's device.
+    /// Ordinary messages, sent by a user or a user's device.
     Message {
         Text = MsgType "text";
         Image = MsgType "image";
@@ -247,7 +247,7 @@ kinds! {
         DeviceStatus = MsgType "device_status";
     }
 
-    /// Follow, scan, location, menu: what a follower does.
+    /// Follow, scan, location, menu: actions of a user.
     Account {
         Subscribe = Event "subscribe";
         Unsubscribe = Event "unsubscribe";
@@ -270,7 +270,7 @@ kinds! {
         ViewMiniprogram = Event "view_miniprogram";
     }
 
-    /// Jobs and notifications: what became of what the account sent.
+    /// Results of template messages, mass messages, publishing and notifications.
     Job {
         TemplateSendJobFinish = Event "TEMPLATESENDJOBFINISH";
         MassSendJobFinish = Event "MASSSENDJOBFINISH";
@@ -349,7 +349,7 @@ kinds! {
         WxVerifyFail = Event "wx_verify_fail";
     }
 
-    /// Third-party platform: what WeChat tells it about the accounts that authorized it.
+    /// Third-party platform: events of the accounts that authorized it.
     Platform {
         ComponentVerifyTicket = InfoType "component_verify_ticket";
         Authorized = InfoType "authorized";
@@ -368,7 +368,7 @@ kinds! {
         WxaNicknameAudit = InfoType "wxa_nickname_audit" | Event "wxa_nickname_audit";
     }
 
-    /// Mini programs run by a third-party platform: what was found of their versions, categories and appeals.
+    /// Mini programs run by a third-party platform: reviews of versions, categories and appeals.
     Review {
         BetaappAuthorizationApplyEvent = Event "betaapp_authorization_apply_event";
         BetaappVerifyApplyEvent = Event "betaapp_verify_apply_event";
@@ -398,7 +398,7 @@ kinds! {
         SecbookAuditEvent = Event "secbook_audit_event";
     }
 
-    /// Mini programs that sell: deliveries, settlements, payments between firms, complaints.
+    /// Mini programs that sell: shipping, settlements, payments between businesses, complaints.
     Trade {
         TradeManageRemindAccessApi = Event "trade_manage_remind_access_api";
         TradeManageRemindShipping = Event "trade_manage_remind_shipping";
@@ -408,7 +408,7 @@ kinds! {
         ComplaintCallback = Event "complaint_callback";
     }
 
-    /// Virtual payment (虚拟支付), which wants a code as the answer.
+    /// Virtual payment (虚拟支付), answered with a code.
     Payment {
         XpayGoodsDeliverNotify = Event "xpay_goods_deliver_notify";
         XpayCoinPayNotify = Event "xpay_coin_pay_notify";
@@ -422,7 +422,7 @@ kinds! {
         XpaySubscribeIosRefundQueryNotify = Event "xpay_subscribe_ios_refund_query_notify";
     }
 
-    /// Mini games, which answer with a code in the clear.
+    /// Mini games, answered with a code in the clear.
     MiniGame {
         MinigameH5GoodsDeliverNotify = Event "minigame_h5_goods_deliver_notify";
         MinigameDeliverH5PayProducts = Event "minigame_deliver_h5_pay_products";

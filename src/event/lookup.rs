@@ -1,8 +1,8 @@
-//! The kind of a name, from a table that the compiler makes of [`KINDS`].
+//! Looks up a kind by its name, in a table built from [`KINDS`] at compile time.
 
 use super::kinds::{KINDS, KindInfo, NamedBy};
 
-/// WeChat is not consistent in the case of these names.
+/// Ignores case, in which WeChat is not consistent.
 #[inline]
 pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
     let of_length = BY_LENGTH.get(name.len())?.iter().map_while(Option::as_ref);
@@ -11,7 +11,7 @@ pub(super) fn find(named_by: NamedBy, name: &str) -> Option<&'static KindInfo> {
     found.or_else(|| named.find(|entry| entry.name.eq_ignore_ascii_case(name))).map(|entry| entry.kind)
 }
 
-/// A name, by which element, and whose it is.
+/// A name, its element, and its kind.
 #[derive(Clone, Copy)]
 struct Named {
     named_by: NamedBy,
@@ -19,10 +19,10 @@ struct Named {
     kind: &'static KindInfo,
 }
 
-/// The names by their length, in the order of [`KINDS`], in which the usual ones come first.
+/// The names by length, in the order of [`KINDS`], with the usual ones first.
 static BY_LENGTH: [[Option<Named>; MOST]; LONGEST + 1] = by_length();
 
-/// Letters of the longest name.
+/// Length of the longest name.
 const LONGEST: usize = {
     let (mut longest, mut n) = (0, 0);
     while let Some(Named { name, .. }) = nth_name(n) {
@@ -32,7 +32,7 @@ const LONGEST: usize = {
     longest
 };
 
-/// Names of the length that most have.
+/// Number of names of the most common length.
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
 const MOST: usize = {
     let mut of_length = [0; LONGEST + 1];
@@ -61,7 +61,7 @@ const fn by_length() -> [[Option<Named>; MOST]; LONGEST + 1] {
     by_length
 }
 
-/// The names of all kinds, one by one.
+/// The nth of all names of all kinds.
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler")]
 const fn nth_name(mut n: usize) -> Option<Named> {
     let mut kind = 0;

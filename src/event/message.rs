@@ -5,7 +5,7 @@ use crate::text::Str;
 use super::record::{names, record};
 
 record! {
-    /// A user wrote a text.
+    /// A user sent a text.
     ///
     /// A sticker that WeChat cannot forward comes as the text `【收到不支持的消息类型，暂无法显示】`.
     #[doc(alias("文本消息"))]
@@ -45,16 +45,16 @@ record! {
 }
 
 record! {
-    /// A user spoke.
+    /// A user sent a voice message.
     #[doc(alias("语音消息", "语音识别"))]
     pub struct Voice<'a> = "voice" in messages => Reply {
         /// For the media API, valid for three days.
         pub media_id: Option<Str<'a>> = "MediaId",
-        /// The encoding of the sound, such as `amr` or `speex`.
+        /// The encoding of the recording, such as `amr` or `speex`.
         pub format: Option<Str<'a>> = "Format",
-        /// What WeChat understood, where the account has switched speech recognition on.
+        /// The recognised speech, if the account has enabled speech recognition.
         pub recognition: Option<Str<'a>> = "Recognition",
-        /// The same sound at 16 kHz, for the media API.
+        /// The same recording at 16 kHz, for the media API.
         pub media_id_16k: Option<Str<'a>> = "MediaId16K",
         /// Identifies the message for its user; 64 bits, and not always a number.
         pub msg_id: Option<Str<'a>> = "MsgId",
@@ -106,9 +106,9 @@ record! {
 }
 
 record! {
-    /// A user sent a place, chosen on the map.
+    /// A user sent a location, chosen on the map.
     ///
-    /// MsgType `location`; the event `LOCATION`, which a follower's phone reports, is [`Location`](super::Location).
+    /// MsgType `location`; the event `LOCATION`, reported by a user's phone, is [`Location`](super::Location).
     #[doc(alias("地理位置消息"))]
     pub struct LocationMessage<'a> = "location_message" in messages => Reply {
         /// Latitude in degrees.
@@ -131,7 +131,7 @@ record! {
 }
 
 record! {
-    /// A user shared a page.
+    /// A user shared a link.
     #[doc(alias("链接消息"))]
     pub struct Link<'a> = "link" in messages => Reply {
         /// The page's title.
@@ -157,13 +157,13 @@ record! {
     pub struct File<'a> = "file" in none => Reply {
         /// The file's name.
         pub title: Option<Str<'a>> = "Title",
-        /// What is said of it.
+        /// The file's description.
         pub description: Option<Str<'a>> = "Description",
         /// Identifies the file; no API for fetching it is documented.
         pub file_key: Option<Str<'a>> = "FileKey",
         /// MD5 of the file, in hexadecimal.
         pub file_md5: Option<Str<'a>> = "FileMd5",
-        /// Bytes of the file.
+        /// Size of the file in bytes.
         pub file_total_len: Option<i64> = "FileTotalLen",
         /// Identifies the message for its user; 64 bits, and not always a number.
         pub msg_id: Option<Str<'a>> = "MsgId",
@@ -175,7 +175,7 @@ record! {
 }
 
 record! {
-    /// A user shared a page of a mini program.
+    /// A user shared a mini program page.
     #[doc(alias("小程序卡片"))]
     pub struct MiniprogramPage<'a> = "miniprogram_page" in mini_program_chat => Reply {
         /// The card's title.
@@ -198,7 +198,7 @@ record! {
 }
 
 record! {
-    /// A device that is bound to a follower sent data, through WeChat's hardware platform.
+    /// A device that is bound to a user sent data, through WeChat's hardware platform.
     ///
     /// The platform's own answer, of the same MsgType, has no type here.
     #[doc(alias("硬件设备"))]
@@ -209,7 +209,7 @@ record! {
         pub device_id: Option<Str<'a>> = "DeviceID",
         /// The session between WeChat and the device.
         pub session_id: Option<Str<'a>> = "SessionID",
-        /// The OpenID of the follower it is bound to.
+        /// The OpenID of the user that it is bound to.
         pub open_id: Option<Str<'a>> = "OpenID",
         /// The data, in base64.
         pub content: Option<Str<'a>> = "Content",
@@ -223,13 +223,13 @@ record! {
 }
 
 record! {
-    /// A follower bound, unbound or watches a device.
+    /// A user bound, unbound or watches a device.
     ///
-    /// The last is to open or leave the page that shows a Wi-Fi device's state. The device asks for nothing, so unlike
+    /// Watching means having the page open that shows a Wi-Fi device's state. The device asks for nothing, so unlike
     /// other messages it takes no reply.
     #[doc(alias("硬件设备"))]
     pub struct DeviceEvent<'a> = "device_event" in none => Success {
-        /// What the follower did.
+        /// What the user did.
         pub event: Option<DeviceChange<'a>> = "Event",
         /// The original id (`gh_…`) of the account that owns the device.
         pub device_type: Option<Str<'a>> = "DeviceType",
@@ -237,11 +237,11 @@ record! {
         pub device_id: Option<Str<'a>> = "DeviceID",
         /// The session between WeChat and the device; with bind and unbind.
         pub session_id: Option<Str<'a>> = "SessionID",
-        /// The follower's OpenID.
+        /// The user's OpenID.
         pub open_id: Option<Str<'a>> = "OpenID",
         /// The device's data in base64, with bind and unbind; may be empty.
         pub content: Option<Str<'a>> = "Content",
-        /// What is asked of the state, with the two status events.
+        /// What the two status events ask for.
         ///
         /// `0` unsubscribe; `1` heartbeat, to be treated as `2`; `2` subscribe.
         pub op_type: Option<i64> = "OpType",
@@ -255,15 +255,15 @@ record! {
 }
 
 names! {
-    /// What a follower did with a device.
+    /// What a user did with a device.
     pub enum DeviceChange {
         /// Bound it.
         Bind = "bind",
         /// Unbound it.
         Unbind = "unbind",
-        /// Began to watch its state.
+        /// Started watching its state.
         SubscribeStatus = "subscribe_status",
-        /// Ceased to watch its state.
+        /// Stopped watching its state.
         UnsubscribeStatus = "unsubscribe_status",
     }
 }

@@ -1,18 +1,18 @@
-//! Mini programs: content, live rooms, parcels, quotas. What concerns money stands in `trade`.
+//! Mini programs: content, live rooms, parcels, quotas. Trade has its own module, `trade`.
 
 use crate::text::Str;
 
 use super::record::{names, record};
 
 record! {
-    /// The mini program is warned or punished.
+    /// The mini program was warned or penalised.
     ///
-    /// It broke a rule of WeChat's.
+    /// It broke one of WeChat's rules.
     #[doc(alias("处罚", "违规"))]
     pub struct WxaPunishEvent<'a> = "wxa_punish_event" in punishments => Success {
-        /// What happens to it.
+        /// The penalty.
         ///
-        /// `1` warned; `2` a function is taken away; `3` taken down; `4` the account is closed; `5` or `10` a page is
+        /// `1` warned; `2` a function is disabled; `3` taken down; `4` the account is closed; `5` or `10` a page is
         /// closed.
         pub event_type: Option<i64> = "event_type",
         /// The punishment's id.
@@ -27,19 +27,19 @@ record! {
         pub illegal_content: Vec<Str<'a>> = "illegal_content",
         /// The rule's name.
         pub rule_name: Option<Str<'a>> = "rule_name",
-        /// Where the rule stands.
+        /// The URL of the rule.
         pub rule_url: Option<Str<'a>> = "rule_url",
-        /// Where it says how to mend it, or to appeal.
+        /// The URL of the guide to correction and appeal.
         pub adjust_guide_url: Option<Str<'a>> = "adjust_guide_url",
-        /// What is closed and for how long: JSON in a text, another one for each `event_type`.
+        /// What is closed and for how long: JSON in a text, with a format for each `event_type`.
         pub detail: Option<Str<'a>> = "detail",
     }
 }
 
 record! {
-    /// A picture or a sound was checked.
+    /// A picture or an audio file was checked.
     ///
-    /// The mini program had sent it to `mediaCheckAsync`, whose answer holds the same `trace_id`.
+    /// The mini program had sent it to `mediaCheckAsync`, whose answer has the same `trace_id`.
     #[doc(alias("内容安全"))]
     pub struct WxaMediaCheck<'a> = "wxa_media_check" in media_checks => Success {
         /// The mini program's AppID.
@@ -61,29 +61,29 @@ record! {
         pub isrisky: Option<i64> = "isrisky",
         /// Of the first version: more, as JSON in a text.
         pub extra_info_json: Option<Str<'a>> = "extra_info_json",
-        /// Of the first version: `0`, or `-1008` where it could not be fetched.
+        /// Of the first version: `0`, or `-1008` if it could not be fetched.
         pub status_code: Option<i64> = "status_code",
     }
 }
 
 record! {
-    /// What one check of a picture or a sound found.
+    /// The result of one check of a picture or an audio file.
     pub struct MediaCheckDetail<'a> {
         /// Which check it is, such as `content_model`.
         pub strategy: Option<Str<'a>> = "strategy",
-        /// `0` where the check was made; else the others mean nothing.
+        /// `0` if the check was made; otherwise ignore the other fields.
         pub errcode: Option<i64> = "errcode",
         /// What to do.
         pub suggest: Option<MediaSuggestion<'a>> = "suggest",
         /// What was found; codes as [`WxaMediaCheck::label`].
         pub label: Option<i64> = "label",
-        /// How sure it is, from 0 to 100.
+        /// The confidence, from 0 to 100.
         pub prob: Option<i64> = "prob",
     }
 }
 
 names! {
-    /// What to do with a picture or a sound that was checked.
+    /// What to do with a checked picture or audio file.
     pub enum MediaSuggestion {
         /// Nothing was found.
         Pass = "pass",
@@ -95,7 +95,7 @@ names! {
 }
 
 record! {
-    /// A user gave the mini program a bad mark.
+    /// A user gave the mini program a bad rating.
     ///
     /// The mini program may write to the user, once its quota is reset.
     #[doc(alias("差评"))]
@@ -106,12 +106,12 @@ record! {
 }
 
 record! {
-    /// A paid service runs out.
+    /// A paid service is running out.
     ///
-    /// Of what the mini program bought, most is used up or the time is nearly over.
+    /// Most of the quota that the mini program bought is used up, or its time is nearly over.
     #[doc(alias("资源包"))]
     pub struct ChargeServiceQuotaNotify<'a> = "charge_service_quota_notify" in none => Success {
-        /// What runs out: `3` the number; `4` the time.
+        /// What is running out: `3` the quota; `4` the time.
         pub event_type: Option<i64> = "event_type",
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -123,15 +123,15 @@ record! {
         pub total_quota: Option<i64> = "total_quota",
         /// How much of it is used.
         pub total_used_quota: Option<i64> = "total_used_quota",
-        /// When the time is over; no real push with it was seen.
+        /// When it expires; not seen in a real push.
         pub validity_end_time: Option<Str<'a>> = "validity_end_time",
     }
 }
 
 record! {
-    /// A user follows the live rooms, or no longer.
+    /// A user followed or unfollowed the live rooms.
     ///
-    /// WeChat's table shows the fields at the top, its sample in `FollowNotify`: both are read.
+    /// WeChat's table shows the fields directly below the root, its sample in `FollowNotify`: both are read.
     #[doc(alias("直播"))]
     pub struct WxaliveFollowNotify<'a> = "wxalive_follow_notify" in live_followers => Success {
         /// The live room.
@@ -140,7 +140,7 @@ record! {
         pub user_openid: Option<Str<'a>> = "FollowNotify/user_openid|user_openid",
         /// When, in seconds since 1970.
         pub time: Option<i64> = "FollowNotify/time|time",
-        /// What the room did then: `101` live; `102` not begun; `103` over.
+        /// The state of the room: `101` live; `102` not started; `103` over.
         pub live_status: Option<i64> = "FollowNotify/live_status|live_status",
         /// What the user did.
         pub action: Option<FollowAction<'a>> = "FollowNotify/action|action",
@@ -148,46 +148,46 @@ record! {
 }
 
 names! {
-    /// What a user did about a live room's news.
+    /// Whether a user followed or unfollowed live rooms.
     pub enum FollowAction {
-        /// Follows it now.
+        /// Followed.
         AddFollow = "add_follow",
-        /// Follows it no longer.
+        /// Unfollowed.
         DelFollow = "del_follow",
     }
 }
 
 record! {
-    /// The news of a live room was sent.
+    /// A message about a live room was sent.
     ///
-    /// The mini program had sent it to its followers through the API. WeChat's table shows the fields at the top, its
-    /// sample in `PushMessageApiNotify`: both are read.
+    /// The mini program had sent it to its followers through the API. WeChat's table shows the fields directly below
+    /// the root, its sample in `PushMessageApiNotify`: both are read.
     #[doc(alias("直播"))]
     pub struct WxalivePushMessageNotify<'a> = "wxalive_push_message_notify" in none => Success {
-        /// The sending's id, as the API gave it.
+        /// The message's id, as returned by the API.
         pub message_id: Option<Str<'a>> = "PushMessageApiNotify/message_id|message_id",
         /// The live room.
         pub room_id: Option<Str<'a>> = "PushMessageApiNotify/room_id|room_id",
-        /// Receivers asked for.
+        /// Number of receivers.
         pub total_count: Option<i64> = "PushMessageApiNotify/total_count|total_count",
-        /// Receivers reached.
+        /// Number of receivers reached.
         pub success_count: Option<i64> = "PushMessageApiNotify/success_count|success_count",
-        /// Receivers whose OpenID is wrong.
+        /// Number of receivers whose OpenID is wrong.
         pub openid_error_count: Option<i64> = "PushMessageApiNotify/openid_error_count|openid_error_count",
-        /// Receivers who do not follow.
+        /// Number of receivers who do not follow.
         pub relation_error_count: Option<i64> = "PushMessageApiNotify/relation_error_count|relation_error_count",
-        /// Receivers who had enough of it that day.
+        /// Number of receivers who had reached their limit for the day.
         pub user_recv_limit_count: Option<i64> = "PushMessageApiNotify/user_recv_limit_count|user_recv_limit_count",
-        /// Receivers not reached for another reason.
+        /// Number of receivers not reached for another reason.
         pub internal_error_count: Option<i64> = "PushMessageApiNotify/internal_error_count|internal_error_count",
     }
 }
 
 record! {
-    /// A claim on the insurance of a return was decided.
+    /// A return shipping insurance claim was decided.
     ///
-    /// The mini program had claimed the postage (无忧退货). WeChat's sample has the fields in `upload_event`, its table at
-    /// the top: both are read.
+    /// The mini program had claimed the shipping fee (无忧退货). WeChat's sample has the fields in `upload_event`, its
+    /// table directly below the root: both are read.
     #[doc(alias("无忧退货", "运费险"))]
     pub struct WxainsuranceClaimResult<'a> = "wxainsurance_claim_result" in claims => Success {
         /// The payment's number.
@@ -202,7 +202,7 @@ record! {
 }
 
 record! {
-    /// A parcel moved on.
+    /// A parcel reached another step.
     ///
     /// The mini program sends its parcels through WeChat (物流助手).
     #[doc(alias("物流轨迹", "运单"))]
@@ -213,9 +213,9 @@ record! {
         pub way_bill_id: Option<Str<'a>> = "WayBillId",
         /// The order's number.
         pub order_id: Option<Str<'a>> = "OrderId",
-        /// Grows with each push of this parcel.
+        /// Increases with each push of this parcel.
         pub version: Option<i64> = "Version",
-        /// How many steps there are.
+        /// Number of steps.
         pub count: Option<i64> = "Count",
         /// The steps.
         pub actions: Vec<ExpressAction<'a>> = "Actions",
@@ -238,7 +238,7 @@ record! {
 }
 
 record! {
-    /// A carrier's account was bound, or was not.
+    /// Binding a carrier's account succeeded or failed.
     ///
     /// The carrier has decided on the account that the mini program asked to bind.
     #[doc(alias("物流"))]
@@ -251,16 +251,16 @@ record! {
 }
 
 record! {
-    /// A video of a short drama was uploaded, or was not.
+    /// Uploading a video of a short drama succeeded or failed.
     ///
-    /// WeChat had fetched it from an address.
+    /// WeChat had fetched it from a URL.
     #[doc(alias("短剧"))]
     pub struct SecvodUploadEvent<'a> = "secvod_upload_event" in drama_uploads => Success {
         /// The video's id.
         pub media_id: Option<Str<'a>> = "upload_event/media_id",
-        /// What was given at the upload.
+        /// The context given at the upload.
         pub source_context: Option<Str<'a>> = "upload_event/source_context",
-        /// `0` where it succeeded.
+        /// `0` if it succeeded.
         pub errcode: Option<i64> = "upload_event/errcode",
         /// The error in words.
         pub errmsg: Option<Str<'a>> = "upload_event/errmsg",
@@ -270,16 +270,16 @@ record! {
 record! {
     /// A short drama was reviewed.
     ///
-    /// What was found of each episode is to be had from the API.
+    /// The API has the results of each episode.
     #[doc(alias("短剧"))]
     pub struct SecvodAuditEvent<'a> = "secvod_audit_event" in drama_reviews => Success {
         /// The drama's id.
         pub drama_id: Option<Str<'a>> = "audit_event/drama_id",
-        /// The outcome; codes as the API gives them for a drama.
+        /// The outcome; the codes are those of the drama API.
         pub status: Option<i64> = "audit_event/audit_detail/status",
-        /// Why it was reviewed: `0` first; `1` again; `2` other episodes; `3` other particulars.
+        /// Why it was reviewed: `0` for the first time; `1` again; `2` episodes changed; `3` details changed.
         pub audit_type: Option<i64> = "audit_event/audit_detail/audit_type",
-        /// When it was handed in, in seconds since 1970.
+        /// When it was submitted, in seconds since 1970.
         pub create_time: Option<i64> = "audit_event/audit_detail/create_time",
         /// When it was reviewed, in seconds since 1970.
         pub audit_time: Option<i64> = "audit_event/audit_detail/audit_time",
@@ -289,14 +289,14 @@ record! {
 record! {
     /// A novel was reviewed.
     ///
-    /// The mini program shows novels and had handed one in.
+    /// The mini program shows novels, and had submitted one.
     #[doc(alias("小说"))]
     pub struct SecbookAuditEvent<'a> = "secbook_audit_event" in none => Success {
         /// The novel's id.
         pub book_id: Option<Str<'a>> = "audit_event/book_id",
         /// The outcome; its codes are not documented.
         pub status: Option<i64> = "audit_event/audit_detail/status",
-        /// When it was handed in, in seconds since 1970.
+        /// When it was submitted, in seconds since 1970.
         pub create_time: Option<i64> = "audit_event/audit_detail/create_time",
         /// When it was reviewed, in seconds since 1970.
         pub audit_time: Option<i64> = "audit_event/audit_detail/audit_time",

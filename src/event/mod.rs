@@ -1,18 +1,18 @@
-//! What happened? Fields become an [`Event`] with a typed [`Kind`].
+//! Events: what WeChat pushed, as an [`Event`] with a typed [`Kind`].
 //!
 #![doc = include_str!("kinds.md")]
 //!
-//! Every kind is a struct here, a variant of [`Kind`] and a line of [`KINDS`]. Its page shows what triggers it, what may
-//! be answered, where WeChat describes it, a sample push, and the event that this becomes. The search knows them by their
-//! Chinese names too, but for that of rustdoc 1.95, which loses such names of structs.
+//! Every kind is a struct here, a variant of [`Kind`] and an entry of [`KINDS`]. Its page says what triggers it, how it
+//! may be answered and where WeChat documents it, and shows a sample push and the resulting event. The search finds
+//! kinds by their Chinese names too, except in rustdoc 1.95, which loses such names of structs.
 //!
-//! Nearly every field is optional, since real pushes lack what the official pages promise. Ids are texts; a number
-//! that does not read as one is `None`, and its text is still there through [`Event::field`]. Texts of which WeChat
-//! documents the values are enums with `Other`.
+//! Nearly every field is optional, since real pushes lack fields that the official pages promise. Ids are texts. A
+//! number that cannot be parsed is `None`, and [`Event::field`] still returns its text. Texts with documented values
+//! are enums with `Other`.
 //!
 //! # What is not typed
-//! Pushes of shops (微信小店), delivery firms (即时配送) and whatever is new arrive as [`Kind::Unknown`]: match them by
-//! [`Event::name`], and read them by [`Event::field`] or `Event::to`.
+//! Pushes of shops (微信小店), delivery services (即时配送) and new kinds arrive as [`Kind::Unknown`]: match them by
+//! [`Event::name`], and read them with [`Event::field`] or `Event::to`.
 
 mod account;
 mod card;
@@ -66,36 +66,37 @@ use crate::fields::{Element, Fields, Limits, Nodes, Path, trim};
 pub(crate) use kinds::NamedBy;
 use lookup::find;
 
-/// Reads a push from its plaintext bytes, under the default [`Limits`].
+/// Parses a push from its plaintext bytes, under the default [`Limits`].
 ///
-/// The event borrows from `body` where WeChat writes as it usually does: no heap allocation for a push without
-/// repeated parts. Nothing here checks who sent the bytes; [`Endpoint`](crate::Endpoint) does.
+/// The event borrows from `body` if the push is written as WeChat usually does: without repeated parts nothing is
+/// allocated on the heap. This function does not check who sent the bytes; [`Endpoint`](crate::Endpoint) does.
 ///
-/// # What is no XML
-/// WeChat passes through what users type, and some that send pushes do not know XML well. So that none is lost:
-/// - A `]]>` within CDATA is text, unless the element's own end tag follows. What XML reads as several sections, as
-///   `]]]]><![CDATA[>`, is read as XML has it. Where the rest then is no XML, as with a push that somebody pasted into
-///   a text, each value ends at the last such place.
-/// - A `&` that begins no reference is text, and so is an entity other than XML's five; a `<` that begins no tag too.
+/// # Malformed XML
+/// WeChat passes on what users type, and some systems that send pushes write incorrect XML. So that no push is lost:
+/// - A `]]>` within CDATA is text, unless the element's own end tag follows. Several sections, such as
+///   `]]]]><![CDATA[>`, are read as in XML. If the rest is then not XML, as when somebody pasted a push into a text,
+///   each value ends at the last such place.
+/// - A `&` that begins no reference is text, like an entity other than XML's five, and a `<` that begins no tag.
 /// - `&#xD83D;&#xDE00;` is one character, `&#8;` is a backspace. Raw control characters are kept.
-/// - Text between elements, or behind the root, is dropped.
+/// - Text between elements, or after the root, is dropped.
 ///
-/// A user who types `]]></Content><bizmsgmenuid>1</bizmsgmenuid><Content><![CDATA[` so forges a `bizmsgmenuid` in his
-/// own message: whatever WeChat writes behind a text is no proof of anything. None of this changes who sent it, what
-/// it is or its MsgId: the first of a name counts, and of `MsgId` and `Encrypt`, which stand behind the text, the last.
+/// A user who types `]]></Content><bizmsgmenuid>1</bizmsgmenuid><Content><![CDATA[` so forges a `bizmsgmenuid` in their
+/// own message: do not trust elements that WeChat writes after a text. The sender, the kind and the MsgId cannot be
+/// forged this way: the first element of a name counts, and of `MsgId` and `Encrypt`, which come after the text, the
+/// last.
 ///
 /// # JSON
-/// With the feature `json`, a body that begins with `{` is read as JSON. Its event is the one that its form in XML
-/// would be, and [`field`](Event::field) finds the same by the same paths: a member is an element, and an array is one
-/// element of its name for each item. A number is the text that stands there, so that an id keeps its digits; `null`
-/// is no element; white space at the ends of a name is dropped.
+/// With the feature `json`, a body that begins with `{` is read as JSON. The event is the same as for the equivalent
+/// XML, and [`field`](Event::field) takes the same paths: a member is an element, and an array is one element of its
+/// name for each item. A number keeps its spelling, so an id keeps its digits; `null` is no element; white space at the
+/// ends of a name is dropped.
 ///
 /// # Errors
-/// [`ParseError`] for what is no push:
-/// - `b""`, `b"hello"`, `b"<xml><a></xml>"`: not XML; the error says what was expected, line and column
+/// [`ParseError`] for a body that is not a valid push:
+/// - `b""`, `b"hello"`, `b"<xml><a></xml>"`: not XML; the error names what was expected, the line and the column
 /// - `b"<!DOCTYPE xml><xml/>"`: a DTD
 /// - `b"{}"` without the feature `json`; with it `b"{\"a\": }"`: not JSON, with line and column
-/// - `b"<xml><ToUserName>gh_1</ToUserName></xml>"`: no MsgType and no InfoType
+/// - `b"<xml><ToUserName>gh_1</ToUserName></xml>"`: neither MsgType nor InfoType
 /// - more than 1 MiB, 4096 elements or 16 levels
 ///
 /// ```
@@ -116,10 +117,10 @@ pub fn parse_event(body: &[u8]) -> Result<Event<'_>, ParseError> {
 }
 
 impl Limits {
-    /// Reads a push from its plaintext bytes, under these limits.
+    /// Parses a push from its plaintext bytes, under these limits.
     ///
     /// # Errors
-    /// Those of [`parse_event`].
+    /// The same as [`parse_event`].
     ///
     /// ```
     /// use wechat_events::{Limits, ParseError};
@@ -167,12 +168,12 @@ impl Limits {
     }
 }
 
-/// The seconds of a CreateTime, which some write with a fraction, as a float or in milliseconds.
+/// The seconds of a CreateTime. Some senders write a fraction, a float or milliseconds.
 ///
-/// A float with fewer digits than its seconds need is rounded, and no time.
+/// A float with fewer digits than its seconds need is rounded, and not used.
 #[inline]
 fn seconds(text: &str) -> Option<i64> {
-    // As it nearly always is.
+    // The usual case.
     if let Ok(digits) = <[u8; 10]>::try_from(text.as_bytes())
         && digits.iter().all(u8::is_ascii_digit)
     {
@@ -193,9 +194,9 @@ fn whole_part(text: &str) -> Option<i64> {
     if more.is_empty() { whole.parse().ok() } else { [whole, more].concat().parse().ok() }
 }
 
-/// One push: who, when, and what happened.
+/// A push: who sent it, when, and what happened.
 ///
-/// Two events are equal when their headers and kinds are; the bytes they came in may differ.
+/// Two events are equal if their headers and kinds are; the bytes they came in may differ.
 ///
 /// ```
 /// use wechat_events::{Kind, parse_event};
@@ -211,19 +212,19 @@ fn whole_part(text: &str) -> Option<i64> {
 /// ```
 #[derive(Clone)]
 pub struct Event<'a> {
-    /// `ToUserName`: the account the push is for, as `gh_…`.
+    /// `ToUserName`: the account that received the push, `gh_…`.
     ///
-    /// Empty where absent, as in a third-party platform's pushes.
+    /// Empty if absent, as in a third-party platform's pushes.
     #[doc(alias = "原始ID")]
     pub to_user: Str<'a>,
     /// `FromUserName`: the user's OpenID, or WeChat's own sender.
     ///
-    /// Empty where absent, as in a third-party platform's pushes.
+    /// Empty if absent, as in a third-party platform's pushes.
     #[doc(alias = "openid")]
     pub from_user: Str<'a>,
-    /// `CreateTime` in seconds since 1970, also where it was written in milliseconds or as a float.
+    /// `CreateTime` in seconds since 1970, even if it was written in milliseconds or as a float.
     ///
-    /// 0 where absent or no such number; [`field`](Event::field) has its text.
+    /// 0 if absent or not a number; [`field`](Event::field) returns its text.
     pub create_time: i64,
     /// What happened.
     pub kind: Kind<'a>,
@@ -234,10 +235,10 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The wire's name of the kind, such as `SCAN` or `text`, whether it is typed or not.
+    /// The name of the kind on the wire, such as `SCAN` or `text`, typed or not.
     ///
-    /// This is what to match an unknown kind by: the match goes on to work when a later version types it. A typed
-    /// kind's name is in its usual case; that of a new one is as it came. Empty if an event came without its name.
+    /// Match unknown kinds by it: the match keeps working when a later version types the kind. A typed kind's name is
+    /// in its usual case; a new one's is as it came. Empty if an event came without a name.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -252,9 +253,9 @@ impl<'a> Event<'a> {
 
     /// The text of the first element at a path, such as `EventKey` or `ScanCodeInfo/ScanResult`.
     ///
-    /// Of several `MsgId` or `Encrypt` at the root the last, which a user cannot type: [`parse_event`] says why.
-    /// Works for every element of every push, typed or not; paths begin below the root, and `OpenID|openid` is
-    /// whichever there is. Reads the body again, which costs about as much as parsing it did: prefer the fields of a
+    /// Of several `MsgId` or `Encrypt` at the root it is the last one, which a user cannot forge: see [`parse_event`].
+    /// Works for every element of every push, typed or not; paths begin below the root, and `OpenID|openid` means
+    /// whichever is there. Reads the body again, which costs about as much as parsing it did: prefer the fields of a
     /// typed kind.
     ///
     /// ```
@@ -270,7 +271,7 @@ impl<'a> Event<'a> {
         self.read(&mut nodes)?.root().first(Path::new(path)).map(Element::text)
     }
 
-    /// The texts of all elements at a path, in the order of the push.
+    /// The texts of all elements at a path, in document order.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -291,7 +292,7 @@ impl<'a> Event<'a> {
         Fields::read(&self.body, &Limits::NONE, nodes).ok()
     }
 
-    /// The bytes the event was read from: decrypted, else as they came.
+    /// The bytes that the event was parsed from: decrypted, or as they came.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -304,7 +305,7 @@ impl<'a> Event<'a> {
         &self.body
     }
 
-    /// The scene of a subscribe by QR code and of a SCAN alike, without its prefix; `None` for everything else.
+    /// The scene of a subscribe by QR code or of a SCAN, without its prefix; `None` for all other kinds.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -323,10 +324,10 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// `MsgId`, which messages have and events have not.
+    /// `MsgId`, which messages have and events do not.
     ///
-    /// A text: it exceeds 2⁵³ and is not always a number. Not unique over users, so [`dedup_key`](Event::dedup_key)
-    /// is what to recognise a retry by.
+    /// A text: it exceeds 2⁵³ and is not always a number. Not unique across users: to recognise retries, use
+    /// [`dedup_key`](Event::dedup_key).
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -339,9 +340,9 @@ impl<'a> Event<'a> {
         self.field("MsgId")
     }
 
-    /// What is known of the kind by that name; `None` for a new one.
+    /// The description of the kind with this name; `None` for a new one.
     ///
-    /// An event of a known kind has it also where it is [`Kind::Unknown`] for lack of a field.
+    /// Also set for an event of a known kind that is [`Kind::Unknown`] because it lacks a field.
     ///
     /// ```
     /// # use wechat_events::event::Group;
@@ -355,12 +356,12 @@ impl<'a> Event<'a> {
         self.entry
     }
 
-    /// Whether a user sent it, rather than did something.
+    /// Whether it is a message that a user sent, rather than an event.
     pub(crate) fn is_message(&self) -> bool {
         self.named_by == NamedBy::MsgType
     }
 
-    /// The same event on its own: for queues, threads and tasks. The body goes along.
+    /// An owned copy of the event, for queues, threads and tasks. It keeps the body.
     ///
     /// ```
     /// # use wechat_events::{Event, parse_event};
@@ -411,7 +412,7 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// An authentic push that has no type here, and why. All its fields are there through [`Event::field`].
+/// An authentic push without a type, and the reason. All its fields are available through [`Event::field`].
 ///
 /// ```
 /// use wechat_events::event::Reason;
@@ -434,16 +435,16 @@ pub struct Unknown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// WeChat has made it since this version of the crate, or it is not an Official Account's.
+    /// A kind that is newer than this version of the crate, or not an Official Account's.
     #[error("new kind")]
     NewKind,
-    /// A field is absent that the kind is meaningless without, or blank where it is no text.
+    /// A field that the kind requires is absent, or blank though it is not a text.
     #[error("missing field {field}")]
     Missing {
         /// Its path on the wire.
         field: &'static str,
     },
-    /// Such a field is not what its type says, as a coordinate that is no number.
+    /// A required field is malformed, such as a coordinate that is not a number.
     #[error("malformed field {field}")]
     Malformed {
         /// Its path on the wire.

@@ -1,4 +1,4 @@
-//! The official pages that describe the kinds, told once each: WeChat moves them now and then.
+//! The official pages of the kinds, each in one place only: WeChat moves them now and then.
 
 macro_rules! page {
     (none) => {

@@ -10,7 +10,7 @@ use super::record::{names, record};
 record! {
     /// A user paid for goods: deliver them.
     ///
-    /// The order is WeChat's as paid only when the answer is code 0.
+    /// WeChat treats the order as completed only when the answer is code 0.
     #[doc(alias("虚拟支付", "道具发货"))]
     pub struct XpayGoodsDeliverNotify<'a> = "xpay_goods_deliver_notify" in virtual_payment
         => Code("OpenId", "OutTradeNo", "Env")
@@ -19,16 +19,16 @@ record! {
         pub open_id: Str<'a> = "OpenId",
         /// The order's number, the mini program's own.
         pub out_trade_no: Str<'a> = "OutTradeNo",
-        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays. WeChat's page has none of what Apple's
-        /// subscriptions pay, which are live.
+        /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays. WeChat's page has no `Env` for payments
+        /// of Apple's subscriptions, which are live.
         pub env: Option<i64> = "Env",
-        /// The payment, where it was WeChat Pay's.
+        /// The payment, if made with WeChat Pay.
         pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
         /// What was bought.
         pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
-        /// The group purchase, where it was one.
+        /// The group purchase, if it was one.
         pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
-        /// The subscription that is paid, where it is Apple's.
+        /// The subscription, if it is one of Apple's.
         pub apple_subscription_info: Option<AppleSubscriptionInfo<'a>> = "AppleSubscriptionInfo",
         /// How many deliveries of this push came before, from 0.
         pub retry_times: Option<i64> = "RetryTimes",
@@ -54,11 +54,11 @@ record! {
         pub product_id: Option<Str<'a>> = "ProductId",
         /// How many.
         pub quantity: Option<i64> = "Quantity",
-        /// What they cost, in fen (分).
+        /// The original price, in fen (分).
         pub orig_price: Option<i64> = "OrigPrice",
         /// What was paid, in fen (分).
         pub actual_price: Option<i64> = "ActualPrice",
-        /// What was given with the order.
+        /// The data attached to the order.
         pub attach: Option<Str<'a>> = "Attach",
     }
 }
@@ -70,7 +70,7 @@ record! {
         pub activity_id: Option<Str<'a>> = "ActivityId",
         /// The group's id.
         pub team_id: Option<Str<'a>> = "TeamId",
-        /// What kind of group; its codes are not documented.
+        /// The kind of group; its codes are not documented.
         pub team_type: Option<i64> = "TeamType",
         /// What the user did; its codes are not documented.
         pub team_action: Option<i64> = "TeamAction",
@@ -78,13 +78,13 @@ record! {
 }
 
 record! {
-    /// A subscription that Apple renews and is paid for by itself.
+    /// A subscription that Apple renews and charges.
     pub struct AppleSubscriptionInfo<'a> {
-        /// Apple's number of the first payment: the same in all that follow.
+        /// Apple's number of the first payment, the same for all later ones.
         pub original_transaction_id: Option<Str<'a>> = "OriginalTransactionId",
-        /// Whether Apple renews it: `1` yes; `0` no.
+        /// Whether Apple will renew it: `1` yes; `0` no.
         pub auto_renew_status: Option<i64> = "AutoRenewStatus",
-        /// When Apple renews it, in milliseconds since 1970.
+        /// When Apple will renew it, in milliseconds since 1970.
         pub renewal_date: Option<i64> = "RenewalDate",
     }
 }
@@ -92,7 +92,7 @@ record! {
 record! {
     /// A user paid for coins: WeChat has credited them.
     ///
-    /// The balance is WeChat's; a mini program that keeps its own adds to it here.
+    /// WeChat keeps the balance; a mini program with its own balance adds to it here.
     #[doc(alias("虚拟支付", "代币"))]
     pub struct XpayCoinPayNotify<'a> = "xpay_coin_pay_notify" in virtual_payment
         => Code("OpenId", "OutTradeNo", "Env")
@@ -103,11 +103,11 @@ record! {
         pub out_trade_no: Str<'a> = "OutTradeNo",
         /// Where it was paid: `0` live; `1` in the sandbox, where nobody pays.
         pub env: Option<i64> = "Env",
-        /// The payment, where it was WeChat Pay's.
+        /// The payment, if made with WeChat Pay.
         pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
         /// What was bought.
         pub coin_info: Option<CoinInfo<'a>> = "CoinInfo",
-        /// The group purchase, where it was one.
+        /// The group purchase, if it was one.
         pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
         /// How many deliveries of this push came before, from 0.
         pub retry_times: Option<i64> = "RetryTimes",
@@ -119,19 +119,19 @@ record! {
     pub struct CoinInfo<'a> {
         /// How many.
         pub quantity: Option<i64> = "Quantity",
-        /// What they cost, in fen (分).
+        /// The original price, in fen (分).
         pub orig_price: Option<i64> = "OrigPrice",
         /// What was paid, in fen (分).
         pub actual_price: Option<i64> = "ActualPrice",
-        /// What was given with the order.
+        /// The data attached to the order.
         pub attach: Option<Str<'a>> = "Attach",
     }
 }
 
 record! {
-    /// A user got the money back, or did not.
+    /// A refund succeeded or failed.
     ///
-    /// Refunds of the mini program's own and those that Apple grants.
+    /// Pushed for the mini program's own refunds and for those that Apple grants.
     #[doc(alias("虚拟支付", "退款"))]
     pub struct XpayRefundNotify<'a> = "xpay_refund_notify" in virtual_payment => Code("WxRefundId", "RetCode") {
         /// The user.
@@ -144,25 +144,25 @@ record! {
         pub wx_order_id: Option<Str<'a>> = "WxOrderId",
         /// The mini program's own number of the order.
         pub mch_order_id: Option<Str<'a>> = "MchOrderId",
-        /// What is paid back, in fen (分).
+        /// The refunded amount, in fen (分).
         pub refund_fee: Option<i64> = "RefundFee",
-        /// The outcome: `0` paid back.
+        /// The outcome: `0` refunded.
         pub ret_code: Option<i64> = "RetCode",
         /// The outcome in words.
         pub ret_msg: Option<Str<'a>> = "RetMsg",
-        /// When it was asked for, in seconds since 1970.
+        /// When it was requested, in seconds since 1970.
         pub refund_start_timestamp: Option<i64> = "RefundStartTimestamp",
-        /// When it was paid back, in seconds since 1970.
+        /// When it was refunded, in seconds since 1970.
         pub refund_succ_timestamp: Option<i64> = "RefundSuccTimestamp",
         /// WeChat Pay's number of the refund.
         pub wxpay_refund_transaction_id: Option<Str<'a>> = "WxpayRefundTransactionId",
         /// How many deliveries of this push came before, from 0.
         pub retry_times: Option<i64> = "RetryTimes",
-        /// What was given with the order.
+        /// The data attached to the order.
         pub attach: Option<Str<'a>> = "Attach",
         /// WeChat Pay's number of the order.
         pub wx_transaction_id: Option<Str<'a>> = "WxTransactionId",
-        /// The group purchase, where it was one.
+        /// The group purchase, if it was one.
         pub team_info: Option<TeamInfo<'a>> = "TeamInfo",
     }
 }
@@ -170,7 +170,7 @@ record! {
 record! {
     /// A user complains about an order.
     ///
-    /// It has to be answered in WeChat's console or through the API.
+    /// Answer it in WeChat's console or through the API.
     #[doc(alias("虚拟支付", "投诉"))]
     pub struct XpayComplaintNotify<'a> = "xpay_complaint_notify" in virtual_payment => Code("ComplaintId") {
         /// Who complains.
@@ -195,9 +195,9 @@ record! {
 }
 
 record! {
-    /// WeChat Pay wants something of the merchant.
+    /// WeChat Pay notified the merchant.
     ///
-    /// It asks for papers, or it punishes.
+    /// It asks for documents, or imposes a penalty.
     #[doc(alias("虚拟支付"))]
     pub struct XpayWxpayCallbackNotify<'a> = "xpay_wxpay_callback_notify" in virtual_payment
         => Code("AppId", "MerchantCode", "EventType", "BusinessCode", "BusinessState", "BusinessTime")
@@ -210,7 +210,7 @@ record! {
         pub merchant_code: Option<Str<'a>> = "MerchantCode",
         /// The merchant's name.
         pub merchant_company_name: Option<Str<'a>> = "MerchantCompanyName",
-        /// When, as RFC 3339 has it.
+        /// When, in RFC 3339 format.
         pub business_time: Option<Str<'a>> = "BusinessTime",
         /// The case's number.
         pub business_code: Option<Str<'a>> = "BusinessCode",
@@ -226,20 +226,20 @@ record! {
 }
 
 names! {
-    /// What WeChat Pay wants of a merchant.
+    /// The subject of a notification of WeChat Pay to a merchant.
     pub enum MerchantEvent {
-        /// It asks for papers.
+        /// Documents are required.
         DueDiligence = "due_diligence",
-        /// It punishes.
+        /// A penalty was imposed.
         Punishment = "punishment",
     }
 }
 
 record! {
-    /// A user on Android or HarmonyOS subscribed to regular payments, did not, or ended it.
+    /// On Android or HarmonyOS, a subscription succeeded, failed or ended.
     ///
-    /// Each payment then comes as [`XpayGoodsDeliverNotify`]. WeChat's page names this event for the end of a contract too;
-    /// what tells it from the beginning is not published in what was found, so its key has `CreateTime`.
+    /// Each payment then comes as [`XpayGoodsDeliverNotify`]. WeChat's page names this event for the end of a contract
+    /// too; no source was found for how the two differ, so its key includes `CreateTime`.
     #[doc(alias("虚拟支付", "会员订阅", "签约", "解约"))]
     pub struct XpaySubscribeSigningResultNotify<'a> = "xpay_subscribe_signing_result_notify" in subscriptions_on_android
         => Code("OpenId", "OutTradeNo", "ContractResult", "CreateTime")
@@ -256,18 +256,18 @@ record! {
         pub contract_result: Option<i64> = "ContractResult",
         /// The outcome in words.
         pub contract_result_msg: Option<Str<'a>> = "ContractResultMsg",
-        /// The contract's id, where it was signed.
+        /// The contract's id, if it was signed.
         pub contract_id: Option<Str<'a>> = "ContractId",
-        /// What was given with the order.
+        /// The data attached to the order.
         pub attach: Option<Str<'a>> = "Attach",
     }
 }
 
 record! {
-    /// A subscription on Android or HarmonyOS could not be paid.
+    /// On Android or HarmonyOS, charging a subscription failed.
     ///
-    /// It may be tried again for six days, each time as an order with a number of its own. The name is in several sources,
-    /// the fields in one: SKIT's class. Which of them says why it failed is not known.
+    /// It may be retried for six days, each time as a new order with its own number. The name is in several sources,
+    /// the fields in one, SKIT's class. Which field has the reason is not known.
     #[doc(alias("虚拟支付", "会员订阅", "扣款失败"))]
     pub struct XpaySubscribePayFailNotify<'a> = "xpay_subscribe_pay_fail_notify" in subscriptions_on_android
         => Code("OpenId", "OutTradeNo", "Env")
@@ -276,23 +276,23 @@ record! {
         pub open_id: Option<Str<'a>> = "OpenId",
         /// The order's number, the mini program's own.
         pub out_trade_no: Option<Str<'a>> = "OutTradeNo",
-        /// Where it was to be paid: `0` live, since subscriptions have no sandbox.
+        /// Where it was charged: `0` live, since subscriptions have no sandbox.
         pub env: Option<i64> = "Env",
         /// The payment.
         pub we_chat_pay_info: Option<WeChatPayInfo<'a>> = "WeChatPayInfo",
-        /// What was to be paid for.
+        /// What was charged for.
         pub goods_info: Option<GoodsInfo<'a>> = "GoodsInfo",
-        /// How long one period of the subscription is, in days.
+        /// Length of one period of the subscription, in days.
         pub subscribe_period_days: Option<i64> = "GoodsInfo/SubscribePeriodDays",
-        /// The AppID that the contract is with.
+        /// The AppID of the contract.
         pub contract_wx_appid: Option<Str<'a>> = "ContractWxAppid",
     }
 }
 
 record! {
-    /// A user on iOS subscribed: Apple takes the payments by itself.
+    /// On iOS, a user subscribed: Apple charges the payments itself.
     ///
-    /// Comes once, with the first subscription. Each payment then comes as [`XpayGoodsDeliverNotify`]. Senparc's class has
+    /// Pushed once, for the first subscription. Each payment is then an [`XpayGoodsDeliverNotify`]. Senparc's class has
     /// the fields of [`XpaySubscribeSigningResultNotify`] here; these are those of WeChat's page and of SKIT's class.
     #[doc(alias("虚拟支付", "会员订阅", "签约"))]
     pub struct XpayAppleSubscribeSigningResultNotify<'a> = "xpay_apple_subscribe_signing_result_notify"
@@ -301,15 +301,15 @@ record! {
     {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenId",
-        /// What was given when signing.
+        /// The data given when signing.
         pub attach: Option<Str<'a>> = "Attach",
-        /// Apple's number of the first payment: the same in all that follow.
+        /// Apple's number of the first payment, the same for all later ones.
         pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
         /// The product's id.
         pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
-        /// Whether Apple renews it: `1` yes; `0` no.
+        /// Whether Apple will renew it: `1` yes; `0` no.
         pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
-        /// When Apple renews it, in milliseconds since 1970.
+        /// When Apple will renew it, in milliseconds since 1970.
         pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
         /// When the user signed, in milliseconds since 1970.
         pub signed_time: Option<i64> = "AppleSubscriptionInfo/SignedTime",
@@ -317,7 +317,7 @@ record! {
 }
 
 record! {
-    /// A user on iOS will not be renewed: what is paid lasts until then.
+    /// On iOS, a user cancelled a subscription: it lasts until the paid period ends.
     #[doc(alias("虚拟支付", "会员订阅", "解约"))]
     pub struct XpayAppleSubscribeUnsigningResultNotify<'a> = "xpay_apple_subscribe_unsigning_result_notify"
         in subscriptions_on_ios
@@ -325,17 +325,17 @@ record! {
     {
         /// The user.
         pub open_id: Option<Str<'a>> = "OpenId",
-        /// What was given when signing.
+        /// The data given when signing.
         pub attach: Option<Str<'a>> = "Attach",
         /// What the user did: `unsubscribe`.
         pub action: Option<Str<'a>> = "Action",
-        /// Apple's number of the first payment: the same in all that follow.
+        /// Apple's number of the first payment, the same for all later ones.
         pub original_transaction_id: Option<Str<'a>> = "AppleSubscriptionInfo/OriginalTransactionId",
         /// The product's id.
         pub product_id: Option<Str<'a>> = "AppleSubscriptionInfo/ProductId",
-        /// Whether Apple renews it: `0`, it does not.
+        /// Whether Apple will renew it: `0`, it will not.
         pub auto_renew_status: Option<i64> = "AppleSubscriptionInfo/AutoRenewStatus",
-        /// When what is paid ends, in milliseconds since 1970.
+        /// When the paid period ends, in milliseconds since 1970.
         pub renewal_date: Option<i64> = "AppleSubscriptionInfo/RenewalDate",
         /// When the user ended it, in milliseconds since 1970.
         pub unsigned_time: Option<i64> = "AppleSubscriptionInfo/UnsignedTime",
@@ -343,15 +343,15 @@ record! {
 }
 
 record! {
-    /// Apple asks whether a user should get the money back.
+    /// Apple asks whether to refund a user.
     ///
-    /// Apple asks up to three times and decides for itself; it takes what is answered into account, and decides without
-    /// it where no answer comes in time. `xpay_refund_notify` says what it decided.
+    /// Apple asks up to three times and decides for itself; it considers the answer, and decides without
+    /// one if none comes in time. `xpay_refund_notify` reports the decision.
     #[doc(alias("虚拟支付", "退款"))]
     pub struct XpaySubscribeIosRefundQueryNotify<'a> = "xpay_subscribe_ios_refund_query_notify" in ios_refunds
         => IosRefund("pay_order_id")
     {
-        /// When the user asked for the money.
+        /// When the user asked for the refund.
         pub refund_time: Option<Str<'a>> = "refund_time",
         /// When the order was made.
         pub order_time: Option<Str<'a>> = "order_time",
@@ -359,15 +359,15 @@ record! {
         pub channel_bill: Option<Str<'a>> = "channel_bill",
         /// The app's bundle id.
         pub bundleid: Option<Str<'a>> = "bundleid",
-        /// What kind of service; its values are not documented.
+        /// The kind of service; its values are not documented.
         pub service_type: Option<Str<'a>> = "service_type",
         /// The product's id.
         pub product_id: Option<Str<'a>> = "product_id",
         /// How many.
         pub p_count: Option<Str<'a>> = "p_count",
-        /// Why the user wants the money.
+        /// Why the user wants the refund.
         pub refund_request_reason: Option<Str<'a>> = "refund_request_reason",
-        /// What WeChat knows of the delivery: `0` not delivered; `1` delivered; `2` under way.
+        /// The delivery, as far as WeChat knows: `0` not delivered; `1` delivered; `2` in progress.
         pub provide_status: Option<Str<'a>> = "provide_status",
         /// How much of it was used; its values are not documented.
         pub consumption_status: Option<Str<'a>> = "consumption_status",

@@ -1,6 +1,6 @@
-//! Third-party platform: what WeChat tells a platform about the accounts that authorized it.
+//! Third-party platform: events of the accounts that authorized it.
 //!
-//! These pushes say what they are in `InfoType`. They come from no user and go to no account: `to_user` and `from_user`
+//! `InfoType` names the kind of these pushes. They have no user and no account: `to_user` and `from_user`
 //! of the [`Event`](crate::Event) are empty, and they take no reply.
 
 use crate::text::Str;
@@ -10,7 +10,7 @@ use super::record::record;
 record! {
     /// The platform's verification ticket.
     ///
-    /// Comes every ten minutes from the platform's approval on; the newest is needed for the platform's token.
+    /// Pushed every ten minutes once the platform is approved; the newest one is needed for the platform's token.
     #[doc(alias("第三方平台", "验证票据"))]
     pub struct ComponentVerifyTicket<'a> = "component_verify_ticket" in tickets => Success {
         /// The third-party platform's AppID.
@@ -85,7 +85,7 @@ record! {
         pub auth_code: Option<Str<'a>> = "auth_code",
         /// The company's name.
         pub name: Option<Str<'a>> = "info/name",
-        /// What kind of code the company's is.
+        /// The kind of the company's code.
         ///
         /// `1` unified social credit code (18 digits); `2` organization code (9); `3` business licence number (15).
         pub code_type: Option<i64> = "info/code_type",
@@ -151,7 +151,7 @@ record! {
         pub appid: Option<Str<'a>> = "appid",
         /// The company's name.
         pub name: Option<Str<'a>> = "info/name",
-        /// What kind of code the company's is.
+        /// The kind of the company's code.
         ///
         /// `1` unified social credit code (18 digits); `2` organization code (9); `3` business licence number (15).
         pub code_type: Option<i64> = "info/code_type",
@@ -171,9 +171,9 @@ record! {
 }
 
 record! {
-    /// A mini program's verification moved on.
+    /// A mini program's verification reached another step.
     ///
-    /// A verification that the platform began for a mini program reaches another step.
+    /// The platform had started it.
     #[doc(alias("小程序认证"))]
     pub struct Notify3rdWxaAuth<'a> = "notify_3rd_wxa_auth" in verification => Success {
         /// The third-party platform's AppID.
@@ -208,7 +208,7 @@ record! {
 record! {
     /// A mini program's verification is about to end.
     ///
-    /// Comes sixty days before, thirty days before and on the day it ends.
+    /// Pushed sixty days before, thirty days before and on the day it ends.
     #[doc(alias("小程序认证"))]
     pub struct Notify3rdWxaWxverify<'a> = "notify_3rd_wxa_wxverify" in verification => Success {
         /// The third-party platform's AppID.
@@ -223,9 +223,9 @@ record! {
 }
 
 record! {
-    /// A combined verification and filing moved on.
+    /// A combined verification and filing reached another step.
     ///
-    /// The platform began both for a mini program in one procedure (认证及备案).
+    /// The platform had started both for a mini program in one procedure (认证及备案).
     #[doc(alias("小程序认证", "备案"))]
     pub struct Notify3rdWxaAuthAndIcp<'a> = "notify_3rd_wxa_auth_and_icp" in verification_and_filing => Success {
         /// The third-party platform's AppID.
@@ -281,20 +281,20 @@ record! {
 }
 
 record! {
-    /// Order pages were handed in for review.
+    /// Order pages were submitted for review.
     ///
     /// A batch of order-page paths that the platform set for mini programs has been submitted.
     #[doc(alias("订单页path"))]
     pub struct OrderPathApplyResultNotify<'a> = "order_path_apply_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
-        /// What became of each mini program's path.
+        /// The result for each mini program's path.
         pub list: Vec<OrderPathApplyResult<'a>> = "list",
     }
 }
 
 record! {
-    /// Whether one mini program's order-page path was handed in.
+    /// Whether one mini program's order-page path was submitted.
     pub struct OrderPathApplyResult<'a> {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -311,13 +311,13 @@ record! {
     pub struct OrderPathAuditResultNotify<'a> = "order_path_audit_result_notify" in order_paths => Success {
         /// The third-party platform's AppID.
         pub app_id: Option<Str<'a>> = "AppId",
-        /// What the review of each mini program's path found.
+        /// The result of the review for each mini program's path.
         pub list: Vec<OrderPathAuditResult<'a>> = "list",
     }
 }
 
 record! {
-    /// What the review of one mini program's order-page path found.
+    /// The result of the review for one mini program's order-page path.
     pub struct OrderPathAuditResult<'a> {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "appid",
@@ -337,8 +337,8 @@ record! {
 record! {
     /// A mini program's name was approved or rejected.
     ///
-    /// The platform had set it. WeChat's page shows an event, libraries read an `InfoType`: both are read here, and the
-    /// event has no `AppId`.
+    /// The platform had set it. WeChat's page shows an event, while libraries read an `InfoType`: both are read here,
+    /// and the event has no `AppId`.
     #[doc(alias("名称审核"))]
     pub struct WxaNicknameAudit<'a> = "wxa_nickname_audit" in nicknames => Success {
         /// The third-party platform's AppID.

@@ -1,21 +1,21 @@
-//! The macro that makes a kind from its table, and what a field of it may be.
+//! The macro that makes a kind from its table, and the types of its fields.
 //!
 //! ```text
 //! record! {
-//!     /// A follower scanned a QR code.                         the docs, as they stand on the page
+//!     /// A user scanned a QR code.                             the docs, as shown on the page
 //!     pub struct Scan<'a> = "scan" in events => Reply {         its sample tests/pushes/scan.xml, its official page
 //!                                                               in `page`, and what WeChat takes as the answer:
-//!                                                               `=> Code("OrderId")` names the elements besides
-//!                                                               that tell it from others, in all its deliveries
+//!                                                               `=> Code("OrderId")` also names the elements that
+//!                                                               identify it, the same in all its deliveries
 //!         /// The scene.
-//!         pub event_key: Str<'a> = "EventKey",             bare: required, or the kind is Unknown
-//!         pub ticket: Option<Str<'a>> = "Ticket",          Option: the first such element, where it reads
-//!         pub items: Vec<Item<'a>> = "List/item",               Vec: all of them, each that reads
+//!         pub event_key: Str<'a> = "EventKey",                  bare: required, or the kind is Unknown
+//!         pub ticket: Option<Str<'a>> = "Ticket",               Option: the first such element, if it parses
+//!         pub items: Vec<Item<'a>> = "List/item",               Vec: all of them that parse
 //!     }
 //! }
-//! record! { pub struct Item<'a> { … } }                         a nested part: no sample, its paths begin in it
+//! record! { pub struct Item<'a> { … } }                         a nested part: no sample, its paths start in it
 //!
-//! names! { pub enum Status { Success = "success", … } }         a text of which WeChat documents the values
+//! names! { pub enum Status { Success = "success", … } }         a text with documented values
 //! ```
 
 use crate::text::Str;
@@ -23,17 +23,17 @@ use crate::text::Str;
 use super::{Reason, Takes};
 use crate::fields::{Element, Path, trim};
 
-/// What one element reads as: a text, a number, a nested record.
+/// The type of one element: a text, a number, a nested record.
 pub(crate) trait Value<'a>: Sized {
     type Owned;
-    /// A nested record's.
+    /// The parts of a nested record.
     const PARTS: &'static [Part] = &[];
-    /// `None` where the element's text is not of this type.
+    /// `None` if the element's text is not of this type.
     fn value(element: Element<'_, 'a>) -> Option<Self>;
     fn into_owned(self) -> Self::Owned;
 }
 
-/// What a field reads from the elements at its path: bare, `Option` or `Vec`.
+/// The type of a field, read from the elements at its path: a bare type, `Option` or `Vec`.
 pub(crate) trait Field<'a>: Sized {
     type Owned;
     const PARTS: &'static [Part];
@@ -183,14 +183,14 @@ impl<'a, T: Record<'a>> Value<'a> for T {
     }
 }
 
-/// A field's path and, where it is a nested record, that record's fields.
+/// A field's path and, if it is a nested record, that record's fields.
 pub(crate) struct Part {
     pub(crate) path: &'static str,
     pub(crate) parts: &'static [Part],
 }
 
 impl Part {
-    /// The paths of `parts` from where `above` begins, down to the fields that are no records.
+    /// The paths of `parts`, relative to the start of `above`, down to the fields that are not records.
     pub(crate) fn paths(parts: &[Part], above: &str) -> Vec<String> {
         let mut paths = Vec::new();
         for part in parts {
@@ -210,15 +210,15 @@ impl Part {
     }
 }
 
-/// What a kind's record tells of it besides its fields.
+/// What the table says about a kind, besides its fields.
 pub(crate) trait Push {
     const TAKES: Takes;
-    /// Paths of the elements that tell it from others of its kind, and are the same in all its deliveries.
+    /// Paths of the elements that identify the push among its kind, and are the same in all its deliveries.
     const KEY: &'static [&'static str];
     const SAMPLE: &'static str;
 }
 
-/// The line on a kind's page that says what may be answered.
+/// The line on a kind's page about the answer.
 macro_rules! answers {
     (Reply) => {
         "- Answer: a [reply](crate::Reply), or `success`"
@@ -227,7 +227,7 @@ macro_rules! answers {
         "- Answer: `success`; WeChat takes no reply"
     };
     (Code) => {
-        "- Answer: a [code](crate::reply::Code) within 3 s, as which `success` is written too"
+        "- Answer: a [code](crate::reply::Code) within 3 s; `success` is written as code 0"
     };
     (IosRefund) => {
         "- Answer: an [opinion](crate::reply::IosRefund) within 3 s"
@@ -284,7 +284,7 @@ macro_rules! record {
                 #[doc = concat!("\n\nElement `", $path, "`.")]
                 pub $field: $type,
             )*
-            // Kinds without a text have the lifetime too, so that a text may come to them in a minor release.
+            // Even kinds without a text have the lifetime, so that a minor release can add one.
             lifetime: std::marker::PhantomData<&$a ()>,
         }
 
@@ -311,7 +311,7 @@ macro_rules! record {
             }
         }
 
-        // By hand: derived for all kinds, it would take longer to compile than the rest of the crate.
+        // By hand: deriving it for all kinds would take longer to compile than the rest of the crate.
         #[cfg(feature = "serde")]
         impl serde::Serialize for $name<'_> {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -337,14 +337,14 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-// Texts are compared as they stand: what `as_str` gives back is what came, to the letter.
+// Texts are compared exactly: `as_str` returns what came, to the letter.
 macro_rules! names {
     ($(#[$doc:meta])* pub enum $name:ident {
         $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
     }) => {
         $(#[$doc])*
         ///
-        /// An open set: WeChat adds to it, and what this version does not know is `Other`.
+        /// Not exhaustive: WeChat adds values, and one that this version does not know is `Other`.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name<'a> {

@@ -1,6 +1,6 @@
-//! Reviews of mini programs: what WeChat tells the third-party platform that runs them.
+//! Reviews of mini programs, as reported to the third-party platform that runs them.
 //!
-//! Unlike what stands in `platform`, these are events of the mini program: `to_user` is its id, and the platform opens
+//! Unlike those in `platform`, these are events of the mini program: `to_user` is its id, and the platform decrypts
 //! them with its own key.
 
 use crate::text::Str;
@@ -8,7 +8,7 @@ use crate::text::Str;
 use super::record::record;
 
 record! {
-    /// A trial mini program was authorized, or was not.
+    /// The authorization of a trial mini program succeeded or failed.
     ///
     /// A user has decided whether the trial mini program is created and authorizes the platform.
     #[doc(alias("试用小程序"))]
@@ -29,9 +29,9 @@ record! {
 }
 
 record! {
-    /// Turning a trial mini program into a full one was asked for.
+    /// A request to turn a trial mini program into a full one was made.
     ///
-    /// The request for verification has been handed in.
+    /// The request for verification was submitted.
     #[doc(alias("试用小程序转正"))]
     pub struct BetaappVerifyApplyEvent<'a> = "betaapp_verify_apply_event" in none => Success {
         /// The user's or platform's AppID, as the push has it.
@@ -80,7 +80,7 @@ record! {
 record! {
     /// A version of a mini program failed review.
     ///
-    /// It has to be changed and handed in again.
+    /// It has to be changed and submitted again.
     #[doc(alias("代码审核", "审核不通过"))]
     pub struct WeappAuditFail<'a> = "weapp_audit_fail" in code_reviews => Success {
         /// When it failed, in seconds since 1970.
@@ -138,7 +138,7 @@ record! {
         pub illegal_reason: Option<Str<'a>> = "illegal_reason",
         /// Where it did so.
         pub illegal_content: Option<Str<'a>> = "illegal_content",
-        /// Where the rule stands.
+        /// The URL of the rule.
         pub rule_url: Option<Str<'a>> = "rule_url",
         /// The rule's name.
         pub rule_name: Option<Str<'a>> = "rule_name",
@@ -179,7 +179,7 @@ record! {
     pub struct AppealMaterial<'a> {
         /// What broke the rule.
         pub content: Option<Str<'a>> = "illegal_material/content",
-        /// Where it stands.
+        /// The URL of that content.
         pub content_url: Option<Str<'a>> = "illegal_material/content_url",
         /// Why the appeal is made.
         pub reason: Option<Str<'a>> = "appeal_material/reason",

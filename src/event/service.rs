@@ -5,9 +5,9 @@ use crate::text::Str;
 use super::record::record;
 
 record! {
-    /// A customer-service session began.
+    /// A customer-service session started.
     ///
-    /// An agent takes a follower's conversation, or the account assigns it through the API.
+    /// An agent takes a user's conversation, or the account assigns it through the API.
     #[doc(alias("客服", "接入会话"))]
     pub struct KfCreateSession<'a> = "kf_create_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
@@ -18,7 +18,7 @@ record! {
 record! {
     /// A customer-service session ended.
     ///
-    /// The agent, the API or a time-out ends the session.
+    /// The agent, the API or a timeout ends the session.
     #[doc(alias("客服", "关闭会话"))]
     pub struct KfCloseSession<'a> = "kf_close_session" in none => Success {
         /// Full name of the customer-service account, as `name@account`.
@@ -53,7 +53,7 @@ record! {
         pub qrcode_guide_openid: Option<Str<'a>> = "GuideScanEvent/qrcode_guide_openid",
         /// The OpenID of the user who scanned.
         pub openid: Option<Str<'a>> = "GuideScanEvent/openid",
-        /// What came of it.
+        /// The result.
         ///
         /// `1` the code's guide is no longer valid; `2` the user is now bound to the guide; `3` the user was bound to
         /// the guide already; `4` the user is bound to another guide.
@@ -81,8 +81,8 @@ record! {
 record! {
     /// A user's profile was changed by WeChat.
     ///
-    /// WeChat cleared a profile that was at risk. Accounts that the user authorized in the last 30 days are told, and
-    /// ought to fetch or delete nickname and picture.
+    /// WeChat cleared a profile that was at risk. Accounts that the user authorized in the last 30 days are notified,
+    /// and should fetch or delete nickname and picture.
     #[doc(alias("用户资料变更"))]
     pub struct UserInfoModified<'a> = "user_info_modified" in authorizations => Success {
         /// The user.
@@ -104,7 +104,7 @@ record! {
 record! {
     /// A user took back an authorization.
     ///
-    /// Data granted to the account's pages is withdrawn, and to be deleted.
+    /// The authorization of data for the account's pages is withdrawn, and the data must be deleted.
     #[doc(alias("撤回授权"))]
     pub struct UserAuthorizationRevoke<'a> = "user_authorization_revoke" in authorizations => Success {
         /// The user.
@@ -113,11 +113,11 @@ record! {
         pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
-        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and picture;
-        /// `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15` file chosen;
-        /// `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201` address; `202`
-        /// invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206` location; `207`
-        /// pictures or videos chosen; `301` everything granted to a mobile or web app.
+        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and
+        /// picture; `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15`
+        /// file chosen; `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201`
+        /// address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206`
+        /// location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
         pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
         pub plugin_id: Option<Str<'a>> = "PluginID",
@@ -130,10 +130,9 @@ record! {
 }
 
 record! {
-    /// An authorized user closed the WeChat account.
+    /// A user who had authorized the account closed their WeChat account.
     ///
-    /// A user who had authorized the account deletes the own WeChat account; the law says what is to become of the
-    /// data.
+    /// The user deletes the whole WeChat account; what must be done with the data is up to the law.
     #[doc(alias("注销"))]
     pub struct UserAuthorizationCancellation<'a> = "user_authorization_cancellation" in authorizations => Success {
         /// The user.
@@ -142,11 +141,11 @@ record! {
         pub app_id: Option<Str<'a>> = "AppID",
         /// What was taken back, as a code.
         ///
-        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and picture;
-        /// `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15` file chosen;
-        /// `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201` address; `202`
-        /// invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206` location; `207`
-        /// pictures or videos chosen; `301` everything granted to a mobile or web app.
+        /// `1` licence plate; `2` address; `3` invoice details; `4` Bluetooth; `5` microphone; `6` nickname and
+        /// picture; `7` camera; `8` telephone number; `12` steps; `13` location; `14` pictures or videos chosen; `15`
+        /// file chosen; `16` mail address; `18` place chosen; `19` nickname typed; `20` picture set. Older: `201`
+        /// address; `202` invoice details; `203` cards and coupons; `204` microphone; `205` nickname and picture; `206`
+        /// location; `207` pictures or videos chosen; `301` everything granted to a mobile or web app.
         pub revoke_info: Option<Str<'a>> = "RevokeInfo",
         /// The plugin's AppID, when it was one.
         pub plugin_id: Option<Str<'a>> = "PluginID",

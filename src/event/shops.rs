@@ -10,7 +10,7 @@ record! {
     /// WeChat has reviewed a store that the account created.
     #[doc(alias("门店审核"))]
     pub struct PoiCheckNotify<'a> = "poi_check_notify" in stores => Success {
-        /// The merchant's own id of the store.
+        /// The merchant's id of the store.
         pub uniq_id: Option<Str<'a>> = "UniqId",
         /// WeChat's id of the store.
         pub poi_id: Option<Str<'a>> = "PoiId",
@@ -142,7 +142,7 @@ record! {
 record! {
     /// A user connected to a store's Wi-Fi.
     ///
-    /// A user joins the Wi-Fi of a store by way of WeChat.
+    /// A user joins a store's Wi-Fi through WeChat.
     #[doc(alias("微信连Wi-Fi"))]
     pub struct WifiConnected<'a> = "wifi_connected" in wifi => Success {
         /// When the user connected, in seconds since 1970.
@@ -180,7 +180,7 @@ record! {
         pub major: Option<u32> = "Major",
         /// Its minor number.
         pub minor: Option<u32> = "Minor",
-        /// Metres to the user.
+        /// Distance to the user in metres.
         pub distance: Option<f64> = "Distance",
     }
 }
@@ -211,7 +211,7 @@ record! {
 }
 
 names! {
-    /// What standard a product code is of.
+    /// The standard of a product code.
     pub enum KeyStandard {
         /// An EAN-13 bar code.
         Ean13 = "ean13",
@@ -238,7 +238,7 @@ record! {
 }
 
 record! {
-    /// WeChat has worked out where the user of a product's page is.
+    /// WeChat determined the location of a user who opened a product's page.
     ///
     /// Follows [`UserScanProduct`](super::UserScanProduct).
     #[doc(alias("扫一扫", "商品"))]

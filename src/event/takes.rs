@@ -1,10 +1,10 @@
-//! What WeChat takes as the answer to a push, and how long it waits.
+//! The answer that WeChat expects to a push, and how long it waits.
 
 use std::time::Duration;
 
 use super::{Event, NamedBy};
 
-/// What WeChat takes as the answer to a push.
+/// The answer that WeChat expects to a push.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,16 +27,16 @@ use super::{Event, NamedBy};
 pub enum Takes {
     /// A reply to the user, or `success`.
     Reply,
-    /// `success` alone.
+    /// `success` only.
     Success,
-    /// A [`Code`](crate::reply::Code): 0 to be done with it, any other to be pushed again.
+    /// A [`Code`](crate::reply::Code): 0 for done, any other to be pushed again.
     Code,
-    /// An [`IosRefund`](crate::reply::IosRefund): whether Apple should pay back.
+    /// An [`IosRefund`](crate::reply::IosRefund): whether Apple should refund.
     IosRefund,
 }
 
 impl Takes {
-    /// How long WeChat waits for the answer: 3 s where it wants to know what became of the push, else 5 s.
+    /// How long WeChat waits for the answer: 3 s if it needs to know the outcome, otherwise 5 s.
     #[must_use]
     pub const fn deadline(self) -> Duration {
         match self {
@@ -47,12 +47,12 @@ impl Takes {
 }
 
 impl Event<'_> {
-    /// What WeChat takes as the answer to this push.
+    /// The answer that WeChat expects to this push.
     ///
-    /// Messages take a reply, though not `device_event` and `device_status`; so do `subscribe`, `SCAN`, `CLICK`,
-    /// `scancode_waitmsg`, `pic_*`, `location_select`, and a message type this crate does not know. Payments take a
-    /// code: all events that begin with `xpay_` or `minigame_`, known or not, but for
-    /// `xpay_subscribe_ios_refund_query_notify`, which asks a question of its own. Everything else takes `success`.
+    /// Messages take a reply, except `device_event` and `device_status`; so do `subscribe`, `SCAN`, `CLICK`,
+    /// `scancode_waitmsg`, `pic_*`, `location_select`, and message types that this crate does not know. Payments take a
+    /// code: all events that begin with `xpay_` or `minigame_`, known or not, except
+    /// `xpay_subscribe_ios_refund_query_notify`, which takes an opinion. Everything else takes `success`.
     ///
     /// See [`Takes`] for an example, and [`Reply::write`](crate::Reply::write) for what is written.
     #[must_use]
@@ -65,7 +65,7 @@ impl Event<'_> {
         }
     }
 
-    /// Whether WeChat accepts a reply to this push: whether it [takes](Event::takes) one.
+    /// Whether WeChat accepts a reply to this push, that is, it [takes](Event::takes) one.
     ///
     /// ```
     /// # use wechat_events::parse_event;
@@ -78,12 +78,12 @@ impl Event<'_> {
         self.takes() == Takes::Reply
     }
 
-    /// Whether it is of virtual payment.
+    /// Whether it belongs to virtual payment.
     pub(crate) fn is_payment(&self) -> bool {
         self.begins("xpay_")
     }
 
-    /// Whether a mini game is to answer it, which it does in the clear in every mode.
+    /// Whether it is a mini game's, which is answered in the clear in every mode.
     pub(crate) fn is_mini_game(&self) -> bool {
         self.begins("minigame_")
     }

@@ -1,13 +1,13 @@
-//! Mini programs that sell: deliveries, settlements, payments between firms, complaints.
+//! Mini programs that sell: shipping, settlements, payments between businesses, complaints.
 
 use crate::text::Str;
 
 use super::record::record;
 
 record! {
-    /// The mini program has to manage its deliveries with WeChat.
+    /// The mini program must report its shipments to WeChat.
     ///
-    /// Its orders are not settled otherwise.
+    /// Otherwise its orders are not settled.
     #[doc(alias("发货信息管理"))]
     pub struct TradeManageRemindAccessApi<'a> = "trade_manage_remind_access_api" in deliveries => Success {
         /// What to do, in words.
@@ -16,9 +16,9 @@ record! {
 }
 
 record! {
-    /// An order has not been sent.
+    /// An order has not been shipped.
     ///
-    /// It was paid some time ago, and WeChat does not know of its delivery.
+    /// It was paid some time ago, and no shipment was reported to WeChat.
     #[doc(alias("发货信息管理"))]
     pub struct TradeManageRemindShipping<'a> = "trade_manage_remind_shipping" in deliveries => Success {
         /// WeChat Pay's number of the order.
@@ -39,7 +39,7 @@ record! {
 record! {
     /// An order is about to be settled, or has been.
     ///
-    /// Comes when it is sent or received.
+    /// Pushed when it is shipped or received.
     #[doc(alias("订单结算"))]
     pub struct TradeManageOrderSettlement<'a> = "trade_manage_order_settlement" in deliveries => Success {
         /// WeChat Pay's number of the order.
@@ -52,11 +52,11 @@ record! {
         pub merchant_trade_no: Option<Str<'a>> = "merchant_trade_no",
         /// When it was paid, in seconds since 1970.
         pub pay_time: Option<i64> = "pay_time",
-        /// When it was sent, in seconds since 1970.
+        /// When it was shipped, in seconds since 1970.
         pub shipped_time: Option<i64> = "shipped_time",
-        /// When it is going to be settled, in seconds since 1970, once it was sent.
+        /// When it will be settled, in seconds since 1970, once it was shipped.
         pub estimated_settlement_time: Option<i64> = "estimated_settlement_time",
-        /// Who said that it was received: `1` nobody, after a time; `2` the user.
+        /// How receipt was confirmed: `1` automatically after a time; `2` by the user.
         pub confirm_receive_method: Option<i64> = "confirm_receive_method",
         /// When it was received, in seconds since 1970.
         pub confirm_receive_time: Option<i64> = "confirm_receive_time",
@@ -68,9 +68,9 @@ record! {
 }
 
 record! {
-    /// A firm paid an order.
+    /// A business paid an order.
     ///
-    /// Payment between firms (B2b 门店助手).
+    /// Payment between businesses (B2b 门店助手).
     #[doc(alias("B2b支付"))]
     pub struct RetailPayNotify<'a> = "retail_pay_notify" in b2b => Success {
         /// The mini program's AppID.
@@ -81,11 +81,11 @@ record! {
         pub out_trade_no: Option<Str<'a>> = "out_trade_no",
         /// WeChat's number of the order.
         pub order_id: Option<Str<'a>> = "order_id",
-        /// `ORDER_PAY_SUCC` where it was paid.
+        /// `ORDER_PAY_SUCC` if it was paid.
         pub pay_status: Option<Str<'a>> = "pay_status",
         /// When it was paid, as `2023-07-30 17:04:28`.
         pub pay_time: Option<Str<'a>> = "pay_time",
-        /// What was given with the order.
+        /// The data attached to the order.
         pub attach: Option<Str<'a>> = "attach",
         /// Who paid.
         pub payer_openid: Option<Str<'a>> = "payer_openid",
@@ -103,9 +103,9 @@ record! {
 }
 
 record! {
-    /// A firm got its money back, or did not.
+    /// A refund between businesses succeeded or failed.
     ///
-    /// Payment between firms (B2b 门店助手). WeChat pushes again after 10 s, 30 s, 60 s, and so on up to 12 h.
+    /// Payment between businesses (B2b 门店助手). WeChat pushes again after 10 s, 30 s, 60 s, and so on up to 12 h.
     #[doc(alias("B2b退款"))]
     pub struct RetailRefundNotify<'a> = "retail_refund_notify" in b2b => Success {
         /// The mini program's AppID.
@@ -120,17 +120,17 @@ record! {
         pub out_trade_no: Option<Str<'a>> = "out_trade_no",
         /// WeChat's number of the order.
         pub order_id: Option<Str<'a>> = "order_id",
-        /// What is paid back, in fen (分).
+        /// The refunded amount, in fen (分).
         pub refund_amount: Option<i64> = "refund_amount",
         /// What the order cost, in fen (分).
         pub order_amount: Option<i64> = "order_amount",
-        /// Who wanted it: `REFUND_FROM_USER`, or a number.
+        /// Who requested it: `REFUND_FROM_USER`, or a number.
         pub refund_from: Option<Str<'a>> = "refund_from",
         /// Why: `REFUND_REASON_WILLING`, or a number.
         pub refund_reason: Option<Str<'a>> = "refund_reason",
-        /// When it was asked for, as `2023-07-30 17:04:23`.
+        /// When it was requested, as `2023-07-30 17:04:23`.
         pub create_time: Option<Str<'a>> = "create_time",
-        /// When it was paid back, as `2023-07-30 17:04:28`.
+        /// When it was refunded, as `2023-07-30 17:04:28`.
         pub refund_time: Option<Str<'a>> = "refund_time",
         /// The outcome: `REFUND_SUCC` or `REFUND_FAIL`.
         pub refund_status: Option<Str<'a>> = "refund_status",
@@ -148,12 +148,12 @@ record! {
 record! {
     /// A user complains about an order.
     ///
-    /// Comes at each step of the complaint.
+    /// Pushed at each step of the complaint.
     #[doc(alias("投诉"))]
     pub struct ComplaintCallback<'a> = "complaint_callback" in complaints => Success {
         /// The mini program's AppID.
         pub appid: Option<Str<'a>> = "BussiCallBackInfo/appid",
-        /// Whether it is a new complaint or one that moved on.
+        /// Whether it is a new complaint or an update.
         pub option_type: Option<Str<'a>> = "BussiCallBackInfo/option_type",
         /// The complaint's id.
         pub complaint_order_id: Option<i64> = "BussiCallBackInfo/complaint_order_id",
@@ -167,7 +167,7 @@ record! {
         pub phone_number: Option<Str<'a>> = "BussiCallBackInfo/phone_number",
         /// What the user says.
         pub customer_material_content: Option<Str<'a>> = "BussiCallBackInfo/customer_material_content",
-        /// The user's pictures; their addresses are good for a while.
+        /// The user's pictures; their URLs expire.
         pub customer_material_media_id_list: Vec<Str<'a>> = "BussiCallBackInfo/customer_material_media_id_list",
         /// WeChat Pay's number of the order.
         pub order_id: Option<Str<'a>> = "BussiCallBackInfo/order_id",
@@ -183,13 +183,13 @@ record! {
         pub create_time: Option<i64> = "BussiCallBackInfo/create_time",
         /// When this step ends, in seconds since 1970.
         pub expire_time: Option<i64> = "BussiCallBackInfo/expire_time",
-        /// What was said so far.
+        /// The messages so far.
         pub history: Vec<ComplaintHistory<'a>> = "BussiCallBackInfo/history",
     }
 }
 
 record! {
-    /// One thing that was said about a complaint.
+    /// A message about a complaint.
     pub struct ComplaintHistory<'a> {
         /// When, in seconds since 1970.
         pub time: Option<i64> = "time",

@@ -7,17 +7,17 @@
 //! <Count>2</Count> <PicList> <item><PicMd5Sum>a</PicMd5Sum></item> <item><PicMd5Sum>b</PicMd5Sum></item> </PicList>
 //! ```
 //!
-//! - A string is a text as it is, as CDATA is; `true`, `false` and a number are the text that stands there: an id over
-//!   2⁵³ keeps its digits, and `0.10` its zero.
-//! - `null` says that there is nothing: no element. `[]` is none either; `{}` is an empty one, as `""` is.
+//! - A string is a text as it is, like CDATA; `true`, `false` and numbers keep their spelling: an id over 2⁵³ keeps its
+//!   digits, and `0.10` its zero.
+//! - `null` is no element, and neither is `[]`; `{}` is an empty one, like `""`.
 //! - An array in an array adds its items to it.
 //! - White space at the ends of a name is dropped: a leading space was seen.
 //! - Of a name that comes twice both are kept, and the first counts.
 //! - In a string, raw control characters are text, which users type and WeChat does not escape, and half a surrogate
-//!   pair is replaced as broken UTF-8 is: one odd field is no reason to lose the push.
+//!   pair is replaced like broken UTF-8: one odd field is no reason to lose the push.
 //!
-//! Strings and numbers are serde_json's. What holds them together is read here, because serde_json would call itself
-//! for each level of nesting, which is for the sender to choose, and would make each number an `f64`.
+//! Strings and numbers are parsed by serde_json. The structure is read here, because serde_json recurses for each level
+//! of nesting, which the sender chooses, and would make each number an `f64`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,14 +28,14 @@ use super::{Limits, Node, Nodes, Span, is_space, place, trim};
 use crate::error::ParseError;
 use crate::shown;
 
-/// Reads an object into `nodes`, whose spans are pieces of the text that is returned.
+/// Reads an object into `nodes`, whose spans are pieces of the returned text.
 pub(super) fn read(text: &str, limits: &Limits, nodes: &mut Nodes) -> Result<String, ParseError> {
     let mut reader = Reader { text, at: 0, limits, nodes, elements: 0, pieces: String::with_capacity(text.len()) };
     reader.document()?;
     Ok(reader.pieces)
 }
 
-/// What is open around the place that is read.
+/// An open object or array around the current position.
 enum Open {
     Object,
     /// Its items are elements of this name.
@@ -58,7 +58,7 @@ impl<'r> Reader<'r> {
         self.space();
         self.expect(b'{', "`{`")?;
         let mut open = vec![Open::Object];
-        // Of the members of the innermost object.
+        // Depth of the members of the innermost object.
         let mut depth = 0;
         let mut first = true;
         while let Some(innermost) = open.last() {
@@ -199,7 +199,7 @@ impl<'r> Reader<'r> {
         self.error(reason, self.at)
     }
 
-    /// serde_json's error in a string. Its place is counted from where the string begins, and in bytes.
+    /// serde_json's error in a string. Its position is counted in bytes from the start of the string.
     fn explain(&self, error: &serde_json::Error) -> ParseError {
         if error.is_eof() {
             return self.error("expected `\"`, but the body ends".to_owned(), self.text.len());
@@ -217,7 +217,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// A string, read as bytes: then serde_json refuses neither control characters nor half a surrogate pair.
+/// A string, read as bytes, so that serde_json rejects neither control characters nor half a surrogate pair.
 struct Text<'t>(Cow<'t, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {

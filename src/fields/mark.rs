@@ -1,7 +1,7 @@
-//! A document as roxmltree gets it.
+//! The document as it is given to roxmltree.
 //!
-//! roxmltree is strict where a push must not be lost, and forgetful where white space counts. So what it would refuse
-//! or forget is written for it as a pair of characters, of which the first is [`MARK`], and `tree` writes it back:
+//! roxmltree rejects what must not lose a push, and drops white space that counts. So what it would reject or drop is
+//! rewritten as a pair of characters, of which the first is [`MARK`], and `tree` restores it:
 //!
 //! ```text
 //! <Content> <![CDATA[ a<08>b ]]> </Content>      as it came: a raw backspace, layout around the CDATA
@@ -9,13 +9,14 @@
 //! ```
 //!
 //! # Where a value in CDATA ends
-//! WeChat does not split the `]]>` that a user typed. What XML reads as one text (sections, bare text, references,
-//! comments, then the element's own end tag) is read as XML has it, the split form among it. Otherwise the value ends
-//! at the first `]]>` that the element's own end tag follows. If then the rest is no XML, each value ends at the last
-//! such place instead: so a whole push is read that somebody pasted into a text. In [`HEADER`] nobody types.
+//! WeChat does not split a `]]>` that a user typed. If the text goes on as XML allows (sections, bare text, references,
+//! comments, then the element's own end tag), it is read as XML, including the split form. Otherwise the value ends at
+//! the first `]]>` followed by the element's own end tag. If the rest is then not XML, each value ends at the last such
+//! place instead, so that a text is readable into which a whole push was pasted. Elements in [`HEADER`] are not typed
+//! by users.
 //!
-//! A user who types `]]></Content><a>1</a><Content><![CDATA[` so adds an `a` to his own message, and nobody can tell.
-//! Why none of it counts as header stands at [`Path`](super::Path) and [`Fields::header`](super::Fields::header).
+//! A user who types `]]></Content><a>1</a><Content><![CDATA[` so adds an `a` to their own message, and nobody can tell.
+//! [`Path`](super::Path) and [`Fields::header`](super::Fields::header) explain why none of it counts as header.
 
 use std::collections::HashMap;
 
@@ -23,15 +24,15 @@ use super::{Limits, is_white, place};
 use crate::error::ParseError;
 use crate::shown;
 
-/// Begins each pair of characters that stands for something else. XML allows it, nobody assigns it, and one that does
-/// come is written as a pair itself.
+/// Begins each pair of characters that stands for something else. XML allows it, it is unassigned in Unicode, and if
+/// one does occur it is written as a pair itself.
 pub(super) const MARK: char = '\u{10FFFD}';
 
 /// The pairs: what follows [`MARK`], and what both stand for.
 pub(super) const CDATA_BEGINS: char = '[';
 pub(super) const CDATA_ENDS: char = ']';
 const ITSELF: char = '.';
-/// The control character c is written as this plus c: backspace is `h`. None of the others is in that range.
+/// The control character c is written as c plus this: backspace is `h`. None of the others is in that range.
 const CONTROL: u32 = 0x60;
 const FFFE: char = '0';
 const FFFF: char = '1';
@@ -40,20 +41,21 @@ const LESS: char = '3';
 const GREATER: char = '4';
 const AMPERSAND: char = '5';
 
-/// Stands for the colon in a name, which to roxmltree would be a namespace. XML allows it in names, nobody assigns it.
+/// Replaces the colon in a name, which roxmltree would take for a namespace. XML allows it in names, and it is
+/// unassigned.
 pub(super) const COLON: char = '\u{EFFFF}';
 
-/// Elements whose values end as XML has it, so that no value begun by a user goes on into one that is WeChat's.
+/// Elements whose values always end as XML says, so that a value typed by a user cannot reach into one of WeChat's.
 const HEADER: [&str; 8] =
     ["ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "InfoType", "MsgId", "Encrypt"];
 
-/// Attributes of a whole document. WeChat writes none, and roxmltree compares each with each of its element.
+/// Most attributes in a document. WeChat writes none, and roxmltree compares each with all others of its element.
 const ATTRIBUTES: usize = 256;
 
 const CDATA: &str = "<![CDATA[";
 const END: &str = "]]>";
 
-/// What the second character of a pair stands for, unless it is an edge of CDATA.
+/// What the second character of a pair stands for, unless it marks an end of CDATA.
 pub(super) fn meant(second: char) -> char {
     match second {
         ITSELF => MARK,
@@ -67,7 +69,7 @@ pub(super) fn meant(second: char) -> char {
     }
 }
 
-/// Which of the places where a value in CDATA may end.
+/// Which of the possible ends of a value in CDATA counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     First,
@@ -86,22 +88,22 @@ pub(super) struct Marked<'t> {
     text: &'t str,
     at: usize,
     marked: String,
-    /// Where what follows was moved: from a byte of `marked` on, it stands in `text` from this byte on.
+    /// Where the text was shifted: from a byte of `marked` on, it corresponds to `text` from this byte on.
     moves: Vec<(usize, usize)>,
     /// The elements around `at`.
     open: Vec<&'t str>,
-    /// The root among them.
+    /// The position of the root among them.
     elements: u32,
     attributes: usize,
     ends: Ends,
-    /// By name, where the last end tag stands that follows a `]]>`: looked for at most once.
+    /// By name, the position of the last end tag that follows a `]]>`: computed at most once.
     last_ends: Option<HashMap<&'t str, usize>>,
-    /// Up to here, CDATA is read as XML has it.
+    /// Up to here, CDATA is read as XML says.
     settled: usize,
 }
 
 impl<'t> Marked<'t> {
-    /// Rewrites a document. What passes a limit, and a DTD, is refused here, before it costs more than being read once.
+    /// Rewrites a document. A DTD, and whatever exceeds a limit, is rejected here, before it costs more than one pass.
     pub(super) fn new(text: &'t str, ends: Ends, limits: &Limits) -> Result<Marked<'t>, ParseError> {
         let mut document = Marked {
             text,
@@ -123,7 +125,7 @@ impl<'t> Marked<'t> {
         &self.marked
     }
 
-    /// Line and column of a byte of the rewritten document, in the document as it came.
+    /// Line and column, in the original document, of a byte of the rewritten one.
     pub(super) fn place(&self, at: usize) -> (u32, u32) {
         let moves = self.moves.partition_point(|(marked, _)| *marked <= at);
         let (marked, original) =
@@ -163,13 +165,13 @@ impl<'t> Marked<'t> {
         }
     }
 
-    /// Behind the root, text is dropped as it is between elements: WeChat's debug tools add a zero byte. In front of it
-    /// there is none.
+    /// After the root, text is dropped as between elements: WeChat's debug tools add a zero byte. Before the root there
+    /// is none.
     fn bare(&mut self, length: usize) {
         match (self.open.is_empty(), self.elements) {
             (false, _) => self.text(length, Within::Bare),
             (true, 0) => self.verbatim(length),
-            // A `<` that begins nothing is for roxmltree to refuse.
+            // A `<` that begins nothing is for roxmltree to reject.
             (true, _) if self.rest().starts_with('<') => self.verbatim(length),
             (true, _) => self.skip(length),
         }
@@ -199,7 +201,7 @@ impl<'t> Marked<'t> {
         Ok(())
     }
 
-    /// So many bytes of names and markup.
+    /// Copies so many bytes of names and markup.
     fn tag(&mut self, length: usize) {
         let tag = self.rest().get(..length).unwrap_or_default();
         for c in tag.chars() {
@@ -253,7 +255,7 @@ impl<'t> Marked<'t> {
         Some(end)
     }
 
-    /// So many bytes of text, of which each character that XML forbids or changes becomes a pair.
+    /// Copies so many bytes of text; each character that XML forbids or changes becomes a pair.
     fn text(&mut self, length: usize, within: Within) {
         let mut rest = self.rest().get(..length).unwrap_or_default();
         while let Some(at) =
@@ -315,21 +317,21 @@ fn control(c: char) -> Option<char> {
     char::from_u32(CONTROL + u32::from(c))
 }
 
-/// How long the comment or the processing instruction is that begins here.
+/// The length of the comment or processing instruction that begins here.
 fn no_content(markup: &str) -> Option<usize> {
     let (begin, end) = if markup.starts_with("<!--") { ("<!--", "-->") } else { ("<?", "?>") };
     Some(begin.len() + markup.strip_prefix(begin)?.find(end)? + end.len())
 }
 
-/// Whether a name may begin there: a `<` that begins nothing is a character, as in `I <3 U`.
+/// Whether a name can begin there: a `<` that begins nothing is a character, as in `I <3 U`.
 fn begins_name(markup: &str, at: usize) -> bool {
     let first = markup.get(at..).and_then(|name| name.chars().next());
     first.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '_' | ':') || !c.is_ascii())
 }
 
-/// Behind the name of a start tag: how many attributes it has, at most, and where it ends.
+/// After the name of a start tag: the largest number of attributes it can have, and where it ends.
 fn attributes(markup: &str) -> (usize, usize) {
-    // As many as quoted values. A value may have a `>` in it, but no `<`.
+    // As many as there are quoted values. A value may contain a `>`, but no `<`.
     let tag = markup.split_once('<').map_or(markup, |(tag, _)| tag);
     let (mut rest, mut values) = (tag, 0);
     while let Some((_, quote)) = rest.find(['"', '\'', '>']).and_then(|at| rest.split_at_checked(at)) {
@@ -343,7 +345,7 @@ fn attributes(markup: &str) -> (usize, usize) {
     (values, tag.len())
 }
 
-/// From behind a section of CDATA: how far sections, bare text and comments go, and whether what ends them is the
+/// Starting after a section of CDATA: how far sections, bare text and comments go, and whether they end at the
 /// element's own end tag.
 fn one_text(text: &str, from: usize, name: &str) -> (usize, bool) {
     let mut at = from;
@@ -366,7 +368,7 @@ fn one_text(text: &str, from: usize, name: &str) -> (usize, bool) {
     }
 }
 
-/// The name of the end tag that follows the `]]>` at a place, with nothing but white space between.
+/// The name of the end tag after the `]]>` at a position, with only white space between.
 fn end_tag(text: &str, end: usize) -> Option<&str> {
     is_end_tag(text.get(end..)?.strip_prefix(END)?.trim_start_matches(is_white))
 }
@@ -381,10 +383,10 @@ fn last_ends(text: &str) -> HashMap<&str, usize> {
     text.match_indices(END).filter_map(|(end, _)| Some((end_tag(text, end)?, end))).collect()
 }
 
-/// Behind an ampersand: the character that a reference stands for, and what follows it.
+/// After an ampersand: the character that a reference stands for, and the rest of the text.
 ///
-/// Of WeChat's makers not all know that XML has no reference to a control character or to half a surrogate pair: two
-/// halves are one character, one is replaced as broken UTF-8 is.
+/// Not everyone who writes pushes knows that XML has no references to control characters and surrogates: two halves
+/// become one character, a single half is replaced like broken UTF-8.
 fn reference(text: &str) -> Option<(char, &str)> {
     for (name, c) in [("lt;", '<'), ("gt;", '>'), ("amp;", '&'), ("quot;", '"'), ("apos;", '\'')] {
         if let Some(behind) = text.strip_prefix(name) {
@@ -404,7 +406,7 @@ fn reference(text: &str) -> Option<(char, &str)> {
     Some((char::REPLACEMENT_CHARACTER, behind))
 }
 
-/// The number of a reference such as `#10;` or `#xA;`, and what follows it.
+/// The number in a reference such as `#10;` or `#xA;`, and the rest of the text.
 fn numeric(text: &str) -> Option<(u32, &str)> {
     let number = text.strip_prefix('#')?;
     let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |hex| (hex, 16));

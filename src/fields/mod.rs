@@ -1,8 +1,8 @@
-//! Which fields? Bytes become names and values, and nothing is lost.
+//! From bytes to fields: names and values, with nothing lost.
 //!
-//! The readers share one result. [`flat`] reads what WeChat writes, in one pass and without allocating; whatever it
-//! does not know it declines, and [`tree`] reads it. Every error in XML comes from `tree`, so that each has one
-//! wording. What begins as JSON does is [`json`]'s.
+//! All readers produce the same result. [`flat`] reads what WeChat writes, in one pass and without allocating; what it
+//! declines is read by [`tree`]. Every XML error comes from `tree`, so that each has one wording. A body that begins
+//! like JSON is read by [`json`].
 
 mod flat;
 #[cfg(feature = "json")]
@@ -17,9 +17,9 @@ use std::borrow::Cow;
 use crate::error::ParseError;
 use crate::text::Str;
 
-/// How large a push may be, and why not larger.
+/// How large a push may be.
 ///
-/// WeChat's pushes have a few hundred bytes. The limits stop what is not a push before it costs memory or time.
+/// WeChat's pushes have a few hundred bytes. The limits stop other bodies before they cost memory or time.
 ///
 /// ```
 /// use wechat_events::{Limits, ParseError};
@@ -33,10 +33,10 @@ use crate::text::Str;
 pub struct Limits {
     /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen some 10 kB.
     pub bytes: u32,
-    /// Bytes of the body around `Encrypt`, which is read before anybody's signature is known. Default 64 KiB: the largest
-    /// push seen has some 10 kB, sealed and in base64 14, and in compatible mode it stands beside that in the clear.
+    /// Bytes of the body around `Encrypt`, which is read before its signature is verified. Default 64 KiB: the largest
+    /// push seen has about 10 kB, encrypted and in base64 14, and compatible mode adds the fields in the clear.
     pub envelope_bytes: u32,
-    /// Elements within elements, the root not counted. Default 16: WeChat nests four.
+    /// Nesting depth of elements, not counting the root. Default 16: WeChat nests four.
     pub depth: u32,
     /// Elements of one body. Default 4096: a report on eight articles has about a hundred.
     pub elements: u32,
@@ -49,17 +49,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For a body that was read before, under limits that need not hold a second time.
+    /// For a body that was read before, under limits that need not apply a second time.
     pub(crate) const NONE: Limits =
         Limits { bytes: u32::MAX, envelope_bytes: u32::MAX, depth: u32::MAX, elements: u32::MAX };
 
-    /// The same limits with another one on the bytes of a body.
+    /// Sets the limit on the bytes of a body.
     #[must_use]
     pub fn max_bytes(self, bytes: u32) -> Self {
         Limits { bytes, ..self }
     }
 
-    /// The same limits with another one on the bytes around `Encrypt`. That on a [body](Self::max_bytes) holds as well.
+    /// Sets the limit on the bytes around `Encrypt`. The limit on a [body](Self::max_bytes) applies as well.
     ///
     /// ```
     /// # #[cfg(feature = "aes")] {
@@ -77,19 +77,19 @@ impl Limits {
         Limits { envelope_bytes, ..self }
     }
 
-    /// The same limits with another one on the nesting of elements.
+    /// Sets the limit on the nesting of elements.
     #[must_use]
     pub fn max_depth(self, depth: u32) -> Self {
         Limits { depth, ..self }
     }
 
-    /// The same limits with another one on the number of elements.
+    /// Sets the limit on the number of elements.
     #[must_use]
     pub fn max_elements(self, elements: u32) -> Self {
         Limits { elements, ..self }
     }
 
-    /// Whether a body of so many bytes is read at all.
+    /// Checks the length of a body.
     pub(crate) fn admit(&self, body: &[u8]) -> Result<(), ParseError> {
         match u32::try_from(body.len()) {
             Ok(bytes) if bytes <= self.bytes => Ok(()),
@@ -98,7 +98,7 @@ impl Limits {
     }
 }
 
-/// A piece of the text that was read: byte offsets, the end not included.
+/// A piece of the text: byte offsets, with the end excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -123,7 +123,7 @@ impl Span {
     }
 }
 
-/// One element: its name, its own text, and how many elements it stands in besides the root.
+/// One element: its name, its own text, and its depth below the root.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Node {
     pub(crate) depth: u32,
@@ -131,17 +131,17 @@ pub(crate) struct Node {
     pub(crate) value: Span,
 }
 
-/// The elements of a document in its order; the usual push fits without a heap allocation.
+/// The elements of a document in order; the usual push fits without a heap allocation.
 pub(crate) struct Nodes {
     inline: [Node; Nodes::INLINE],
     len: usize,
     spilled: Vec<Node>,
-    /// Whether the first four are [`Header`], in this order.
+    /// Whether the first four are those of [`Header`], in this order.
     usual_header: bool,
 }
 
 impl Nodes {
-    /// More than the longest push without repeated parts has.
+    /// More than the longest push without repeated parts.
     const INLINE: usize = 24;
 
     #[inline]
@@ -163,7 +163,7 @@ impl Nodes {
         }
     }
 
-    /// Takes no node: one that may be passed on is written to memory for each push, and read from there again.
+    /// Takes no node: one that is passed on would be written to memory and read back for each push.
     #[cold]
     fn spill(&mut self) {
         if self.spilled.is_empty() {
@@ -183,15 +183,15 @@ impl Nodes {
     }
 }
 
-/// Every element of a push: what each reader yields.
+/// Every element of a push: the result of each reader.
 pub(crate) struct Fields<'a, 'n> {
-    /// The document itself where its pieces stand in it as they are, else a text made of them.
+    /// The document itself if its pieces are unchanged, otherwise a text made of them.
     text: Cow<'a, str>,
     nodes: &'n Nodes,
 }
 
 impl<'a, 'n> Fields<'a, 'n> {
-    /// Reads a body into `nodes`, which are the caller's so that they need not be moved.
+    /// Reads a body into `nodes`, which belong to the caller so that they need not be moved.
     #[inline]
     pub(crate) fn read(body: &'a [u8], limits: &Limits, nodes: &'n mut Nodes) -> Result<Fields<'a, 'n>, ParseError> {
         limits.admit(body)?;
@@ -221,19 +221,19 @@ impl<'a, 'n> Fields<'a, 'n> {
         Ok(Fields { text: Cow::Owned(pieces), nodes })
     }
 
-    /// Whether it was [`flat`] that read it: then it is well-formed XML, but for characters that XML forbids.
+    /// Whether [`flat`] read it: then it is well-formed XML, except for characters that XML forbids.
     #[cfg(feature = "testing")]
     pub(crate) fn is_of_dialect(&self) -> bool {
         matches!(self.text, Cow::Borrowed(_))
     }
 
-    /// The root, from which paths begin.
+    /// The root, where paths begin.
     #[inline]
     pub(crate) fn root(&self) -> Element<'_, 'a> {
         Element { text: &self.text, value: Span::default(), below: self.nodes.as_slice(), depth: 0 }
     }
 
-    /// The header, and the root without what is known to be header: nothing of a kind stands there.
+    /// The header, and the root without what is known to be header, where no field of a kind can be.
     #[inline]
     pub(crate) fn header(&self) -> (Header<'_, 'a>, Element<'_, 'a>) {
         let root = self.root();
@@ -244,7 +244,7 @@ impl<'a, 'n> Fields<'a, 'n> {
         }
         let msg_type = root.first(const { Path::new("MsgType") });
         let info_type = root.first(const { Path::new("InfoType") });
-        // A platform's push has no MsgType and names no user: what stands behind its InfoType may have been typed.
+        // A platform's push has no MsgType and no user names: what follows its InfoType may have been typed by a user.
         let info_type =
             info_type.filter(|info_type| msg_type.is_none_or(|found| found.below.len() < info_type.below.len()));
         let names = info_type.map_or(root, |info_type| root.in_front_of(info_type));
@@ -259,26 +259,26 @@ impl<'a, 'n> Fields<'a, 'n> {
     }
 }
 
-/// What nearly every push begins with.
+/// The elements that nearly every push begins with.
 pub(crate) struct Header<'f, 'a> {
     pub(crate) to_user: Option<Element<'f, 'a>>,
     pub(crate) from_user: Option<Element<'f, 'a>>,
     pub(crate) create_time: Option<Element<'f, 'a>>,
-    /// If it stands in front of any InfoType.
+    /// If it comes before any InfoType.
     pub(crate) msg_type: Option<Element<'f, 'a>>,
-    /// If it stands in front of any MsgType.
+    /// If it comes before any MsgType.
     pub(crate) info_type: Option<Element<'f, 'a>>,
 }
 
-/// The way from an element to those below it: names joined by `/`, and several ways joined by `|`.
+/// A path from an element to elements below it: names joined by `/`, and alternatives joined by `|`.
 ///
-/// The first element of a name counts, since WeChat writes the header in front of whatever a user typed. Two it writes
-/// behind it: of several `MsgId` and `Encrypt` the last counts. So none of them can be typed, by a user who ends his
-/// value himself.
+/// The first element of a name counts, since WeChat writes the header before anything that a user typed. `MsgId` and
+/// `Encrypt` come after it, so of these the last one counts. So a user who closes their own value cannot forge any of
+/// them.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'p> {
     text: &'p str,
-    /// One way of one name: nothing to take apart.
+    /// A single name: nothing to split.
     simple: bool,
     last: bool,
 }
@@ -300,15 +300,15 @@ impl<'p> Path<'p> {
     }
 }
 
-/// An element and what stands below it.
+/// An element and its descendants.
 #[derive(Clone, Copy)]
 pub(crate) struct Element<'f, 'a> {
-    /// Of which the spans are pieces.
+    /// The text that the spans refer to.
     text: &'f Cow<'a, str>,
     value: Span,
-    /// What follows the element; below it is all that is at least as deep as its children.
+    /// The nodes after the element; its descendants are those at least as deep as its children.
     below: &'f [Node],
-    /// Of the children.
+    /// Depth of the children.
     depth: u32,
 }
 
@@ -323,7 +323,7 @@ impl<'f, 'a> Element<'f, 'a> {
         }
     }
 
-    /// The element's own text, for a look that keeps nothing.
+    /// The element's own text, to look at without keeping it.
     #[inline(always)]
     pub(crate) fn peek(self) -> &'f str {
         self.value.range().and_then(|range| self.text.get(range)).unwrap_or_default()
@@ -334,7 +334,7 @@ impl<'f, 'a> Element<'f, 'a> {
         node.name.range().and_then(|range| self.text.as_bytes().get(range)).unwrap_or_default()
     }
 
-    /// The element at a path that counts.
+    /// The element at a path: the first one, or the last one of `MsgId` and `Encrypt`.
     #[inline(always)]
     pub(crate) fn first(self, path: Path<'_>) -> Option<Element<'f, 'a>> {
         if path.last {
@@ -355,19 +355,19 @@ impl<'f, 'a> Element<'f, 'a> {
         Some(found)
     }
 
-    /// What follows one of its children.
+    /// The part after one of its children.
     #[inline]
     fn behind(self, child: Element<'f, 'a>) -> Element<'f, 'a> {
         Element { below: child.below, ..self }
     }
 
-    /// What stands in front of one of its children.
+    /// The part before one of its children.
     fn in_front_of(self, child: Element<'f, 'a>) -> Element<'f, 'a> {
         let length = self.below.len().saturating_sub(child.below.len() + 1);
         Element { below: self.below.get(..length).unwrap_or_default(), ..self }
     }
 
-    /// A first child of the name may lack what a second one has.
+    /// Searches all children of a name, as the first one may lack what a later one has.
     fn first_along(self, way: &str) -> Option<Element<'f, 'a>> {
         let Some((name, rest)) = way.split_once('/') else { return self.child(way) };
         let mut ahead = self;
@@ -394,7 +394,7 @@ impl<'f, 'a> Element<'f, 'a> {
         None
     }
 
-    /// The names of its children, and these.
+    /// The children, with their names.
     #[cfg(any(feature = "serde", feature = "testing"))]
     pub(crate) fn children(self) -> impl Iterator<Item = (&'f str, Element<'f, 'a>)> {
         let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
@@ -411,20 +411,20 @@ impl<'f, 'a> Element<'f, 'a> {
         Some(Element { value: node.value, below, depth: node.depth + 1, ..self })
     }
 
-    /// The first four children, if there are no others among them, and what follows.
+    /// The first `N` children, none of which has children of its own, and what follows.
     #[inline]
     fn split<const N: usize>(self) -> ([Option<Element<'f, 'a>>; N], &'f [Node]) {
         (std::array::from_fn(|index| self.at(index)), self.below.get(N..).unwrap_or_default())
     }
 
-    /// All elements at a path: way by way, each in the document's order.
+    /// All elements at a path: alternative by alternative, each in the document's order.
     pub(crate) fn all<'p>(self, path: Path<'p>) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
         path.text.split('|').flat_map(move |way| self.along(way))
     }
 
     fn along<'p>(self, way: &'p str) -> impl Iterator<Item = Element<'f, 'a>> + use<'f, 'a, 'p> {
         let names = 1 + way.matches('/').count();
-        // How many names of the way the elements around the next one have, from the outermost.
+        // How many names of the path the elements around the next one match, from the outermost.
         let mut matched = 0;
         let below = self.below.iter().take_while(move |node| node.depth >= self.depth).enumerate();
         below.filter_map(move |(index, node)| {
@@ -445,13 +445,13 @@ impl<'f, 'a> Element<'f, 'a> {
     }
 }
 
-/// Whether a body is to be read, and answered, as JSON.
+/// Whether a body is to be read and answered as JSON.
 pub(crate) fn is_json(body: &[u8]) -> bool {
     let unmarked = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
     unmarked.iter().find(|byte| !is_space(**byte)) == Some(&b'{')
 }
 
-/// White space as XML has it.
+/// White space as XML defines it.
 #[inline]
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')

@@ -1,4 +1,4 @@
-//! What each reader makes of a body, for the tests and fuzz targets that hold them to one another.
+//! The result of each reader, for the tests and fuzz targets that compare them.
 #![allow(clippy::unwrap_used, reason = "for tests")]
 
 #[cfg(feature = "json")]
@@ -25,7 +25,7 @@ pub fn flat(text: &str) -> Option<Elements> {
 /// The complete reader of XML.
 ///
 /// # Errors
-/// What is not XML, has a DTD or passes a limit.
+/// What is not XML, has a DTD or exceeds a limit.
 pub fn tree(text: &str) -> Result<Elements, ParseError> {
     let mut nodes = Nodes::new();
     let text = tree::read(text, &Limits::default(), &mut nodes)?;
@@ -35,7 +35,7 @@ pub fn tree(text: &str) -> Result<Elements, ParseError> {
 /// The reader of JSON.
 ///
 /// # Errors
-/// What is not JSON, or passes a limit.
+/// What is not JSON, or exceeds a limit.
 #[cfg(feature = "json")]
 pub fn json(text: &str) -> Result<Elements, ParseError> {
     let mut nodes = Nodes::new();

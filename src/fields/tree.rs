@@ -1,7 +1,7 @@
-//! Everything else that is XML, through roxmltree.
+//! All other XML, read by roxmltree.
 //!
-//! roxmltree gets the document as [`mark`](super::mark) rewrote it. In the texts that it yields, CDATA is told from
-//! layout and what was rewritten is written back:
+//! roxmltree gets the document as [`mark`](super::mark) rewrote it. In the resulting texts, CDATA is distinguished from
+//! layout, and rewritten characters are restored:
 //!
 //! ```text
 //! " ⊦[ a⊦hb ⊦] "      the text roxmltree yields; ⊦ is MARK
@@ -16,7 +16,7 @@ use super::{Limits, Node, Nodes, Span, is_white, place, trim};
 use crate::error::ParseError;
 use crate::shown;
 
-/// Reads a document into `nodes`, whose spans are pieces of the text that is returned.
+/// Reads a document into `nodes`, whose spans are pieces of the returned text.
 pub(super) fn read(text: &str, limits: &Limits, nodes: &mut Nodes) -> Result<String, ParseError> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if trim(text).is_empty() {
@@ -89,8 +89,8 @@ impl Writer<'_> {
     }
 }
 
-/// The text of an element: CDATA as it is, of the rest neither blank pieces nor the white space at both ends, but for what
-/// lies from the first to the last white space that was written by a reference.
+/// The text of an element: CDATA unchanged; bare text without blank pieces and without the white space at both ends,
+/// but including everything between the first and the last white space written as a reference.
 fn value(marked: &str) -> Cow<'_, str> {
     if !marked.contains(MARK) {
         return Cow::Borrowed(trim(marked));
@@ -116,11 +116,11 @@ fn value(marked: &str) -> Cow<'_, str> {
     Cow::Owned(texts.collect())
 }
 
-/// A stretch of an element's text, within CDATA or outside.
+/// A piece of an element's text, in CDATA or bare.
 struct Piece {
     bare: bool,
     text: String,
-    /// From the first to the last white space that was written by a reference.
+    /// From the first to the last white space that was written as a reference.
     meant: Option<Range<usize>>,
 }
 
@@ -129,7 +129,7 @@ impl Piece {
         Piece { bare: true, text: String::new(), meant: None }
     }
 
-    /// Adds what a pair stands for: as white space only a reference.
+    /// Adds what a pair stands for. White space in a pair came from a reference.
     fn push_marked(&mut self, c: char) {
         let start = self.text.len();
         self.text.push(c);
@@ -139,7 +139,7 @@ impl Piece {
         }
     }
 
-    /// Of a bare one, without the white space at its ends: at those of the whole text, and where there is nothing else.
+    /// A bare piece without the white space at the ends of the whole text, and empty if there is nothing else.
     fn without_layout(&self, first: bool, last: bool) -> &str {
         let Piece { bare, text, meant } = self;
         let (mut range, blank) = (0..text.len(), trim(text).is_empty());
@@ -151,12 +151,12 @@ impl Piece {
             let end = text.trim_end_matches(is_white).len();
             range.end = meant.as_ref().map_or(end, |meant| end.max(meant.end));
         }
-        // Of nothing but layout the beginning is behind the end.
+        // If there is only layout, the start is after the end.
         text.get(range).unwrap_or_default()
     }
 }
 
-/// roxmltree's error with the place in the document as it came.
+/// roxmltree's error, with its position in the original document.
 fn explain(error: &roxmltree::Error, text: &str, marked: &Marked<'_>) -> ParseError {
     use roxmltree::Error::{NoRootNode, UnclosedRootNode, UnexpectedEndOfStream};
 
@@ -165,12 +165,12 @@ fn explain(error: &roxmltree::Error, text: &str, marked: &Marked<'_>) -> ParseEr
         _ => marked.place(byte(marked.as_str(), error.pos())),
     };
     let reason = error.to_string().replacen(&format!(" at {}", error.pos()), "", 1).replace(COLON, ":");
-    // A name may have control characters, which do not belong into a log.
+    // A name may contain control characters, which do not belong in a log.
     let reason = reason.split(char::is_control).collect::<Vec<_>>().join("\u{FFFD}");
     ParseError::NotXml { reason: shown::reason(&reason), line, column }
 }
 
-/// Which byte is at a place.
+/// The byte at a position.
 fn byte(text: &str, place: roxmltree::TextPos) -> usize {
     let [row, column] = [place.row, place.col].map(|number| usize::try_from(number).unwrap_or_default());
     let start = text.split_inclusive('\n').take(row.saturating_sub(1)).map(str::len).sum();

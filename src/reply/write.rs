@@ -1,6 +1,5 @@
 //! Replies as XML and JSON. The only place that decides what goes on the wire.
 
-
 use super::split::{TEXT_LIMIT, cut};
 use super::writer::{Writer, is_blank, tag};
 use super::{ARTICLES, Article, IosRefund, Reply};

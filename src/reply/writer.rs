@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// An element's name with the markup around it, put together by the compiler: each is written at once.
+/// An element's name with its markup, joined at compile time, so that each tag is one write.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag {
     pub(crate) name: &'static str,
@@ -48,7 +48,7 @@ impl Writer {
         self.member(tag, |writer| if writer.json { writer.object(inside) } else { inside(writer) });
     }
 
-    /// In XML each is an `item`, in JSON they are an array.
+    /// In XML each is an `item`, in JSON they form an array.
     pub(super) fn items<T>(&mut self, tag: Tag, items: &[T], each: impl Fn(&mut Writer, &T)) {
         self.member(tag, |writer| {
             if !writer.json {
@@ -63,7 +63,7 @@ impl Writer {
         });
     }
 
-    /// A number, which JSON has without quotes.
+    /// A number, without quotes in JSON.
     pub(crate) fn digits(&mut self, tag: Tag, digits: &str) {
         self.member(tag, |writer| writer.text.push_str(digits));
     }
@@ -88,7 +88,7 @@ impl Writer {
         self.word(tag!("MsgType"), word);
     }
 
-    /// A text in which there is nothing to escape.
+    /// A text with nothing to escape.
     pub(crate) fn word(&mut self, tag: Tag, word: &str) {
         match self.json {
             true => self.member(tag, |writer| writer.text.extend(["\"", word, "\""])),
@@ -117,19 +117,19 @@ impl Writer {
         self.text.push('}');
     }
 
-    /// What was written last is the beginning of what holds the next, or the one before it.
+    /// A comma, unless the next member is the first of its object or array.
     fn comma(&mut self) {
         if !self.text.ends_with(['{', '[']) {
             self.text.push(',');
         }
     }
 
-    /// Writes text within CDATA, such that a reader gets the same less what XML forbids.
+    /// Writes text within CDATA so that a reader gets the same text, without what XML forbids.
     fn escape(&mut self, text: &str) {
         if is_plain(text) {
             return self.text.push_str(text);
         }
-        // The first byte of each character that must not stand as it is, and of some that may.
+        // The first bytes of all characters that must not be written as they are, and of some that may.
         let special = |byte: &u8| matches!(byte, b'>' | 0..b' ' | 0xEF);
         let mut rest = text;
         while let Some(at) = rest.as_bytes().iter().position(special) {
@@ -137,10 +137,10 @@ impl Writer {
             self.text.push_str(plain);
             let mut chars = from.chars();
             match chars.next() {
-                // Asked of what was written: a character left out may have stood between the three.
+                // Checks what was written: a character between the three may have been left out.
                 Some('>') if self.text.ends_with("]]") => self.text.push_str("]]><![CDATA[>"),
                 Some('>') => self.text.push('>'),
-                // A bare one is read as a line feed.
+                // A bare one would be read as a line feed.
                 Some('\r') => self.text.push_str("]]>&#13;<![CDATA["),
                 Some(c) if is_forbidden(c) => self.lacks = true,
                 Some(c) => self.text.push(c),
@@ -152,14 +152,14 @@ impl Writer {
     }
 }
 
-/// A text as it stands between the quotes of JSON.
+/// A text between the quotes of JSON.
 pub(crate) struct JsonString<'s>(pub(crate) &'s str);
 
 impl fmt::Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '"' | '\\' => write!(f, "\\{c}"),
-            // Users were shown the escapes with `u` as they stand.
+            // WeChat showed users the `u` escapes unchanged.
             '\n' => f.write_str("\\n"),
             '\r' => f.write_str("\\r"),
             '\t' => f.write_str("\\t"),
@@ -169,9 +169,9 @@ impl fmt::Display for JsonString<'_> {
     }
 }
 
-/// Whether a text may stand in CDATA as it is.
+/// Whether a text may be written in CDATA as it is.
 ///
-/// Sixteen bytes at a time, which is one register: most texts are names of some thirty bytes.
+/// Sixteen bytes at a time, one register: most texts are names of about thirty bytes.
 fn is_plain(text: &str) -> bool {
     let (chunks, rest) = text.as_bytes().as_chunks::<16>();
     let mut last = [b' '; 16];
@@ -183,21 +183,21 @@ fn is_plain(text: &str) -> bool {
             *ef |= u8::from(*byte == 0xEF);
         }
     }
-    // U+FFFE and U+FFFF begin with 0xEF, and so does the punctuation of Chinese.
+    // U+FFFE and U+FFFF begin with 0xEF, like Chinese punctuation.
     special == [0; 16] && (ef == [0; 16] || !text.contains(['\u{FFFE}', '\u{FFFF}']))
 }
 
-/// Whether XML 1.0 has no place for this character.
+/// Whether XML 1.0 forbids this character.
 ///
 /// Production `Char` of <https://www.w3.org/TR/xml/#charsets>; a Rust `char` is never a surrogate.
 fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
-/// Whether a text has characters that XML has no place for.
+/// Whether a text has characters that XML forbids.
 #[cfg(feature = "testing")]
 pub(crate) fn has_forbidden(text: &str) -> bool {
-    // All bytes are looked at, since that takes vector instructions; few texts have one of these.
+    // Checks all bytes, which the compiler can vectorise; few texts have such characters.
     let is_suspect = text.bytes().fold(false, |suspect, byte| suspect | matches!(byte, 0..b' ' | 0xEF));
     is_suspect && text.contains(is_forbidden)
 }

@@ -1,4 +1,4 @@
-//! How is it kept? Events and their keys in serde's formats.
+//! Serialization of events and their keys.
 
 mod to;
 
@@ -17,7 +17,7 @@ use crate::text::Str;
 use to::Siblings;
 pub use to::ToError;
 
-/// What is read of an event that was written: formats without names have all of it in this order.
+/// The fields read back from a serialized event: formats without names have all of them in this order.
 #[derive(Deserialize)]
 #[serde(rename = "Event", expecting = "an event")]
 #[expect(dead_code, reason = "the body says it all")]
@@ -33,7 +33,7 @@ struct Form<'a> {
     body: Body<'a>,
 }
 
-/// For queues and logs: the push as it came, and beside it what was read of it, for readers in other languages.
+/// For queues and logs: the original push, and the parsed fields for readers in other languages.
 ///
 /// ```
 /// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>7</CreateTime>\
@@ -55,11 +55,11 @@ struct Form<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The form is stable. `fields` are those of the event's kind under their names here, numbers as numbers and lists as
-/// lists, absent ones left out; of a kind that this version does not type they are all elements by their names on the wire, as texts, a
-/// repeated one as a list. `body` is [`Event::body`]: in formats for humans a text, or `{"hex": "3c786d6c3e…"}` if it is
-/// not UTF-8. Other formats, as postcard, have no `fields`, and the body as bytes; there the five stand in this order.
-/// Both hold what users wrote and who they are: keep it as you keep those.
+/// The format is stable. `fields` has the fields of the event's kind under their names here, numbers as numbers, lists
+/// as lists, and absent ones left out. For a kind that this version does not type it has all elements under their names
+/// on the wire, as texts, repeated ones as a list. `body` is [`Event::body`]: in human-readable formats a text, or
+/// `{"hex": "3c786d6c3e…"}` if it is not UTF-8. Other formats, such as postcard, have no `fields`, and the body as
+/// bytes; there the five are in this order. Both contain what users wrote and who they are: protect them accordingly.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -77,7 +77,7 @@ impl Serialize for Event<'_> {
     }
 }
 
-/// What was read of an event beside its header.
+/// The fields of an event beyond its header.
 struct OfKind<'e>(&'e Event<'e>);
 
 impl Serialize for OfKind<'_> {
@@ -91,7 +91,7 @@ impl Serialize for OfKind<'_> {
     }
 }
 
-/// As the text it is.
+/// As a text.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Str<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -107,17 +107,17 @@ impl<'de> Deserialize<'de> for Str<'_> {
     }
 }
 
-/// Reads the body again, under no [`Limits`], and nothing else.
+/// Reads the event from its body alone, under no [`Limits`].
 ///
 /// So the event is equal to the one that was serialized, in every field of its kind, and has its
-/// [`fields`](Event::fields) and its [`dedup_key`](Event::dedup_key): no number goes through the format. A kind that
-/// is typed since then is typed now. What was changed in an event's public fields is not in its body, and does not
-/// come back. In a format that names its fields, `body` suffices.
+/// [`fields`](Event::fields) and its [`dedup_key`](Event::dedup_key): no number goes through the format. A kind that a
+/// later version types is typed then. Changes to an event's public fields are not in its body, and are lost. In a
+/// format that names its fields, `body` suffices.
 ///
 /// # Errors
 /// - no `body`, or one that is neither text nor bytes nor `{"hex": …}`
 /// - `{"hex": "3"}`: half a byte
-/// - a body that is no push: [`ParseError`](crate::ParseError) says why; one in JSON needs the feature `json`
+/// - a body that is not a valid push: [`ParseError`](crate::ParseError) says why; JSON needs the feature `json`
 ///
 /// ```
 /// use wechat_events::{Event, Kind};
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Event<'_> {
     }
 }
 
-/// Text where the format is for humans, as far as it is text.
+/// A text in human-readable formats, if it is UTF-8.
 struct Body<'a>(Cow<'a, [u8]>);
 
 #[derive(Serialize, Deserialize)]
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Body<'_> {
     }
 }
 
-/// Takes each form from each format: what goes through an untagged enum says that it is for humans, whatever it is.
+/// Accepts each form in each format: serde's untagged enums claim to be human-readable, whatever the format is.
 struct AnyBody;
 
 impl<'de> Visitor<'de> for AnyBody {
@@ -220,7 +220,7 @@ impl Serialize for DedupKey {
 /// From 32 hexadecimal digits.
 ///
 /// # Errors
-/// `"d7"`, `"d715ddea725819418a335b54829c1bex"`: not so many digits, or not hexadecimal.
+/// `"d7"`, `"d715ddea725819418a335b54829c1bex"`: not 32 digits, or not hexadecimal.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for DedupKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

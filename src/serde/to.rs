@@ -1,4 +1,4 @@
-//! Any push as the user's own struct: serde's data model over the elements of a push.
+//! Any push as the user's own struct: serde's data model on top of a push's elements.
 
 use std::collections::HashMap;
 
@@ -10,29 +10,29 @@ use crate::event::Event;
 use crate::fields::{Element, Nodes, trim};
 
 impl Event<'_> {
-    /// Any push, typed here or not, in XML or in JSON, as a struct of your own.
+    /// Deserializes any push, typed here or not, in XML or JSON, into a struct of your own.
     ///
     /// The struct's fields are the elements directly below the root, by their names on the wire; a nested element is a
-    /// nested struct. What stands for what:
+    /// nested struct:
     ///
     /// | in the struct | in the push |
     /// |---|---|
     /// | `String`, an enum of unit variants | the element's text |
-    /// | a number | its text without white space around it: `7`, `"7"` |
+    /// | a number | its text, ignoring surrounding white space: `7`, `"7"` |
     /// | `bool` | `1`, `true`, `0`, `false` |
-    /// | `Option` | `None` where there is no such element, or an empty one |
-    /// | `Vec` | every element of that name, adjacent or not: one is a list of one. Needs `#[serde(default)]` where there may be none |
-    /// | a struct, a map | the elements within it; of several with one name the first |
+    /// | `Option` | `None` if the element is absent or empty |
+    /// | `Vec` | all elements of that name, adjacent or not; a single one is a list of one. Needs `#[serde(default)]` if there may be none |
+    /// | a struct, a map | the elements within it; the first one of each name |
     ///
     /// Reads the body again, which costs about as much as parsing it did.
     ///
-    /// What serde itself prevents: under `#[serde(flatten)]`, `untagged` and `tag` it reads values before it knows their
-    /// types, so that numbers arrive there as texts: write `String`, or a `deserialize_with`.
+    /// A limit of serde itself: under `#[serde(flatten)]`, `untagged` and `tag` it reads values before it knows their
+    /// types, so numbers arrive as texts there. Use `String`, or a `deserialize_with`.
     ///
     /// # Errors
-    /// [`ToError`], which names the path, where the push has not what the struct asks for:
+    /// [`ToError`], which names the path, if the push does not have what the struct requires:
     /// - no such element: `missing field Quantity`
-    /// - `many` for a number, `yes` for a `bool`, a text that is no variant of the enum
+    /// - `many` for a number, `yes` for a `bool`, a text that is not a variant of the enum
     ///
     /// ```
     /// use serde::Deserialize;
@@ -80,7 +80,7 @@ impl Event<'_> {
     }
 }
 
-/// A push is not what [`Event::to`] was asked for.
+/// The push does not match the type that [`Event::to`] was asked for.
 ///
 /// ```
 /// let event = wechat_events::parse_event(b"<xml><MsgType>text</MsgType><CreateTime>now</CreateTime></xml>")?;
@@ -97,7 +97,7 @@ pub struct ToError {
 }
 
 impl ToError {
-    /// Where, from below the root: `SendPicsInfo.PicList[0].item`. Empty for the root itself.
+    /// The path below the root: `SendPicsInfo.PicList[0].item`. Empty for the root itself.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -110,10 +110,10 @@ impl ToError {
     }
 }
 
-/// Levels below which an element has no children for serde, which calls itself for each: as many as serde_json reads.
+/// Deepest level whose children serde visits, since it recurses for each: the same as serde_json.
 const DEEPEST: u32 = 128;
 
-/// All elements of one name in their parent; the first of them where one is asked for.
+/// All elements of one name in their parent, or the first of them if one is asked for.
 pub(super) struct Siblings<'f, 'a> {
     elements: Vec<Element<'f, 'a>>,
     depth: u32,
@@ -128,7 +128,7 @@ impl<'f, 'a> Siblings<'f, 'a> {
         self.elements.first().map(|element| element.peek()).unwrap_or_default()
     }
 
-    /// Its children by their names, in the order in which the names come.
+    /// The children by name, in the order in which the names first occur.
     fn children(&self) -> Vec<(&'f str, Siblings<'f, 'a>)> {
         let mut places = HashMap::new();
         let mut children: Vec<(&str, Siblings<'_, '_>)> = Vec::new();
@@ -149,7 +149,7 @@ impl<'f, 'a> Siblings<'f, 'a> {
     }
 }
 
-/// For readers that know nothing of the push: a text, what is within it by name, or a list of several.
+/// Used if nothing is known about the push: a text, an object of the children, or a list of several.
 impl Serialize for Siblings<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.children() {
@@ -182,7 +182,7 @@ macro_rules! numbers {
 impl<'de> Deserializer<'de> for Siblings<'_, '_> {
     type Error = Error;
 
-    /// For whoever does not say what he expects, as `flatten` and `serde_json::Value`.
+    /// Used if the type to expect is unknown, as for `flatten` and `serde_json::Value`.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.children() {
             _ if self.elements.len() > 1 => self.deserialize_seq(visitor),

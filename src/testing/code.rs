@@ -1,4 +1,4 @@
-//! What WeChat makes of an answer to a push that demands to know what became of it.
+//! How WeChat judges answers to pushes that require a code or an opinion.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::event::{Event, Takes};
 use crate::fields::Nodes;
 
 impl WeChat {
-    /// `Err`: it is not what is asked for.
+    /// `Err`: not the expected answer.
     pub(super) fn code(&self, request: &Request, event: &Event<'_>, body: &[u8]) -> Result<(), Reason> {
         let json = request.content_type == "application/json";
         if matches!(body, b"" | b"success") {
@@ -21,7 +21,7 @@ impl WeChat {
         let message = match self.opened(body, json) {
             Ok((_, true)) if event.is_mini_game() => return Err(Reason::SealedCode),
             Ok((message, _)) => message,
-            // Sources differ on whether a payment's is to be.
+            // Sources differ on whether the answer to a payment must be encrypted.
             Err(Reason::NotSealed) => Cow::Borrowed(body),
             Err(reason) => return Err(reason),
         };

@@ -1,4 +1,4 @@
-//! A push on its way: each delivery of it, what came back, and what a test expected.
+//! Deliveries of a push, their answers, and what a test expects.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use super::{Answer, Draft, Mode, Plan, Reason, Request, Verdict};
 use crate::endpoint::Endpoint;
 use crate::handler::Handler;
 
-/// What became of a push and its deliveries; see [`Draft::deliver`].
+/// A push with all its deliveries and the result; see [`Draft::deliver`].
 ///
-/// Its `Display` shows every request, answer and verdict.
+/// `Display` shows every request, answer and verdict.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// As many as it took: up to three, of a payment up to sixteen.
+    /// One entry per delivery: up to three, for a payment up to sixteen.
     pub attempts: Vec<Attempt>,
-    /// What the user sees in the end.
+    /// The verdict that counts for the user.
     pub verdict: Verdict,
 }
 
@@ -24,23 +24,23 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// What was sent.
+    /// The request.
     pub request: Request,
-    /// What came back, in time or not; `None` if nothing.
+    /// The answer, in time or not; `None` if there was none.
     pub answer: Option<Answer>,
-    /// What WeChat makes of it.
+    /// How WeChat judges the answer.
     pub verdict: Verdict,
 }
 
 impl Draft<'_> {
-    /// Delivers the push as WeChat does, by its [plan](Draft::plan): until it is answered in time, a payment until the
-    /// answer is code 0.
+    /// Delivers the push as WeChat does, by its [plan](Draft::plan): until it is answered in time, or for a payment
+    /// until it is answered with code 0.
     ///
-    /// `now` is the first delivery's time in seconds since 1970. `serve` gets each request and gives its answer, with
-    /// [how long](Answer::after) it took, or `None` for none at all. When WeChat has hung up, an answer is lost. In
-    /// plaintext mode all deliveries have one signature, timestamp and nonce; in the other modes each has its own, and
-    /// its own ciphertext. Those of a payment are hours apart and each signed by itself, and where the body has
-    /// `RetryTimes`, it is counted up.
+    /// `now` is the time of the first delivery in seconds since 1970. `serve` receives each request and returns its
+    /// answer with [how long](Answer::after) it took, or `None` for no answer. An answer after WeChat has hung up is
+    /// lost. In plaintext mode all deliveries have the same signature, timestamp and nonce; in the other modes each has
+    /// its own, and its own ciphertext. Deliveries of a payment are hours apart and each is signed anew, and
+    /// `RetryTimes` is counted up if the body has it.
     ///
     /// # Example: slow once
     /// ```
@@ -83,7 +83,7 @@ impl Draft<'_> {
         deliveries.delivery()
     }
 
-    /// [`deliver`](Draft::deliver) to an endpoint and a handler.
+    /// [`deliver`](Draft::deliver)s the push to an endpoint and a handler.
     ///
     /// ```
     /// use wechat_events::testing::WeChat;
@@ -108,10 +108,10 @@ impl Draft<'_> {
         })
     }
 
-    /// Delivers the push to a webhook as WeChat does: hangs up after 5 s, or 3, and pushes again.
+    /// Delivers the push to a webhook as WeChat does: hangs up after 5 s, or 3 s, and pushes again.
     ///
-    /// By tokio's clock: in a test with `start_paused` a slow handler takes no time, nor do the hours of a payment. Where
-    /// the system's time is not the webhook's `wall_clock`, say so with [`at`](Draft::at).
+    /// Uses tokio's clock: in a test with `start_paused` a slow handler takes no time, nor do the hours of a payment.
+    /// If the webhook's `wall_clock` is not the system's, set the time with [`at`](Draft::at).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -152,12 +152,12 @@ impl Draft<'_> {
     }
 }
 
-/// What is sent next, until the answer is what WeChat asks for or the plan is over.
+/// Sends the deliveries until the answer is what WeChat expects, or the plan ends.
 struct Deliveries<'d, 'w> {
     draft: &'d Draft<'w>,
     plan: Plan,
     first: Request,
-    /// When the next delivery comes, counted from the first.
+    /// When the next delivery is due, counted from the first.
     due: Duration,
     attempts: Vec<Attempt>,
     ended: bool,
@@ -203,7 +203,7 @@ impl<'d, 'w> Deliveries<'d, 'w> {
     fn delivery(self) -> Delivery {
         let verdict = match self.attempts.last().map(|last| last.verdict.clone()) {
             Some(Verdict::PushedAgain(reason)) => Verdict::GivenUp(reason),
-            // Three times. Of what comes once nobody is told.
+            // Unanswered three times. For a push that is sent only once, nothing is shown to anybody.
             Some(Verdict::Ignored(Reason::Silence | Reason::TooLate { .. })) if self.attempts.len() > 1 => {
                 Verdict::FaultLine(Reason::Silence)
             }
@@ -218,7 +218,7 @@ impl Delivery {
     /// Expects that the user is shown this text.
     ///
     /// # Panics
-    /// If he is not: with every request, every answer and the reason.
+    /// If not: with every request, every answer and the reason.
     #[track_caller]
     pub fn expect_text(&self, expected: &str) -> &Delivery {
         self.expect("MsgType", "text");
@@ -228,7 +228,7 @@ impl Delivery {
     /// Expects a reply with this text at a path, such as `Image/MediaId`.
     ///
     /// # Panics
-    /// If there is none: with every request, every answer and the reason.
+    /// If not: with every request, every answer and the reason.
     ///
     /// ```should_panic
     /// # use wechat_events::testing::WeChat;
@@ -248,7 +248,7 @@ impl Delivery {
     /// Expects that the push is acknowledged and the user is shown nothing.
     ///
     /// # Panics
-    /// If he is, or if WeChat is not content: with every request, every answer and the reason.
+    /// If the user is shown something, or WeChat expects more: with every request, every answer and the reason.
     #[track_caller]
     pub fn expect_success(&self) -> &Delivery {
         self.holds(self.verdict == Verdict::Silent, "`success`")

@@ -1,4 +1,4 @@
-//! A push before it is sent: a sample whose fields are set.
+//! A push before it is sent: a sample whose fields can be set.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::pay_event::AppKeys;
 #[cfg(feature = "json")]
 use crate::reply::JsonString;
 
-/// A push that WeChat has not sent yet; made by [`WeChat::push`] and [`WeChat::raw`].
+/// A push to be sent; made by [`WeChat::push`] and [`WeChat::raw`].
 ///
 /// ```
 /// use wechat_events::parse_event;
@@ -33,7 +33,7 @@ pub struct Draft<'w> {
     body: Body,
     nonce: Option<String>,
     now: Option<i64>,
-    /// Whose fields are known, so that a misspelt one is found.
+    /// The kind, whose known fields reveal a misspelt path.
     kind: Option<&'static KindInfo>,
     #[cfg(feature = "json")]
     in_json: bool,
@@ -43,13 +43,13 @@ pub struct Draft<'w> {
 
 #[derive(Debug, Clone)]
 enum Body {
-    /// Sent as they are.
+    /// Sent unchanged.
     Bytes(Vec<u8>),
-    /// Written anew, with the time it is sent as CreateTime unless that was set.
+    /// Serialized, with the time of sending as CreateTime unless that was set.
     Fields { fields: Vec<Field>, timed: bool },
 }
 
-/// An element, in the document's order; the root is not among them.
+/// An element, in document order, without the root.
 #[derive(Debug, Clone)]
 struct Field {
     depth: u32,
@@ -111,14 +111,14 @@ impl<'w> Draft<'w> {
         self.nonce.as_deref()
     }
 
-    /// The same push with another text at a path such as `EventKey` or `ScanCodeInfo/ScanResult`.
+    /// Sets the text at a path such as `EventKey` or `ScanCodeInfo/ScanResult`.
     ///
-    /// The first element at the path has it; what is not there yet is added at the end of where it belongs. CreateTime
-    /// that is set so stays, else it is the time of the first delivery. [Raw](WeChat::raw) XML is written anew, and
-    /// raw bytes of another kind stay as they are.
+    /// Sets the first element at the path, or adds one at the end of its parent. A CreateTime that is set stays;
+    /// otherwise it is the time of the first delivery. [Raw](WeChat::raw) XML is parsed and serialized again; other raw
+    /// bytes stay as they are.
     ///
     /// # Panics
-    /// For a path that the kind does not have, such as `"EvenKey"`: what WeChat may add one day is
+    /// If the kind does not have the path, such as `"EvenKey"`. For a field that WeChat may add one day, use
     /// [`set_unknown`](Draft::set_unknown).
     #[track_caller]
     pub fn set(self, path: &str, value: &str) -> Draft<'w> {
@@ -154,7 +154,7 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// Raw XML becomes fields.
+    /// Parses raw XML into fields.
     fn take_apart(&mut self) {
         if let Body::Bytes(bytes) = &self.body
             && let Some(fields) = str::from_utf8(bytes).ok().and_then(fields)
@@ -169,13 +169,13 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// The same push less the first element at a path, and all that is in it.
+    /// Removes the first element at a path, with all that is in it.
     ///
-    /// A sample has each field that WeChat was seen to send, and not every push has them all. Raw pushes are treated
-    /// as [`set`](Draft::set) treats them, and a path that is not there changes nothing.
+    /// A sample has all fields that WeChat was seen to send, but not every push has them all. Raw pushes are treated as
+    /// in [`set`](Draft::set), and a path that is absent changes nothing.
     ///
     /// # Panics
-    /// For a path that the kind does not have, as [`set`](Draft::set).
+    /// If the kind does not have the path, as for [`set`](Draft::set).
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
@@ -196,14 +196,14 @@ impl<'w> Draft<'w> {
         self
     }
 
-    /// The same push with this nonce on each delivery, instead of one by the [seed](WeChat::seed).
+    /// Uses this nonce for each delivery, instead of one from the [seed](WeChat::seed).
     pub fn nonce(self, nonce: impl Into<String>) -> Draft<'w> {
         Draft { nonce: Some(nonce.into()), ..self }
     }
 
-    /// The same push in JSON, as mini programs and mini games get it.
+    /// Sends the push as JSON, as mini programs and mini games receive it.
     ///
-    /// Raw XML is written anew, and raw JSON stays as it is.
+    /// Raw XML is converted, and raw JSON stays as it is.
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
@@ -220,10 +220,10 @@ impl<'w> Draft<'w> {
         Draft { in_json: true, ..self }
     }
 
-    /// The same push of a mini game with the `PayEventSig` that these keys make of its name and payload.
+    /// Signs a mini game's push: sets the `PayEventSig` that these keys make for its name and payload.
     ///
-    /// By the key of the payload's own `Env`, when it is sent. A push without `MiniGame/Payload` stays as it is, and so
-    /// does raw JSON.
+    /// Uses the key for the payload's own `Env`, at the time of sending. A push without `MiniGame/Payload` and raw JSON
+    /// stay as they are.
     ///
     /// ```
     /// use wechat_events::testing::WeChat;
@@ -244,14 +244,14 @@ impl<'w> Draft<'w> {
         Draft { app_keys: Some(keys.clone()), ..self }
     }
 
-    /// The same push, first delivered at `now`, in seconds since 1970. Default: the system's time.
+    /// Sets the time of the first delivery, in seconds since 1970. Default: the system's time.
     ///
     /// For [`send`](Draft::send) and [`respond`](Draft::respond).
     pub fn at(self, now: i64) -> Draft<'w> {
         Draft { now: Some(now), ..self }
     }
 
-    /// When it is first delivered.
+    /// The time of the first delivery.
     #[expect(clippy::disallowed_methods, reason = "what is not said is the system's")]
     pub(super) fn now(&self) -> i64 {
         self.now.unwrap_or_else(|| {
@@ -262,13 +262,13 @@ impl<'w> Draft<'w> {
 
     /// The push as one request, sent at `now` in seconds since 1970.
     ///
-    /// See [`deliver`](Draft::deliver) for all that follow when it is not answered.
+    /// See [`deliver`](Draft::deliver) for the retries too.
     #[must_use]
     pub fn request(&self, now: i64) -> Request {
         self.wechat.request(&self.message(now), self.nonce.as_deref(), now)
     }
 
-    /// How long WeChat waits for an answer to it, and when it delivers it again.
+    /// How long WeChat waits for an answer, and when it delivers the push again.
     #[must_use]
     pub fn plan(&self) -> Plan {
         Plan::of(parse_event(&self.message(0)).ok().as_ref())
@@ -300,18 +300,18 @@ impl<'w> Draft<'w> {
     }
 }
 
-/// The kind of that name; in another case only where no other has it.
+/// The kind with that name, or else one whose name differs only in case.
 fn kind(name: &str) -> Option<&'static KindInfo> {
     let find =
         |same: fn(&str, &str) -> bool| KINDS.iter().find(|kind| kind.names().any(|(_, known)| same(known, name)));
     find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case))
 }
 
-/// What every kind has.
+/// Elements that any kind may have.
 const HEADER: [&str; 9] =
     ["ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "InfoType", "AppId", "MsgId", "Encrypt"];
 
-/// Takes XML apart; `None` if it is none.
+/// Parses XML into fields; `None` if it is not XML.
 fn fields(xml: &str) -> Option<Vec<Field>> {
     let (mut nodes, mut fields) = (Nodes::new(), Vec::new());
     if !is_json(xml.as_bytes()) {
@@ -330,7 +330,7 @@ fn take_apart(parent: Element<'_, '_>, depth: u32, xml: &str, fields: &mut Vec<F
     }
 }
 
-/// Where the first element at a path stands, with those in it.
+/// The range of the first element at a path, with those in it.
 fn find(fields: &[Field], path: &str) -> Option<Range<usize>> {
     let mut within = 0..fields.len();
     for (depth, name) in (0..).zip(path.split('/')) {
@@ -342,9 +342,9 @@ fn find(fields: &[Field], path: &str) -> Option<Range<usize>> {
     Some(within)
 }
 
-/// The first element at a path gets this text; what is not there yet is added at the end of where it belongs.
+/// Sets the text of the first element at a path, or adds one at the end of its parent.
 fn put(fields: &mut Vec<Field>, path: &str, value: &str) {
-    // The elements below the one that was reached, and how deep they are.
+    // The elements below the one that was reached, and their depth.
     let (mut below, mut depth) = (0..fields.len(), 0);
     let mut reached = None;
     for name in path.split('/') {
@@ -392,7 +392,7 @@ fn write(fields: &[Field], create_time: Option<i64>) -> String {
     xml
 }
 
-/// Elements of one depth with what is in them: those of one name are one member.
+/// Elements of one depth and what is in them, as JSON: those of one name become one member.
 #[cfg(feature = "json")]
 fn json(fields: &[Field], create_time: Option<i64>) -> String {
     let mut members: Vec<(&str, Vec<String>)> = Vec::new();
@@ -420,7 +420,7 @@ fn json(fields: &[Field], create_time: Option<i64>) -> String {
     format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
-/// A payment as it comes again after so many deliveries more: `RetryTimes` is counted up, if it has that.
+/// A payment as it is retried after so many deliveries: `RetryTimes` is counted up, if it has that.
 pub(super) fn counted(wechat: &WeChat, message: &[u8], deliveries: usize) -> Vec<u8> {
     let times = |event: Event<'_>| event.field("RetryTimes")?.trim().parse::<usize>().ok();
     let Some(times) = parse_event(message).ok().and_then(times) else { return message.to_vec() };
@@ -431,7 +431,7 @@ pub(super) fn counted(wechat: &WeChat, message: &[u8], deliveries: usize) -> Vec
     wechat.raw(message).set_unknown("RetryTimes", &times).message(0).into_owned()
 }
 
-/// Within a text its quotes would stand escaped, so that the first that looks like the member's name is it.
+/// Within a text the quotes would be escaped, so the first match is the member's name.
 fn counted_in_json(message: &[u8], times: &str) -> Option<Vec<u8>> {
     let (before, behind) = str::from_utf8(message).ok()?.split_once(r#""RetryTimes""#)?;
     let number = behind.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ':' | '"'));
@@ -440,7 +440,7 @@ fn counted_in_json(message: &[u8], times: &str) -> Option<Vec<u8>> {
     Some(format!(r#"{before}"RetryTimes"{between}{times}{rest}"#).into_bytes())
 }
 
-/// Closes all but so many of the open elements.
+/// Closes the open elements, except so many.
 fn close(xml: &mut String, open: &mut Vec<&str>, depth: usize) {
     for name in open.drain(depth.min(open.len())..).rev() {
         xml.extend(["</", name, ">"]);
@@ -450,12 +450,12 @@ fn close(xml: &mut String, open: &mut Vec<&str>, depth: usize) {
     }
 }
 
-/// As WeChat writes a text: control characters as they are.
+/// Writes a text like WeChat: control characters unchanged.
 pub(super) fn cdata(text: &str) -> String {
     format!("<![CDATA[{}]]>", text.replace("]]>", "]]]]><![CDATA[>"))
 }
 
-/// What an event that nobody knows looks like.
+/// A sample of an unknown event.
 const UNKNOWN: &str = "<xml><ToUserName><![CDATA[gh_ebc88566ca2e]]></ToUserName>\n\
                        <FromUserName><![CDATA[oqi1rLPx-bJ18oxc49j8USAghBVe]]></FromUserName>\n\
                        <CreateTime>0</CreateTime>\n<MsgType><![CDATA[event]]></MsgType>\n\

@@ -1,8 +1,8 @@
-//! WeChat's side of the wire: what it pushes, how often, and what it makes of an answer.
+//! WeChat's side of the wire, for tests: pushes, retries, and how it judges answers.
 //!
-//! For tests of a handler, of a whole service over HTTP, and for simulators: a [`WeChat`] makes requests as WeChat
-//! makes them and [judges](WeChat::judge) answers as WeChat does. No socket and no clock; the same seed gives the same
-//! bytes.
+//! For tests of a handler or of a whole service over HTTP, and for simulators: a [`WeChat`] makes requests as WeChat
+//! does, and [judges](WeChat::judge) answers as WeChat does. It uses no socket and no clock; the same seed gives the
+//! same bytes.
 //!
 //! # Example: a test of a handler
 //! ```
@@ -25,11 +25,11 @@
 //! wechat.push("SCAN").set("EventKey", "7").respond(&endpoint, &Restaurant).expect_text("Table 7 is yours");
 //! # Ok::<(), wechat_events::ConfigError>(())
 //! ```
-//! [`Draft::send`] is the same for a `Webhook`, with its retries, on a clock that tests can pause.
+//! [`Draft::send`] does the same for a `Webhook`, with its retries, on a clock that tests can pause.
 //!
-//! # How far to believe it
-//! It does what official pages promise, and what was seen of WeChat where they say nothing. Where neither is known it
-//! is strict: what it accepts WeChat accepts, but WeChat may let pass what it refuses.
+//! # How accurate it is
+//! It does what the official pages promise, and what was seen of WeChat where they say nothing. If neither is known it
+//! is strict: what it accepts WeChat accepts, but WeChat may accept more.
 
 mod code;
 mod deliver;
@@ -55,15 +55,15 @@ pub use draft::Draft;
 pub use plan::Plan;
 pub use verdict::{Accepted, Answer, Reason, Verdict};
 
-/// How long WeChat waits for an answer before it hangs up and pushes again; [3 s](Plan) where it takes a code.
+/// How long WeChat waits for an answer before it hangs up and pushes again; [3 s](Plan) if it expects a code.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// When WeChat delivers a push that it gets no answer to, counted from the first delivery.
+/// When WeChat delivers an unanswered push, counted from the first delivery.
 ///
-/// The official page says «three times»; the times are from a log. Payments have [plans](Plan) of their own.
+/// The official page says «three times»; the times are from a log. Payments have their own [plans](Plan).
 pub const DELIVERIES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(5070), Duration::from_millis(10080)];
 
-/// WeChat, as one account sees it.
+/// WeChat as seen by one account.
 ///
 /// ```
 /// use wechat_events::testing::WeChat;
@@ -85,7 +85,7 @@ pub struct WeChat {
     /// The envelope names the component instead of the account.
     component: bool,
     seed: u64,
-    /// How many numbers were drawn.
+    /// Number of random numbers drawn.
     drawn: AtomicU64,
 }
 
@@ -111,7 +111,7 @@ impl Sealed {
     }
 }
 
-/// Shows mode and app id; token and key are secrets.
+/// Shows mode and app id; token and key are secret.
 impl fmt::Debug for WeChat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeChat").field("mode", &self.mode).field("seed", &self.seed).finish_non_exhaustive()
@@ -119,7 +119,7 @@ impl fmt::Debug for WeChat {
 }
 
 impl WeChat {
-    /// With an account in plaintext mode.
+    /// For an account in plaintext mode.
     ///
     /// # Errors
     /// [`ConfigError::EmptyToken`] for `""`.
@@ -127,10 +127,10 @@ impl WeChat {
         WeChat::new(token.into(), Mode::Plain)
     }
 
-    /// With an account in compatible mode: fields in the clear, and beside them `Encrypt`.
+    /// For an account in compatible mode: fields in the clear, and `Encrypt` beside them.
     ///
     /// # Errors
-    /// Those of [`Endpoint::safe`](crate::Endpoint::safe).
+    /// The same as [`Endpoint::safe`](crate::Endpoint::safe).
     pub fn compatible(
         token: impl Into<String>,
         app_id: impl Into<String>,
@@ -139,10 +139,10 @@ impl WeChat {
         WeChat::new(token.into(), Mode::Compatible(Sealed::new(app_id, key)?))
     }
 
-    /// With an account in safe mode.
+    /// For an account in safe mode.
     ///
     /// # Errors
-    /// Those of [`Endpoint::safe`](crate::Endpoint::safe).
+    /// The same as [`Endpoint::safe`](crate::Endpoint::safe).
     pub fn safe(
         token: impl Into<String>,
         app_id: impl Into<String>,
@@ -158,17 +158,17 @@ impl WeChat {
         Ok(WeChat { token, mode, component: false, seed: 0, drawn: AtomicU64::new(0) })
     }
 
-    /// Other nonces, MsgIds and random bytes; 0 if not called.
+    /// Sets the seed of nonces, MsgIds and random bytes. Default: 0.
     ///
-    /// They are no secrets here: never seal with them what is one.
+    /// They are not secret: do not encrypt real secrets with them.
     #[must_use]
     pub fn seed(self, seed: u64) -> WeChat {
         WeChat { seed, drawn: AtomicU64::new(0), ..self }
     }
 
-    /// As towards a third-party platform, whose app id, token and key are the component's.
+    /// Sends pushes as to a third-party platform: app id, token and key are the component's.
     ///
-    /// The envelope has `AppId` and no `ToUserName`, and the query has no `openid`.
+    /// The envelope has `AppId` instead of `ToUserName`, and the query has no `openid`.
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
@@ -185,11 +185,12 @@ impl WeChat {
 
     /// A push of a kind, by its name on the wire, such as `SCAN` or `text`.
     ///
-    /// It is the kind's sample with a MsgId of its own, and its fields can be [set](Draft::set). Upper and lower case
-    /// tell `LOCATION` from `location`, and do not matter otherwise.
+    /// It is the kind's sample with a new MsgId, and its fields can be [set](Draft::set). The case of the name only
+    /// matters for `LOCATION` and `location`.
     ///
     /// # Panics
-    /// For a name that is no kind's, such as `"SCNA"`: what WeChat may add one day is [`push_unknown`](WeChat::push_unknown).
+    /// If no kind has the name, such as `"SCNA"`. For a kind that WeChat may add one day, use
+    /// [`push_unknown`](WeChat::push_unknown).
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
@@ -204,9 +205,9 @@ impl WeChat {
         Draft::of_kind(self, name)
     }
 
-    /// A push by any name: a kind's sample, or an event that this version does not know.
+    /// A push with any name: a kind's sample, or an event that this version does not know.
     ///
-    /// Any of its elements can be [set](Draft::set).
+    /// All its elements can be [set](Draft::set).
     ///
     /// ```
     /// # use wechat_events::testing::WeChat;
@@ -222,12 +223,12 @@ impl WeChat {
         Draft::of_any(self, name)
     }
 
-    /// A push of these bytes, as they are. JSON, told by its `{`, comes in an envelope of JSON.
+    /// A push with exactly these bytes. If they begin with `{`, the envelope is JSON too.
     pub fn raw(&self, message: impl Into<Vec<u8>>) -> Draft<'_> {
         Draft::of_bytes(self, message.into())
     }
 
-    /// The check of the address, as when the console's button is pressed; `now` is in seconds since 1970.
+    /// The check of the address, as from the console's button; `now` is in seconds since 1970.
     ///
     /// ```
     /// # use wechat_events::Endpoint;
@@ -257,7 +258,7 @@ impl WeChat {
         }
     }
 
-    /// What a message is on the wire. Each call draws a nonce and random bytes, but for a nonce that is given.
+    /// Puts a message on the wire. Each call draws a nonce, unless one is given, and random bytes.
     fn request(&self, message: &[u8], nonce: Option<&str>, now: i64) -> Request {
         let nonce = nonce.map_or_else(|| self.nonce(), str::to_owned);
         let json = is_json(message);
@@ -304,7 +305,7 @@ impl WeChat {
 
     fn encrypt(&self, sealed: &Sealed, message: &[u8]) -> String {
         let random = (u128::from(self.draw()) << 64) | u128::from(self.draw());
-        // Fails for 4 GiB and more only: then `Encrypt` is empty, which nothing opens.
+        // Only fails for 4 GiB and more: then `Encrypt` is empty and cannot be decrypted.
         seal_with(&sealed.key, &sealed.app_id, message, random.to_be_bytes()).unwrap_or_default()
     }
 
@@ -314,12 +315,12 @@ impl WeChat {
         format!("signature={signature}&timestamp={timestamp}&nonce={}", percent_encoded(nonce))
     }
 
-    /// As WeChat's look: up to ten digits.
+    /// Like WeChat's: up to ten digits.
     fn nonce(&self) -> String {
         (self.draw() >> 32).to_string()
     }
 
-    /// The next number: SplitMix64, whose state is the seed and how many were drawn.
+    /// The next number: SplitMix64, whose state is the seed and the number of draws.
     fn draw(&self) -> u64 {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let mut z = self.seed.wrapping_add(drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -329,7 +330,7 @@ impl WeChat {
     }
 }
 
-/// One delivery: what goes over the wire, and what WeChat remembers of it.
+/// One delivery: what goes over the wire, and what WeChat remembers about it.
 ///
 /// ```
 /// use wechat_events::testing::WeChat;
@@ -344,19 +345,19 @@ impl WeChat {
 pub struct Request {
     /// `GET` for the check of the address, `POST` for a push.
     pub method: &'static str,
-    /// What follows the `?`.
+    /// The part of the URL after the `?`.
     pub query: String,
-    /// `text/xml` or `application/json`; nothing for GET.
+    /// `text/xml` or `application/json`; empty for GET.
     pub content_type: &'static str,
-    /// The body, sealed as the mode has it.
+    /// The body, encrypted as the mode requires.
     pub body: Vec<u8>,
     /// When it is sent, in seconds since 1970.
     pub now: i64,
-    /// The same, counted from the push's first delivery.
+    /// When it is sent, counted from the push's first delivery.
     pub due: Duration,
-    /// What the body says in the clear: the same for all deliveries of a push, but for `RetryTimes` of a payment.
+    /// The plaintext message: the same for all deliveries of a push, except for `RetryTimes` of a payment.
     pub message: Vec<u8>,
-    /// What the answer must be, in a check of the address.
+    /// The expected answer to a check of the address.
     echostr: Option<String>,
 }
 
@@ -364,9 +365,9 @@ fn hexadecimal(signature: Hex) -> String {
     String::from_utf8_lossy(&signature).into_owned()
 }
 
-/// A document with one more element at the end of its root.
+/// Adds an element at the end of a document's root.
 fn beside(message: &[u8], element: &str) -> Vec<u8> {
-    // What is behind the root may look like its end tag. What is no XML has none, as far as is known.
+    // Text after the root may look like its end tag. What is not XML is assumed to have none.
     let document = str::from_utf8(message).ok().and_then(|text| roxmltree::Document::parse(text).ok());
     let root = document.as_ref().map(roxmltree::Document::root_element);
     let end = root.map_or(message.len(), |root| root.range().end);
@@ -378,14 +379,14 @@ fn beside(message: &[u8], element: &str) -> Vec<u8> {
     insert(message, whole, b"</", element)
 }
 
-/// An object with one more member at its end.
+/// Adds a member at the end of an object.
 fn beside_in_json(message: &[u8], member: &str) -> Vec<u8> {
     let before = message.trim_ascii_end().strip_suffix(b"}").unwrap_or(message);
     let comma = if before.trim_ascii_end().ends_with(b"{") { "" } else { "," };
     insert(message, message, b"}", &format!("{comma}{member}"))
 }
 
-/// The message with something in front of the last `mark` of `whole`, which it begins with.
+/// Inserts into the message before the last `mark` of `whole`, with which it begins.
 fn insert(message: &[u8], whole: &[u8], mark: &[u8], inserted: &str) -> Vec<u8> {
     let end = whole.windows(mark.len()).rposition(|window| window == mark).unwrap_or(whole.len());
     let (before, behind) = message.split_at_checked(end).unwrap_or((message, &[]));

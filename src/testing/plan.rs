@@ -7,17 +7,18 @@ use crate::event::{Event, Takes};
 
 /// WeChat's plan for a push: how long it waits for an answer, and when the next delivery comes.
 ///
-/// | push | waits | comes again |
+/// | push | waits | retries |
 /// |---|---|---|
-/// | messages and other events | 5 s | upon silence alone: at once, twice |
-/// | `xpay_…` | 3 s | upon all but code 0: after 2 s, 4 s, 8 s and so on, 15 times in 18 h |
-/// | `minigame_…goods…` but gifts, `minigame_deliver_h5_pay_products` | 3 s | upon all but code 0: after 15 s, 15 s, 30 s, 3 min and so on, 15 times in 24 h |
-/// | other `minigame_…` | 3 s | upon all but code 0: by the same plan, 13 times in 12 h |
-/// | `minigame_deliver_goods` | 3 s | upon all but code 0: after 2 min, 4 min, 8 min and so on, 8 times in 8 h |
-/// | `xpay_subscribe_ios_refund_query_notify` | 3 s | never: Apple asks three times in all, whatever the answers are |
+/// | messages and other events | 5 s | if unanswered: at once, twice |
+/// | `xpay_…` | 3 s | unless answered with code 0: after 2 s, 4 s, 8 s and so on, 15 times in 18 h |
+/// | `minigame_…goods…` except gifts, `minigame_deliver_h5_pay_products` | 3 s | unless answered with code 0: after 15 s, 15 s, 30 s, 3 min and so on, 15 times in 24 h |
+/// | other `minigame_…` | 3 s | unless answered with code 0: by the same plan, 13 times in 12 h |
+/// | `minigame_deliver_goods` | 3 s | unless answered with code 0: after 2 min, 4 min, 8 min and so on, 8 times in 8 h |
+/// | `xpay_subscribe_ios_refund_query_notify` | 3 s | never: Apple asks three times in all, whatever the answers |
 ///
-/// Of coins and refunds of mini games only the number and the 12 h are documented, and of gifts only the first pauses.
-/// From when a pause counts is not: here from the end of the delivery, be it an answer or the end of WeChat's patience.
+/// For coins and refunds of mini games only the number and the 12 h are documented, and for gifts only the first
+/// pauses. When a pause starts is not documented: here at the end of the delivery, by an answer or by WeChat hanging
+/// up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +34,7 @@ use crate::event::{Event, Takes};
 pub struct Plan {
     /// How long WeChat waits for an answer.
     pub patience: Duration,
-    /// How long after the end of a delivery the next one comes: of all deliveries but the last.
+    /// The pauses between the end of each delivery and the next delivery.
     pub pauses: &'static [Duration],
 }
 
@@ -88,14 +89,14 @@ const GAME_GOODS: &[Duration] = &[
     hours(6),
 ];
 
-/// Thirteen in twelve hours is what goods have too, before their two of six hours.
+/// Goods too have thirteen in twelve hours, before their two of six hours.
 const GAME: &[Duration] = GAME_GOODS.split_at(13).0;
 
 const GIFT: &[Duration] =
     &[minutes(2), minutes(4), minutes(8), minutes(16), minutes(32), minutes(64), minutes(128), minutes(256)];
 
 impl Plan {
-    /// `None`: for what is no push.
+    /// `None` for an invalid push.
     pub(super) fn of(event: Option<&Event<'_>>) -> Plan {
         let takes = event.map_or(Takes::Success, Event::takes);
         let pauses = match (takes, event) {

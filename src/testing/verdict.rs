@@ -1,4 +1,4 @@
-//! What WeChat makes of an answer.
+//! How WeChat judges an answer.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::shown;
 use crate::signature::{same, sign};
 use crate::text::Str;
 
-/// Bytes of UTF-8 in a text, as the official page said until 2014.
+/// Longest text in bytes of UTF-8, as the official page said until 2014.
 const TEXT_LIMIT: usize = 2048;
-/// Articles that are shown.
+/// Most articles that are shown.
 const ARTICLES: usize = 8;
 
 pub(super) const LIMITS: Limits = Limits { elements: 1 << 20, depth: 16, ..Limits::NONE };
 
-/// What came back for a request, over whatever wire; `From` a [`Response`](crate::Response).
+/// The answer to a request, over any transport; `From` a [`Response`](crate::Response).
 ///
 /// ```
 /// use wechat_events::testing::{Answer, Verdict, WeChat};
@@ -38,21 +38,21 @@ pub(super) const LIMITS: Limits = Limits { elements: 1 << 20, depth: 16, ..Limit
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
-    /// HTTP's status.
+    /// HTTP status.
     pub status: u16,
-    /// The bytes.
+    /// The body.
     pub body: Vec<u8>,
     /// How long it took.
     pub after: Duration,
 }
 
 impl Answer {
-    /// An answer at once.
+    /// An answer without delay.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer { status, body: body.into(), after: Duration::ZERO }
     }
 
-    /// The same after a time, counted from the request.
+    /// Sets the delay, counted from the request.
     #[must_use]
     pub fn after(self, after: Duration) -> Answer {
         Answer { after, ..self }
@@ -71,14 +71,14 @@ impl From<&Response> for Answer {
     }
 }
 
-/// What WeChat does upon an answer; `Display` says it in a line, with the reason.
+/// What WeChat does with an answer; `Display` says it in one line, with the reason.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Shows the reply to the follower.
+    /// Shows the reply to the user.
     #[error("shows the reply")]
     Accepted(Accepted),
-    /// Shows nothing, and is content: `success`, or nothing at all; of a payment code 0.
+    /// Shows nothing, as expected: the answer was `success` or empty, or for a payment code 0.
     #[error("shows nothing, as asked")]
     Silent,
     /// The address is confirmed.
@@ -87,13 +87,13 @@ pub enum Verdict {
     /// Shows nothing, and the answer is lost.
     #[error("ignores the answer: {0}")]
     Ignored(Reason),
-    /// Pushes it again: it takes a code, and has not got code 0.
+    /// Pushes again: it expects code 0.
     #[error("pushes it again: {0}")]
     PushedAgain(Reason),
-    /// Pushes it no more, though it has not got code 0: it has come as often as its [plan](super::Plan) has it.
+    /// Does not push again, though it has not got code 0: the [plan](super::Plan) has ended.
     #[error("gives up: {0}")]
     GivenUp(Reason),
-    /// Tells the follower that the account is out of order (该公众号提供的服务出现故障), and its owner too.
+    /// Tells the user that the account is out of order (该公众号提供的服务出现故障), and alarms its owner.
     #[error("shows its fault line: {0}")]
     FaultLine(Reason),
     /// The address is not confirmed; the console says that the token is wrong.
@@ -102,7 +102,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// A field of the reply that is shown, by its path, such as `Content` or `Image/MediaId`.
+    /// A field of the shown reply, by its path, such as `Content` or `Image/MediaId`.
     #[must_use]
     pub fn field(&self, path: &str) -> Option<String> {
         match self {
@@ -112,13 +112,13 @@ impl Verdict {
     }
 }
 
-/// A reply as WeChat reads it, opened if it was sealed.
+/// A reply as WeChat reads it, decrypted if it was encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The bytes: XML, or JSON where the push was JSON.
+    /// The bytes: XML, or JSON if the push was JSON.
     pub message: Vec<u8>,
-    /// Whether it came sealed.
+    /// Whether it was encrypted.
     pub sealed: bool,
 }
 
@@ -148,62 +148,62 @@ impl Accepted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// No answer at all.
+    /// No answer.
     #[error("no answer in time")]
     Silence,
-    /// WeChat had hung up.
+    /// The answer came after WeChat had hung up.
     #[error("it came after {after:?}, when WeChat had hung up")]
     TooLate {
-        /// Since the request.
+        /// Time since the request.
         after: Duration,
     },
-    /// Another status than 200.
+    /// A status other than 200.
     #[error("status {status}, not 200")]
     Status {
-        /// HTTP's.
+        /// HTTP status.
         status: u16,
     },
-    /// Not the text that was to come back.
+    /// The body is not the echostr.
     #[error("the body is `{}`, not the echostr {echostr} alone", found.escape_debug())]
     Echostr {
-        /// What was to come back.
+        /// The expected echostr.
         echostr: String,
-        /// The first 64 characters of what came.
+        /// The first 64 characters of the body.
         found: String,
     },
-    /// Nothing that an answer may be.
+    /// Neither `success` nor empty nor XML.
     #[error("the answer `{}` is not `success`, not empty and not XML: {reason}", found.escape_debug())]
     NotXml {
-        /// Its first 64 characters.
+        /// The first 64 characters of the answer.
         found: String,
-        /// What a reader of XML says to it.
+        /// The XML reader's error.
         reason: String,
     },
-    /// The outermost element is another than `xml`.
+    /// The root element is not `xml`.
     #[error("its root is `{}`, not `xml`", found.escape_debug())]
     Root {
         /// The first 64 characters of its name.
         found: String,
     },
-    /// `U+FEFF` in front, as some editors put it there.
+    /// `U+FEFF` at the start, as some editors write it.
     #[error("a byte order mark stands in front of it")]
     ByteOrderMark,
     /// XML in answer to JSON, or JSON in answer to XML.
     #[error("the push and the answer are not both XML or both JSON")]
     Format,
-    /// In plaintext mode a reply is not sealed.
-    #[error("it is sealed, and the account is in plaintext mode")]
+    /// In plaintext mode a reply must not be encrypted.
+    #[error("it is encrypted, but the account is in plaintext mode")]
     Sealed,
-    /// In safe mode a reply is sealed.
-    #[error("it is not sealed, and the account is in safe mode")]
+    /// In safe mode a reply must be encrypted.
+    #[error("it is not encrypted, but the account is in safe mode")]
     NotSealed,
-    /// `success` and nothing at all are answers in the clear.
-    #[error("`success` is sealed, which only replies are")]
+    /// `success` and an empty answer must be sent in the clear.
+    #[error("`success` is encrypted, but only replies may be")]
     SealedSuccess,
-    /// The envelope's MsgSignature is not of its parts and the token.
+    /// The envelope's MsgSignature does not match its parts and the token.
     #[error("MsgSignature is wrong")]
     MsgSignature,
-    /// The envelope's Encrypt does not open.
+    /// The envelope's Encrypt cannot be decrypted.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// This kind of push takes no reply.
@@ -220,7 +220,7 @@ pub enum Reason {
         /// The first 64 characters of `ErrMsg`.
         err_msg: String,
     },
-    /// This kind of push takes a code, and nothing else.
+    /// This kind of push takes only a code.
     #[error("`{name}` takes a code, not `{}`", found.escape_debug())]
     TakesCode {
         /// The kind's name on the wire.
@@ -228,7 +228,7 @@ pub enum Reason {
         /// The first 64 characters of the answer.
         found: String,
     },
-    /// This kind of push asks whether Apple should pay back.
+    /// This kind of push asks whether Apple should refund.
     #[error("`{name}` takes an opinion, not `{}`", found.escape_debug())]
     TakesOpinion {
         /// The kind's name on the wire.
@@ -236,45 +236,45 @@ pub enum Reason {
         /// The first 64 characters of the answer.
         found: String,
     },
-    /// An answer that is read in the clear only.
-    #[error("it is sealed, and mini games answer in the clear")]
+    /// A mini game's answer must be in the clear.
+    #[error("it is encrypted, but mini games answer in the clear")]
     SealedCode,
-    /// An element is missing, or empty where it must not be.
+    /// An element is missing, or empty though it is required.
     #[error("{field} is missing or empty")]
     Missing {
         /// Its path.
         field: &'static str,
     },
-    /// An element is not what it should be.
+    /// An element has an unexpected value.
     #[error("{field} is `{}`, not {expected}", found.escape_debug())]
     Unexpected {
         /// Its path.
         field: &'static str,
         /// The first 64 characters of its text.
         found: String,
-        /// What it should be.
+        /// The expected value.
         expected: String,
     },
-    /// A text that is too long.
+    /// The text is too long.
     #[error("Content has {bytes} bytes, {TEXT_LIMIT} are allowed")]
     TooLong {
-        /// Of UTF-8.
+        /// Length in UTF-8.
         bytes: usize,
     },
-    /// More articles than are shown in answer to this kind of push.
+    /// More articles than WeChat shows in answer to this kind of push.
     ///
-    /// The official page says today that the first of them are sent, and used to say that nothing is.
+    /// The official page says today that the first ones are sent, and used to say that nothing is.
     #[error("{articles} articles, {limit} are allowed")]
     Articles {
-        /// Articles of the reply.
+        /// Number of articles in the reply.
         articles: usize,
-        /// Articles allowed.
+        /// Number of articles allowed.
         limit: usize,
     },
 }
 
 impl WeChat {
-    /// What WeChat does upon this answer to this request.
+    /// What WeChat does with this answer to this request.
     ///
     /// ```
     /// use wechat_events::testing::{Answer, Reason, Verdict, WeChat};
@@ -319,7 +319,7 @@ impl WeChat {
         }
     }
 
-    /// What WeChat does when no answer came to this request.
+    /// What WeChat does if this request is not answered.
     ///
     /// ```
     /// use wechat_events::testing::{Reason, Verdict, WeChat};
@@ -351,7 +351,7 @@ impl WeChat {
         Ok(verdict.unwrap_or(Verdict::Accepted(Accepted { message: message.to_vec(), sealed })))
     }
 
-    /// What a reply says, and whether it was sealed.
+    /// The reply's message, and whether it was encrypted.
     pub(super) fn opened<'b>(&self, body: &'b [u8], json: bool) -> Result<(Cow<'b, [u8]>, bool), Reason> {
         let mut nodes = Nodes::new();
         let fields = read(body, json, &mut nodes)?;
@@ -382,12 +382,13 @@ impl WeChat {
     }
 }
 
-/// Of an answer that is none: the payment comes again. Apple asks as often as it does, and then decides by itself.
+/// The result of an invalid answer: a payment is pushed again. Apple asks as often as it does, and then decides by
+/// itself.
 fn not_taken(takes: Takes, reason: Reason) -> Verdict {
     if takes == Takes::Code { Verdict::PushedAgain(reason) } else { Verdict::Ignored(reason) }
 }
 
-/// Reads an answer, as strictly as XML is meant to be read.
+/// Reads an answer, strictly as XML.
 pub(super) fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> Result<Fields<'b, 'n>, Reason> {
     let not_xml = |reason: &dyn std::fmt::Display| Reason::NotXml {
         found: begin(body),
@@ -417,7 +418,7 @@ pub(super) fn read<'b, 'n>(body: &'b [u8], json: bool, nodes: &'n mut Nodes) -> 
     fields.map_err(|error| not_xml(&error))
 }
 
-/// Whether the reply has what its type needs: `Some` if WeChat takes it and shows nothing.
+/// Checks that the reply has what its type requires. `Some` if WeChat accepts it and shows nothing.
 fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<Verdict>, Reason> {
     for (field, expected) in [("ToUserName", &event.from_user), ("FromUserName", &event.to_user)] {
         let found = filled(root, field)?;
@@ -425,7 +426,7 @@ fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<
             return Err(unexpected(field, &found, &format!("`{}`", trim(expected))));
         }
     }
-    // Of milliseconds too, as two SDKs have written for years.
+    // Milliseconds are accepted too: two SDKs have written them for years.
     number("CreateTime", &filled(root, "CreateTime")?)?;
     let msg_type = filled(root, "MsgType")?;
     match &*msg_type {
@@ -468,7 +469,7 @@ fn check(event: &Event<'_>, root: Element<'_, '_>, json: bool) -> Result<Option<
     }
 }
 
-/// One in answer to what a follower sends, as the official page has it.
+/// One in answer to what a user sends, as the official page says.
 fn articles_for(event: &Event<'_>) -> usize {
     let one = ["text", "image", "voice", "video", "news", "location"];
     if event.is_message() && one.iter().any(|name| name.eq_ignore_ascii_case(event.name())) { 1 } else { ARTICLES }

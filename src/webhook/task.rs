@@ -21,7 +21,7 @@ use crate::error::ParseError;
 use crate::event::Event;
 use crate::failure::{Cause, Failure};
 use crate::handler::{AsyncHandler, NoMethod};
-use crate::reply::Reply;
+use crate::reply::{Reply, Written};
 use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
 
 /// How long a waiting delivery has, in a shutdown, to take the reply: it has been woken, but asks only when it is
@@ -94,7 +94,6 @@ impl<H: AsyncHandler> Typed<H> {
             Ok(event) => event,
             Err(error) => return Box::pin(self.unparsable(&mut owner, error.clone())).await,
         };
-        let schedule = Schedule::of(Some(event));
         let has_waited = AtomicBool::new(false);
         let handled = {
             let end = pin!(async {
@@ -103,67 +102,89 @@ impl<H: AsyncHandler> Typed<H> {
             });
             guarded_until(pin!(Some(event.dispatch_async(&self.handler))), end).await
         };
-        let has_waited = has_waited.into_inner();
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
         owner.stopwatch.stop(Some(event), run.claim.run, handled.as_ref().err());
-        let reply = match &handled {
-            Ok(reply) => reply,
-            Err(cause) => return Box::pin(self.not_handled(&mut owner, event, schedule.failed, cause)).await,
-        };
-
-        let wall = if has_waited { self.shared.settings.wall() } else { begun.wall };
-        let answer = self.endpoint.write(event, reply, wall);
-        if !schedule.owed && reply.asks_again() {
-            // The next delivery must find a run, not this answer.
-            let _ = self.shared.store.release(&run.claim, schedule.failed, self.shared.now()).await;
-            return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
+        match &handled {
+            Ok(reply) => {
+                let begun = (!has_waited.into_inner()).then_some(begun);
+                self.replied(&mut owner, event, reply, begun).await;
+            }
+            Err(cause) => Box::pin(self.not_handled(&mut owner, event, cause)).await,
         }
+    }
+
+    /// `begun` is `None` if the handler has waited: its own delivery may be gone.
+    async fn replied(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: &Reply, begun: Option<&Begun>) {
+        let (shared, run, schedule) = (&self.shared, owner.run, Schedule::of(Some(event)));
+        let wall = begun.map_or_else(|| shared.settings.wall(), |begun| begun.wall);
+        let Written { body, refused } = reply.write(event, wall);
+        let answer = body.into_bytes();
         // The user sees neither `success` nor what payments are answered.
         let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
-        let now = self.shared.now();
+        // What is written in part comes whole to `late`.
+        let report_refused = || {
+            if let Some(refused) = &refused {
+                self.endpoint.report(&Report::Refused { event, reply, refused });
+            }
+        };
+        if !is_reply {
+            report_refused();
+        }
+        if !schedule.owed && reply.asks_again() {
+            // The next delivery must find a run, not this answer.
+            let _ = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
+            return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
+        }
+        let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
-        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline()));
-        let carrier = if !is_reply || at_once {
+        let came = begun.and_then(|begun| begun.came);
+        let carrier = if !is_reply || came.is_some_and(|came| now < came.saturating_add(schedule.deadline())) {
             Some(Carrier::Delivery)
         } else if run.was_answered() || now >= late_at {
             Some(Carrier::Late)
         } else {
             None
         };
-        let finishing = self.shared.store.finish(&run.claim, &answer, carrier, now);
+        let finishing = shared.store.finish(&run.claim, &answer, carrier, now);
         let still_listens = matches!(finishing, Outcome::Now(_));
         match (finishing.await, carrier) {
             (Err(Lost), _) => {
                 owner.end(Ended::Superseded);
                 if is_reply {
-                    self.fail(&mut owner, Some(event), Cause::Superseded { reply: reply.clone() }).await;
+                    self.fail(owner, Some(event), Cause::Superseded { reply: reply.clone() }).await;
                 }
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
+                if is_reply {
+                    report_refused();
+                }
                 if is_reply && !still_listens {
-                    owner.duty = Duty::TellFailed(Box::new(owner.failure(Cause::HungUp { reply: reply.clone() })));
+                    let cause = || Cause::HungUp { reply: reply.clone() };
+                    owner.duty = Duty::TellFailed(Box::new(owner.failure(cause())));
                     if !run.answered_or_alone().await {
-                        self.fail(&mut owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
+                        self.fail(owner, Some(event), cause()).await;
                     }
                 }
             }
             (Ok(()), Some(Carrier::Late)) => {
                 owner.end(Ended::Done { answer, carrier });
-                self.tell_late(&mut owner, event, reply).await;
+                self.tell_late(owner, event, reply).await;
             }
             (Ok(()), None) => {
                 owner.duty = Duty::Carry(Box::new(reply.clone()));
                 run.note_end(Ended::Done { answer, carrier });
                 Box::pin(self.answered(run, late_at)).await;
-                let is_late = self.shared.store.carry(run.claim.key, Carrier::Late, self.shared.now()).await;
+                let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
                 owner.forget();
                 if is_late {
-                    self.tell_late(&mut owner, event, reply).await;
+                    self.tell_late(owner, event, reply).await;
                 } else if run.was_dropped() {
-                    self.fail(&mut owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
+                    self.fail(owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
+                } else {
+                    report_refused();
                 }
             }
         }
@@ -179,8 +200,9 @@ impl<H: AsyncHandler> Typed<H> {
         self.fail(owner, None, Cause::Unparsable(error)).await;
     }
 
-    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: &Cause) {
-        let released = self.shared.store.release(&owner.run.claim, attempt, self.shared.now()).await;
+    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, cause: &Cause) {
+        let failed = Schedule::of(Some(event)).failed;
+        let released = self.shared.store.release(&owner.run.claim, failed, self.shared.now()).await;
         owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
         // Reported even if another run took over the push: this run did fail.
         self.fail(owner, Some(event), cause.clone()).await;

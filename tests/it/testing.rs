@@ -437,7 +437,7 @@ fn each_wrong_answer_has_its_verdict_and_reason() {
             "text",
             200,
             "<xml><Encrypt>A</Encrypt></xml>".into(),
-            fault("it is sealed, and the account is in plaintext mode"),
+            fault("it is encrypted, but the account is in plaintext mode"),
         ),
         ("VIEW", 200, reply(&[]), fault("`VIEW` takes no reply")),
         ("wxa_new", 200, reply(&[]), fault("`wxa_new` takes no reply")),
@@ -492,8 +492,8 @@ fn a_sealed_answer_is_opened_and_each_part_of_it_is_checked() {
     assert_eq!(judged(&compatible, &sealed), "shows the reply");
     assert_eq!(judged(&compatible, &reply(&[])), "shows the reply");
     let fault = |reason: &str| format!("shows its fault line: {reason}");
-    assert_eq!(judged(&plain, &sealed), fault("it is sealed, and the account is in plaintext mode"));
-    assert_eq!(judged(&safe, &reply(&[])), fault("it is not sealed, and the account is in safe mode"));
+    assert_eq!(judged(&plain, &sealed), fault("it is encrypted, but the account is in plaintext mode"));
+    assert_eq!(judged(&safe, &reply(&[])), fault("it is not encrypted, but the account is in safe mode"));
     for (from, to, reason) in [
         ("<TimeStamp>1", "<TimeStamp>2", "MsgSignature is wrong"),
         ("<TimeStamp>", "<TimeStamp>x", "TimeStamp is `x1714037059`, not a number"),
@@ -502,7 +502,7 @@ fn a_sealed_answer_is_opened_and_each_part_of_it_is_checked() {
         ("MsgSignature", "Signature", "MsgSignature is missing or empty"),
         ("TimeStamp", "Timestamp", "TimeStamp is missing or empty"),
         ("Nonce", "nonce", "Nonce is missing or empty"),
-        ("Encrypt", "encrypt", "it is not sealed, and the account is in safe mode"),
+        ("Encrypt", "encrypt", "it is not encrypted, but the account is in safe mode"),
     ] {
         assert_eq!(judged(&safe, &sealed.replace(from, to)), fault(reason));
     }

@@ -182,8 +182,8 @@ impl Link {
         }
     }
 
-    /// Asks now and then, until the connection is given up: by one of these questions, too. Then the others are dropped,
-    /// since what they would wait for is made by who waits here.
+    /// Asks periodically until the connection is given up, perhaps because of one of these questions. The others are
+    /// then dropped: the connection they would wait for is made by the task that waits here.
     async fn beat(&self, beats: &[Cmd]) {
         let mut states = self.state.subscribe();
         let asking = async {
