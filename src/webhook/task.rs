@@ -68,7 +68,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
     }
 
     fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task {
-        Box::pin(async move { self.drive(&run, &begun).await })
+        Box::pin(self.drive(run, begun))
     }
 
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
@@ -85,8 +85,8 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 }
 
 impl<H: AsyncHandler> Typed<H> {
-    async fn drive(&self, run: &Arc<Run>, begun: &Begun) {
-        let (endpoint, shared, stopwatch) = (&self.endpoint, &self.shared, Stopwatch::start());
+    async fn drive(self: Arc<Self>, run: Arc<Run>, begun: Begun) {
+        let (endpoint, shared, run, stopwatch) = (&self.endpoint, &self.shared, &run, Stopwatch::start());
         let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
         // To keep the task small, a `match` takes nothing apart, and what only few runs need is boxed.
         let parsed = endpoint.parse_event(&run.body);
@@ -107,7 +107,7 @@ impl<H: AsyncHandler> Typed<H> {
         owner.stopwatch.stop(Some(event), run.claim.run, handled.as_ref().err());
         match &handled {
             Ok(reply) => {
-                let begun = (!has_waited.into_inner()).then_some(begun);
+                let begun = (!has_waited.into_inner()).then_some(&begun);
                 self.replied(&mut owner, event, reply, begun).await;
             }
             Err(cause) => Box::pin(self.not_handled(&mut owner, event, cause)).await,
@@ -164,14 +164,14 @@ impl<H: AsyncHandler> Typed<H> {
                 if is_reply && !still_listens {
                     let cause = || Cause::HungUp { reply: reply.clone() };
                     owner.duty = Duty::TellFailed(Box::new(owner.failure(cause())));
-                    if !run.answered_or_alone().await {
+                    if !Box::pin(run.answered_or_alone()).await {
                         self.fail(owner, Some(event), cause()).await;
                     }
                 }
             }
             (Ok(()), Some(Carrier::Late)) => {
                 owner.end(Ended::Done { answer, carrier });
-                self.tell_late(owner, event, reply).await;
+                Box::pin(self.tell_late(owner, event, reply)).await;
             }
             (Ok(()), None) => {
                 owner.duty = Duty::Carry(Box::new(reply.clone()));
@@ -180,7 +180,7 @@ impl<H: AsyncHandler> Typed<H> {
                 let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
                 owner.forget();
                 if is_late {
-                    self.tell_late(owner, event, reply).await;
+                    Box::pin(self.tell_late(owner, event, reply)).await;
                 } else if run.was_dropped() {
                     self.fail(owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
                 } else {
@@ -257,11 +257,8 @@ impl<H: AsyncHandler> Typed<H> {
     async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: &Reply) {
         tell_late(event);
         owner.duty = Duty::TellLate(Box::new(reply.clone()));
-        let telling = async {
-            let telling = pin!(Some(async { self.handler.late(event, reply).await }));
-            guarded_until(telling, pin!(self.too_long())).await
-        };
-        let told = Box::pin(telling).await;
+        let telling = pin!(Some(async { self.handler.late(event, reply).await }));
+        let told = guarded_until(telling, pin!(self.too_long())).await;
         owner.duty = Duty::Nothing;
         if let Err(error) = flattened(told) {
             self.endpoint.report(&Report::Late { event, reply });
