@@ -8,6 +8,7 @@ pub mod store;
 mod sync;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -37,7 +38,7 @@ pub use seen::Dedup;
 /// assert_eq!(DedupKey::of_body(b"<xml/>").to_string(), "d715ddea725819418a335b54829c1beb");
 /// ```
 #[doc(alias("排重", "去重"))]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
 
 impl DedupKey {
@@ -127,6 +128,13 @@ fn sealed_part(body: &[u8]) -> Option<(&[u8], &[u8])> {
         let at = memmem::find(body, encrypt.as_bytes())?;
         Some((body.get(..at)?, body.get(at + encrypt.len()..)?))
     })
+}
+
+/// As one number, for which hashers need a fraction of the time that they need for bytes.
+impl Hash for DedupKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.0));
+    }
 }
 
 impl fmt::Display for DedupKey {

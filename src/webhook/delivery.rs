@@ -14,7 +14,7 @@ use super::span::{End, Span};
 use super::task::Account;
 use super::watch::{Found, Watch, tell_not_run};
 use crate::dedup::DedupKey;
-use crate::endpoint::{Push, Report, Response};
+use crate::endpoint::{Push, Response};
 use crate::event::{Event, Takes};
 use crate::failure::Cause;
 use crate::reply::Reply;
@@ -49,7 +49,7 @@ impl<'w> Delivery<'w> {
     pub(super) fn new(account: &'w Arc<dyn Account>, push: &'w Push<'w>, wall: i64) -> Delivery<'w> {
         let shared = &**account.shared();
         let (key, came) = (key_of(push), shared.now());
-        let watch = Watch::new(Arc::clone(account), key, Arc::from(push.body()), came, wall);
+        let watch = Watch::new(key, Arc::from(push.body()), came, wall);
         let span = Span::open(key, || push.event().ok());
         Delivery { account, shared, push, came, wall, watch, facts: None, held: None, span }
     }
@@ -60,7 +60,7 @@ impl<'w> Delivery<'w> {
     }
 
     pub(super) async fn respond(&mut self) -> Response {
-        self.watch.claim(self.shared, self.came).await;
+        self.watch.claim(self.account, self.came).await;
         // Boxed: most deliveries never wait, and their futures should not be larger for it.
         if self.watch.has_to_wait()
             && let Some(response) = Box::pin(self.wait()).await
@@ -97,7 +97,7 @@ impl<'w> Delivery<'w> {
                 self.held = self.shared.held.try_acquire().ok();
             }
             let deadline = if self.held.is_some() { self.give_up_at() } else { acknowledge_at };
-            if timeout_at(self.shared.instant(deadline), self.watch.follow(self.shared)).await.is_ok() {
+            if timeout_at(self.shared.instant(deadline), self.watch.follow(self.account)).await.is_ok() {
                 return None;
             }
             if self.held.is_some() {
@@ -116,7 +116,7 @@ impl<'w> Delivery<'w> {
         // Another delivery of this moment may be waiting for the reply, unless none is held.
         let none_is_held = self.shared.settings.policy == Policy::Acknowledge || self.is_last();
         match (&self.watch.found, &self.watch.listener) {
-            (Found::RunsHere { own }, Some(listener)) if *own || none_is_held => listener.0.note_answer(),
+            (Found::RunsHere { own }, Some(listener)) if *own || none_is_held => listener.run.note_answer(),
             (Found::RunsElsewhere { .. }, _) => self.leave_watch(true),
             _ => {}
         }
@@ -144,12 +144,7 @@ impl<'w> Delivery<'w> {
     fn written(&self, reply: impl FnOnce(&Event<'_>) -> Option<Reply>) -> Option<Response> {
         let event = self.push.event().ok()?;
         let reply = reply(&event)?;
-        let now = self.shared.settings.wall();
-        let written = reply.write(&event, now);
-        if let Some(refused) = &written.refused {
-            self.account.endpoint().report(&Report::Refused { event: &event, reply: &reply, refused });
-        }
-        Some(self.push.answer(written.body.into_bytes(), now))
+        Some(self.push.respond(&event, &reply, self.shared.settings.wall()))
     }
 
     /// About to answer: asks the store whether this delivery may carry the reply.
@@ -162,7 +157,7 @@ impl<'w> Delivery<'w> {
                 now if now >= self.hung_up_at() => return self.end(End::HungUp, Response::status(503)),
                 now => {
                     if let Some(listener) = &self.watch.listener {
-                        listener.0.note_carrying();
+                        listener.run.note_carrying();
                     }
                     self.shared.store.carry(self.watch.key, Carrier::Delivery, now).await
                 }
@@ -171,10 +166,10 @@ impl<'w> Delivery<'w> {
         if !carried {
             return self.end(End::Late, Response::success());
         }
-        if let Some(listener) = &self.watch.listener {
-            listener.0.note_answer();
+        if let Some(listener) = self.watch.listener.take() {
+            listener.leave_answered();
         }
-        let response = self.push.answer(answer, self.watch.wall());
+        let response = self.push.answer(answer, self.watch.wall(self.shared));
         self.end(End::Answered, response)
     }
 
@@ -244,13 +239,12 @@ impl<'w> Delivery<'w> {
 
     /// Leaves a watch behind that waits for another machine's run.
     fn leave_watch(&mut self, acknowledged: bool) {
-        let (account, body) = (Arc::clone(self.account), Arc::clone(&self.watch.body));
-        let mut watch = Watch::new(account, self.watch.key, body, self.came, self.wall);
+        let mut watch = Watch::new(self.watch.key, Arc::clone(&self.watch.body), self.came, self.wall);
         watch.came = None;
         watch.acknowledged = acknowledged;
         watch.first_seen = self.watch.first_seen;
         watch.found = mem::replace(&mut self.watch.found, Found::Nothing);
-        watch.leave(self.facts().schedule.late_after());
+        watch.leave(self.account, self.facts().schedule.late_after());
     }
 
     /// Every way out except [`End::Gone`].

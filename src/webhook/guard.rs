@@ -1,17 +1,16 @@
 //! Awaits user code: no push and no task dies of its panics.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use crate::failure::{Cause, guarded};
 
 /// Waits for a user's future, unless `end` comes first. `end` is not polled before the future has to wait.
 pub(super) async fn guarded_until<T>(
-    work: impl Future<Output = T>,
-    end: impl Future<Output = Cause>,
+    mut work: Pin<&mut Option<impl Future<Output = T>>>,
+    mut end: Pin<&mut impl Future<Output = Cause>>,
 ) -> Result<T, Cause> {
-    let (mut work, mut end) = (pin!(Some(work)), pin!(end));
     let result = poll_fn(|context| {
         let polled = guarded(|| match work.as_mut().as_pin_mut() {
             Some(work) => work.poll(context),

@@ -58,10 +58,6 @@ impl Run {
         self.has_ended.notify_waiters();
     }
 
-    pub(super) fn ended(&self) -> Option<Ended> {
-        self.state().ended.clone()
-    }
-
     pub(super) async fn end(&self) -> Ended {
         self.until(&self.has_ended, |state| state.ended.clone()).await
     }
@@ -111,13 +107,16 @@ impl Run {
 }
 
 /// A delivery that waits for a run.
-pub(super) struct Listener(pub(super) Arc<Run>);
+pub(super) struct Listener {
+    pub(super) run: Arc<Run>,
+    is_answered: bool,
+}
 
 impl Listener {
     /// The delivery that started the run.
     pub(super) fn of_own(run: Arc<Run>) -> Listener {
         run.state().listeners += 1;
-        Listener(run)
+        Listener { run, is_answered: false }
     }
 
     /// Another delivery, if at most `most` wait already.
@@ -126,13 +125,30 @@ impl Listener {
         let free = state.listeners <= most;
         state.listeners += usize::from(free);
         drop(state);
-        free.then(|| Listener(run))
+        free.then(|| Listener { run, is_answered: false })
+    }
+
+    /// How the run ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        match Arc::get_mut(&mut self.run) {
+            // Nobody else has it any more who might ask.
+            Some(run) => run.state.get_mut().unwrap_or_else(PoisonError::into_inner).ended.take(),
+            None => self.run.state().ended.clone(),
+        }
+    }
+
+    /// The delivery was answered.
+    pub(super) fn leave_answered(mut self) {
+        self.is_answered = true;
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.0.state().listeners -= 1;
-        self.0.has_heard.notify_one();
+        let mut state = self.run.state();
+        state.listeners -= 1;
+        state.answered |= self.is_answered;
+        drop(state);
+        self.run.has_heard.notify_one();
     }
 }

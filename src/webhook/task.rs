@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::error::ParseError;
 use crate::event::Event;
 use crate::failure::{Cause, Failure};
 use crate::handler::{AsyncHandler, NoMethod};
-use crate::reply::Reply;
+use crate::reply::{Reply, Written};
 use crate::store::{Attempt, Carrier, Claim, Lost, Outcome};
 
 /// How long a waiting delivery has, in a shutdown, to take the reply: it has been woken, but asks only when it is
@@ -68,7 +68,7 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
     }
 
     fn run(self: Arc<Self>, run: Arc<Run>, begun: Begun) -> Task {
-        Box::pin(async move { self.drive(&run, begun).await })
+        Box::pin(self.drive(run, begun))
     }
 
     fn tell_not_run(self: Arc<Self>, failure: Failure) -> Task {
@@ -85,43 +85,51 @@ impl<H: AsyncHandler + 'static> Account for Typed<H> {
 }
 
 impl<H: AsyncHandler> Typed<H> {
-    async fn drive(&self, run: &Arc<Run>, begun: Begun) {
-        let Typed { endpoint, shared, handler } = self;
-        let stopwatch = Stopwatch::start();
+    async fn drive(self: Arc<Self>, run: Arc<Run>, begun: Begun) {
+        let (endpoint, shared, run, stopwatch) = (&self.endpoint, &self.shared, &run, Stopwatch::start());
         let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
-        // Boxed, like everything that only few runs need, to keep the task small.
-        let event = match endpoint.parse_event(&run.body) {
+        // To keep the task small, a `match` takes nothing apart, and what only few runs need is boxed.
+        let parsed = endpoint.parse_event(&run.body);
+        let event = match &parsed {
             Ok(event) => event,
-            Err(error) => return Box::pin(self.unparsable(&mut owner, error)).await,
+            Err(error) => return Box::pin(self.unparsable(&mut owner, error.clone())).await,
         };
-        let schedule = Schedule::of(Some(&event));
         let has_waited = AtomicBool::new(false);
-        let end = async {
-            has_waited.store(true, Ordering::Relaxed);
-            Box::pin(self.interrupted(run.claim)).await
+        let handled = {
+            let end = pin!(async {
+                has_waited.store(true, Ordering::Relaxed);
+                Box::pin(self.interrupted(run.claim)).await
+            });
+            guarded_until(pin!(Some(event.dispatch_async(&self.handler))), end).await
         };
-        let handled = guarded_until(event.dispatch_async(handler), end).await;
-        let has_waited = has_waited.into_inner();
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
-        owner.stopwatch.stop(Some(&event), run.claim.run, handled.as_ref().err());
-        let reply = match handled {
-            Ok(reply) => reply,
-            Err(cause) => return Box::pin(self.not_handled(&mut owner, &event, schedule.failed, cause)).await,
-        };
+        owner.stopwatch.stop(Some(event), run.claim.run, handled.as_ref().err());
+        match &handled {
+            Ok(reply) => {
+                let begun = (!has_waited.into_inner()).then_some(&begun);
+                self.replied(&mut owner, event, reply, begun).await;
+            }
+            Err(cause) => Box::pin(self.not_handled(&mut owner, event, cause)).await,
+        }
+    }
 
-        let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
-        let answer = written.body.into_bytes();
+    /// `begun` is `None` if the handler has waited: its own delivery may be gone.
+    async fn replied(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: &Reply, begun: Option<&Begun>) {
+        let (shared, run, schedule) = (&self.shared, owner.run, Schedule::of(Some(event)));
+        let wall = begun.map_or_else(|| shared.settings.wall(), |begun| begun.wall);
+        let Written { body, refused } = reply.write(event, wall);
+        let answer = body.into_bytes();
         // The user sees neither `success` nor what payments are answered.
         let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
         // What is written in part comes whole to `late`.
-        let report_refused = |reply: &Reply| {
-            if let Some(refused) = &written.refused {
-                endpoint.report(&Report::Refused { event: &event, reply, refused });
+        let report_refused = || {
+            if let Some(refused) = &refused {
+                self.endpoint.report(&Report::Refused { event, reply, refused });
             }
         };
         if !is_reply {
-            report_refused(&reply);
+            report_refused();
         }
         if !schedule.owed && reply.asks_again() {
             // The next delivery must find a run, not this answer.
@@ -131,8 +139,8 @@ impl<H: AsyncHandler> Typed<H> {
         let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
-        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline()));
-        let carrier = if !is_reply || at_once {
+        let came = begun.and_then(|begun| begun.came);
+        let carrier = if !is_reply || came.is_some_and(|came| now < came.saturating_add(schedule.deadline())) {
             Some(Carrier::Delivery)
         } else if run.was_answered() || now >= late_at {
             Some(Carrier::Late)
@@ -145,38 +153,38 @@ impl<H: AsyncHandler> Typed<H> {
             (Err(Lost), _) => {
                 owner.end(Ended::Superseded);
                 if is_reply {
-                    self.fail(&mut owner, Some(&event), Cause::Superseded { reply }).await;
+                    self.fail(owner, Some(event), Cause::Superseded { reply: reply.clone() }).await;
                 }
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
                 if is_reply {
-                    report_refused(&reply);
+                    report_refused();
                 }
                 if is_reply && !still_listens {
-                    let cause = Cause::HungUp { reply };
-                    owner.duty = Duty::TellFailed(owner.failure(cause.clone()));
-                    if !run.answered_or_alone().await {
-                        self.fail(&mut owner, Some(&event), cause).await;
+                    let cause = || Cause::HungUp { reply: reply.clone() };
+                    owner.duty = Duty::TellFailed(Box::new(owner.failure(cause())));
+                    if !Box::pin(run.answered_or_alone()).await {
+                        self.fail(owner, Some(event), cause()).await;
                     }
                 }
             }
             (Ok(()), Some(Carrier::Late)) => {
                 owner.end(Ended::Done { answer, carrier });
-                self.tell_late(&mut owner, &event, reply).await;
+                Box::pin(self.tell_late(owner, event, reply)).await;
             }
             (Ok(()), None) => {
-                owner.duty = Duty::Carry(reply.clone());
+                owner.duty = Duty::Carry(Box::new(reply.clone()));
                 run.note_end(Ended::Done { answer, carrier });
                 Box::pin(self.answered(run, late_at)).await;
                 let is_late = shared.store.carry(run.claim.key, Carrier::Late, shared.now()).await;
                 owner.forget();
                 if is_late {
-                    self.tell_late(&mut owner, &event, reply).await;
+                    Box::pin(self.tell_late(owner, event, reply)).await;
                 } else if run.was_dropped() {
-                    self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
+                    self.fail(owner, Some(event), Cause::HungUp { reply: reply.clone() }).await;
                 } else {
-                    report_refused(&reply);
+                    report_refused();
                 }
             }
         }
@@ -192,11 +200,12 @@ impl<H: AsyncHandler> Typed<H> {
         self.fail(owner, None, Cause::Unparsable(error)).await;
     }
 
-    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: Cause) {
-        let released = self.shared.store.release(&owner.run.claim, attempt, self.shared.now()).await;
+    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, cause: &Cause) {
+        let failed = Schedule::of(Some(event)).failed;
+        let released = self.shared.store.release(&owner.run.claim, failed, self.shared.now()).await;
         owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
         // Reported even if another run took over the push: this run did fail.
-        self.fail(owner, Some(event), cause).await;
+        self.fail(owner, Some(event), cause.clone()).await;
     }
 
     /// Renews the claim while the handler works, until the handler must be stopped.
@@ -230,7 +239,7 @@ impl<H: AsyncHandler> Typed<H> {
         cause: Cause,
     ) -> Pin<Box<impl Future<Output = ()>>> {
         let failure = owner.failure(cause);
-        owner.duty = Duty::TellFailed(failure.clone());
+        owner.duty = Duty::TellFailed(Box::new(failure.clone()));
         Box::pin(async move {
             self.tell_failed(&failure, event).await;
             owner.duty = Duty::Nothing;
@@ -238,21 +247,21 @@ impl<H: AsyncHandler> Typed<H> {
     }
 
     async fn tell_failed(&self, failure: &Failure, event: Option<&Event<'_>>) {
-        let told = guarded_until(async { self.handler.failed(failure).await }, self.too_long()).await;
+        let told = guarded_until(pin!(Some(async { self.handler.failed(failure).await })), pin!(self.too_long())).await;
         if let Err(error) = flattened(told) {
             report_failure(&self.endpoint, failure, event);
             self.report_error(event, error);
         }
     }
 
-    async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: Reply) {
+    async fn tell_late(&self, owner: &mut Owner<'_>, event: &Event<'_>, reply: &Reply) {
         tell_late(event);
-        owner.duty = Duty::TellLate(reply.clone());
-        let telling = guarded_until(async { self.handler.late(event, &reply).await }, self.too_long());
-        let told = Box::pin(telling).await;
+        owner.duty = Duty::TellLate(Box::new(reply.clone()));
+        let telling = pin!(Some(async { self.handler.late(event, reply).await }));
+        let told = guarded_until(telling, pin!(self.too_long())).await;
         owner.duty = Duty::Nothing;
         if let Err(error) = flattened(told) {
-            self.endpoint.report(&Report::Late { event, reply: &reply });
+            self.endpoint.report(&Report::Late { event, reply });
             self.report_error(Some(event), error);
         }
     }
@@ -333,9 +342,9 @@ enum Duty {
     /// Everything: give the push back.
     Run,
     /// Nobody has carried the reply yet.
-    Carry(Reply),
-    TellLate(Reply),
-    TellFailed(Failure),
+    Carry(Box<Reply>),
+    TellLate(Box<Reply>),
+    TellFailed(Box<Failure>),
     Nothing,
 }
 
@@ -368,34 +377,34 @@ impl Owner<'_> {
 impl Drop for Owner<'_> {
     fn drop(&mut self) {
         let (shared, run) = (self.shared, self.run);
-        let late = |reply: Reply, was_told: bool| {
+        let late = |reply: &Reply, was_told: bool| {
             if let Ok(event) = self.endpoint.parse_event(&run.body) {
                 if !was_told {
                     tell_late(&event);
                 }
-                self.endpoint.report(&Report::Late { event: &event, reply: &reply });
+                self.endpoint.report(&Report::Late { event: &event, reply });
             }
         };
-        let failed = |failure: Failure| report_failure(self.endpoint, &failure, None);
+        let failed = |failure: &Failure| report_failure(self.endpoint, failure, None);
         let duty = mem::replace(&mut self.duty, Duty::Nothing);
         let has_ended = !matches!(duty, Duty::Run);
         match duty {
             Duty::Nothing => {}
-            Duty::TellLate(reply) => late(reply, true),
-            Duty::TellFailed(failure) => failed(failure),
+            Duty::TellLate(reply) => late(&reply, true),
+            Duty::TellFailed(failure) => failed(&failure),
             Duty::Run => {
                 if self.handles {
                     let event = self.endpoint.parse_event(&run.body).ok();
                     self.stopwatch.stop(event.as_ref(), run.claim.run, Some(&Cause::Cancelled));
                 }
                 shared.give_back(run.claim, Attempt::Failed);
-                failed(self.failure(Cause::Cancelled));
+                failed(&self.failure(Cause::Cancelled));
             }
             // If the store cannot be asked any more who carried the reply, it is reported as a failure.
             Duty::Carry(reply) => match shared.store.carry(run.claim.key, Carrier::Late, shared.now()) {
-                Outcome::Now(true) => late(reply, false),
+                Outcome::Now(true) => late(&reply, false),
                 Outcome::Now(false) => {}
-                Outcome::Later(_) => failed(self.failure(Cause::Cancelled)),
+                Outcome::Later(_) => failed(&self.failure(Cause::Cancelled)),
             },
         }
         self.forget();

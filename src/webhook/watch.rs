@@ -28,7 +28,6 @@ const SECOND_LOOK: Duration = Duration::from_millis(100);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Watch {
-    pub(super) account: Arc<dyn Account>,
     pub(super) key: DedupKey,
     pub(super) body: Arc<[u8]>,
     /// When the waiting delivery came, in milliseconds on the webhook's clock; `None` after it was answered.
@@ -72,10 +71,9 @@ pub(super) enum Found {
 }
 
 impl Watch {
-    pub(super) fn new(account: Arc<dyn Account>, key: DedupKey, body: Arc<[u8]>, came: u64, wall: i64) -> Watch {
+    pub(super) fn new(key: DedupKey, body: Arc<[u8]>, came: u64, wall: i64) -> Watch {
         let (found, listener) = (Found::Nothing, None);
         Watch {
-            account,
             key,
             body,
             came: Some(came),
@@ -91,8 +89,8 @@ impl Watch {
 
     /// Whether the push has no outcome yet.
     pub(super) fn has_to_wait(&mut self) -> bool {
-        if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &self.listener) {
-            match listener.0.ended() {
+        if let (Found::RunsHere { own: true }, Some(listener)) = (&self.found, &mut self.listener) {
+            match listener.ended() {
                 Some(Ended::Done { answer, carrier }) => self.found = Found::Done { answer, carrier },
                 Some(Ended::Failed) => self.found = Found::Failed,
                 Some(Ended::Superseded) | None => {}
@@ -102,12 +100,13 @@ impl Watch {
     }
 
     /// Seconds since 1970: now, or when the request came if it has not waited.
-    pub(super) fn wall(&self) -> i64 {
-        if self.has_waited { self.account.shared().settings.wall() } else { self.wall }
+    pub(super) fn wall(&self, shared: &Shared) -> i64 {
+        if self.has_waited { shared.settings.wall() } else { self.wall }
     }
 
     /// Asks who has the push, and runs it if nobody has.
-    pub(super) async fn claim(&mut self, shared: &Shared, now: u64) {
+    pub(super) async fn claim(&mut self, account: &Arc<dyn Account>, now: u64) {
+        let shared = account.shared();
         if let Some(run) = shared.run_of(self.key) {
             return self.join(run, shared);
         }
@@ -117,7 +116,7 @@ impl Watch {
             return self.join(run, shared);
         }
         let (found, age) = match claimed {
-            Claimed::New(claim) => return self.begin(claim, now, shared).await,
+            Claimed::New(claim) => return self.begin(claim, now, account).await,
             Claimed::Running { age, waiting, .. } if waiting >= shared.settings.max_joiners => (Found::Crowded, age),
             Claimed::Running { age, lease_left, .. } => {
                 let least = if self.came.is_none() { millis(SECOND_LOOK) } else { 0 };
@@ -143,7 +142,8 @@ impl Watch {
     }
 
     /// Runs the push, at first in place: most handlers are done before they have to wait.
-    async fn begin(&mut self, claim: Claim, now: u64, shared: &Shared) {
+    async fn begin(&mut self, claim: Claim, now: u64, account: &Arc<dyn Account>) {
+        let shared = account.shared();
         let run = Arc::new(Run::new(claim, Arc::clone(&self.body), now));
         self.first_seen.get_or_insert(run.first_seen);
         let not_now = match shared.begin(&run) {
@@ -153,7 +153,7 @@ impl Watch {
                 if self.acknowledged {
                     run.note_answer();
                 }
-                let mut task = Arc::clone(&self.account).run(run, Begun { came: self.came, wall: self.wall() });
+                let mut task = Arc::clone(account).run(run, Begun { came: self.came, wall: self.wall(shared) });
                 if poll_fn(|context| Poll::Ready(task.as_mut().poll(context))).await.is_pending() {
                     shared.spawn(Span::current().instrument(task));
                 }
@@ -161,7 +161,7 @@ impl Watch {
             }
             Err(not_now) => not_now,
         };
-        self.account.shared().give_back(claim, Attempt::NotMade);
+        shared.give_back(claim, Attempt::NotMade);
         match not_now {
             NotNow::Closing => self.found = Found::Closing,
             NotNow::Busy => self.found = Found::NotRun(Cause::Busy { limit: shared.settings.max_running }),
@@ -170,12 +170,13 @@ impl Watch {
     }
 
     /// Waits until the push has an outcome. May be dropped and called again.
-    pub(super) async fn follow(&mut self, shared: &Shared) {
+    pub(super) async fn follow(&mut self, account: &Arc<dyn Account>) {
+        let shared = account.shared();
         let mut lapsed = false;
         self.has_waited = true;
         loop {
             match (&self.found, &self.listener) {
-                (Found::RunsHere { own }, Some(listener)) => match listener.0.end().await {
+                (Found::RunsHere { own }, Some(listener)) => match listener.run.end().await {
                     Ended::Done { answer, carrier } => {
                         self.found = Found::Done { answer, carrier };
                         return;
@@ -205,40 +206,39 @@ impl Watch {
                 }
                 _ => return,
             }
-            self.claim(shared, shared.now()).await;
+            self.claim(account, shared.now()).await;
         }
     }
 
     /// Continues in its own task, after the delivery. A store that refuses is asked again for `patience` milliseconds.
-    pub(super) fn leave(mut self, patience: u64) {
-        let account = Arc::clone(&self.account);
+    pub(super) fn leave(mut self, account: &Arc<dyn Account>, patience: u64) {
+        let owned = Arc::clone(account);
         let task = async move {
-            let account = Arc::clone(&self.account);
-            let shared = account.shared();
             select! {
                 biased;
-                () = shared.stopped() => return,
-                () = self.go_on(shared, patience) => {}
+                () = owned.shared().stopped() => return,
+                () = self.go_on(&owned, patience) => {}
             }
             match self.found {
-                Found::NotRun(cause) => tell_not_run(&self.account, self.body, cause),
-                Found::Closing => tell_not_run(&self.account, self.body, Cause::Cancelled),
+                Found::NotRun(cause) => tell_not_run(&owned, self.body, cause),
+                Found::Closing => tell_not_run(&owned, self.body, Cause::Cancelled),
                 _ => {}
             }
         };
         account.shared().spawn(Span::current().instrument(task));
     }
 
-    async fn go_on(&mut self, shared: &Shared, patience: u64) {
+    async fn go_on(&mut self, account: &Arc<dyn Account>, patience: u64) {
+        let shared = account.shared();
         let give_up_at = shared.now().saturating_add(patience);
         loop {
-            self.follow(shared).await;
+            self.follow(account).await;
             // Nobody waits for it, and the run may be fine.
             if !matches!(self.found, Found::NotRun(Cause::Refused(_))) || shared.now() >= give_up_at {
                 return;
             }
             sleep(ASK_AGAIN).await;
-            self.claim(shared, shared.now()).await;
+            self.claim(account, shared.now()).await;
         }
     }
 }
