@@ -23,7 +23,7 @@ pub fn unknown(name: &str) -> String {
         [name] => format!("; did you mean `{name}`?"),
         [names @ .., last] => format!("; did you mean `{}` or `{last}`?", names.join("`, `")),
     };
-    format!("`{name}` is no kind of push{meant}\n  `wechat-simulator list` shows all kinds")
+    format!("`{name}` is not a kind of push{meant}\n  `wechat-simulator list` shows all kinds")
 }
 
 /// Each kind's names, and the name that is offered for it: that on the wire.

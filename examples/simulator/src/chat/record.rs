@@ -128,7 +128,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Tone {
-    /// The follower sees what was answered, or the address is confirmed.
+    /// The user sees what was answered, or the address is confirmed.
     Good,
     /// There is nothing to see, as was asked.
     Quiet,

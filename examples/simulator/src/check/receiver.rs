@@ -23,7 +23,7 @@ const AT_ONCE: usize = 16;
 /// How often a request is sent, at most, before no answer in time is what the receiver has to say.
 const TRIES: usize = 3;
 /// The doubt of a check that compares answers, where one of them is late however often it is asked for.
-pub const NOTHING_TO_COMPARE: &str = "one of them is never answered in time, so that there is nothing to compare";
+pub const NOTHING_TO_COMPARE: &str = "one of them is never answered in time, so there is nothing to compare";
 /// Times five seconds that a receiver may be busy with what was sent to it: 50 handlers of a second, one after another.
 const LEFT_BUSY: usize = 12;
 
@@ -96,7 +96,7 @@ impl Receiver {
         let confirms = match came {
             Err(Silence::Unreachable(error)) => return Err(unreachable(&target, &error)),
             Err(silence @ Silence::TimedOut) => {
-                return Err(format!("{target} takes a connection, but: {silence}").into());
+                return Err(format!("{target} accepts the connection, but: {silence}").into());
             }
             Err(Silence::Broken(_) | Silence::TooLong) => false,
             Ok(answered) => wechat.judge(&request, answered.answer()) == Verdict::Confirmed,
@@ -196,18 +196,18 @@ impl Receiver {
     }
 
     /// An OpenID that nobody has had before, as long as WeChat's.
-    pub fn follower(&self) -> String {
+    pub fn user(&self) -> String {
         format!("oSim{}-{:015}", self.run, self.draw())
     }
 
-    /// A text from a new follower.
+    /// A text from a new user.
     pub fn text(&self, content: &str) -> Draft<'_> {
         self.push("text").set("Content", content)
     }
 
-    /// A push of a kind from a new follower.
+    /// A push of a kind from a new user.
     pub fn push(&self, name: &str) -> Draft<'_> {
-        self.wechat.push_unknown(name).set("FromUserName", &self.follower())
+        self.wechat.push_unknown(name).set("FromUserName", &self.user())
     }
 
     /// Whether it answers the check of its address as it did at first; somebody may be starting it again.
@@ -276,7 +276,7 @@ impl Receiver {
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
             Genuine::Bad { .. } => {
-                skip("WeChat does not take the answer to a genuine text, so that nothing can be told")
+                skip("WeChat rejects the answer to a genuine text, so there is nothing to compare with")
             }
             Genuine::Reply | Genuine::Silent(_) => Ok(()),
         }
@@ -284,7 +284,7 @@ impl Receiver {
 
     /// The usual check of the address must be confirmed before an unusual one tells anything.
     pub fn needs_confirmation(&self) -> Result<(), Miss> {
-        if self.confirms { Ok(()) } else { skip("the usual check of the address is not confirmed either") }
+        if self.confirms { Ok(()) } else { skip("the usual address check is not confirmed either") }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
@@ -300,7 +300,9 @@ impl Receiver {
         self.needs_genuine()?;
         match self.payments {
             true => Ok(()),
-            false => skip("a payment is answered as any other event is; if it is to sell, --payments asks for these"),
+            false => {
+                skip("a payment is answered like any other event; if the receiver sells, run these with --payments")
+            }
         }
     }
 
@@ -308,7 +310,9 @@ impl Receiver {
     pub fn unseen(&self) -> String {
         match self.knows.echo {
             true => String::new(),
-            false => "whether the handler got it whole is not seen: the receiver does not know `echo TEXT`".to_owned(),
+            false => {
+                "whether the handler got it whole cannot be seen: the receiver does not know `echo TEXT`".to_owned()
+            }
         }
     }
 
@@ -320,9 +324,11 @@ impl Receiver {
         match &exchange.came {
             Ok(_) => Ok(exchange),
             Err(Silence::Broken(_) | Silence::TooLong) if self.lives().await => Ok(exchange),
-            Err(Silence::Broken(_) | Silence::TooLong) => doubt(format!("{}; and then it is gone", exchange.seen())),
+            Err(Silence::Broken(_) | Silence::TooLong) => {
+                doubt(format!("{}; and then the receiver is gone", exchange.seen()))
+            }
             Err(Silence::TimedOut | Silence::Unreachable(_)) => {
-                doubt(format!("{}: whether that is a refusal cannot be told", exchange.seen()))
+                doubt(format!("{}: this may or may not be a refusal", exchange.seen()))
             }
         }
     }
@@ -340,7 +346,7 @@ impl Receiver {
         }
         match &self.genuine {
             Genuine::Silent(body) if *body == answered.body => {
-                skip(format!("it is answered as a genuine text is, with {}", exchange.seen()))
+                skip(format!("it is answered like a genuine text, with {}", exchange.seen()))
             }
             _ => Ok(String::new()),
         }
@@ -358,7 +364,7 @@ impl Exchange {
         matches!(self.verdict, Verdict::Accepted(_) | Verdict::Silent)
     }
 
-    /// The text that the follower sees.
+    /// The text that the user sees.
     pub fn content(&self) -> Option<String> {
         self.verdict.field("Content")
     }
@@ -392,7 +398,7 @@ impl Exchange {
             let _ = write!(seen, "; WeChat {}", self.verdict);
         }
         if let Some(content) = self.content() {
-            let _ = write!(seen, "; the follower sees `{}`", shortened(&content));
+            let _ = write!(seen, "; the user sees `{}`", shortened(&content));
         }
         seen
     }

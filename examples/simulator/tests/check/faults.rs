@@ -983,7 +983,7 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "looks for a DTD in the words of followers",
+        name: "looks for a DTD in the words of users",
         mode: Plain,
         run: QUICK,
         fails: &["text-envelope"],
@@ -1473,19 +1473,19 @@ pub const FAULTS: &[Fault] = &[
         serve: |stand, asked| {
             Box::pin(async move {
                 let answer = stand.good(&asked).await;
-                let (msg_id, follower) = (asked.field("MsgId"), asked.field("FromUserName"));
+                let (msg_id, user) = (asked.field("MsgId"), asked.field("FromUserName"));
                 if msg_id.is_empty() || answer.status != 200 {
                     return answer;
                 }
-                match stand.kept.lock().unwrap().insert(msg_id, follower.clone()) {
-                    Some(other) if other != follower => Answer::new(200, "success"),
+                match stand.kept.lock().unwrap().insert(msg_id, user.clone()) {
+                    Some(other) if other != user => Answer::new(200, "success"),
                     _ => answer,
                 }
             })
         },
     },
     Fault {
-        name: "knows an event by its follower and second",
+        name: "knows an event by its user and second",
         mode: Safe,
         run: QUICK,
         fails: &["pay-again", "pay-json", "retry-same-second"],
