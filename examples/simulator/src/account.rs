@@ -84,7 +84,7 @@ impl Account {
         })
     }
 
-    /// What a sealed answer says, whether WeChat would take it or not; `None` if this account's key does not open it.
+    /// The decrypted answer, whether WeChat would accept it or not; `None` if this account's key does not decrypt it.
     pub fn open(&self, answer: &[u8]) -> Option<Vec<u8>> {
         let key = EncodingAesKey::new(self.aes_key.as_deref()?).ok()?;
         let opened = open(&key, self.app_id.as_deref()?, encrypt(answer)?).ok()?;

@@ -16,7 +16,7 @@ pub fn find(name: &str) -> Option<&'static KindInfo> {
     find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case))
 }
 
-/// What to say of a name that is no kind: the names it may stand for.
+/// What to say about a name that is not a kind: the names it may stand for.
 pub fn unknown(name: &str) -> String {
     let meant = match &*nearest(name, names()) {
         [] => String::new(),

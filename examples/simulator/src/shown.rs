@@ -79,7 +79,7 @@ pub struct Card {
 }
 
 impl Shown {
-    /// Upon an answer to what takes that; `lost` says why there is no answer, if it is not only late.
+    /// For the answer to such a push; `lost` says why there is no answer, if it is not only late.
     pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>) -> Shown {
         let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.to_string());
         match verdict {

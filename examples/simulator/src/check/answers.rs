@@ -56,7 +56,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(create_time(receiver)),
     },
     Check {
-        id: "answer-seal-fresh",
+        id: "answer-encrypted-afresh",
         group: Group::Answers,
         level: Level::Must,
         modes: SEALED,
@@ -66,7 +66,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(seal_fresh(receiver)),
     },
     Check {
-        id: "answer-sealed",
+        id: "answer-encrypted",
         group: Group::Answers,
         level: Level::Should,
         modes: SEALED,
@@ -139,7 +139,7 @@ async fn seal_fresh(receiver: &Receiver) -> Outcome {
             (Ok(_), None) => return skip("replies are not encrypted"),
             (Err(silence), None) if silence.is_late() => return doubt(NOTHING_TO_COMPARE),
             (Err(Silence::Broken(_) | Silence::TooLong), None) => return fail(exchange.seen()),
-            // That nobody takes a connection tells nothing of a seal.
+            // A refused connection says nothing about encryption.
             (Err(_), None) => return doubt(exchange.seen()),
         }
     }

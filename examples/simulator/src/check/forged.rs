@@ -52,7 +52,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(empty_token(receiver)),
     },
     Check {
-        id: "sealed-wrong-signature",
+        id: "encrypted-wrong-signature",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -62,7 +62,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(wrong_signature(receiver, "msg_signature")),
     },
     Check {
-        id: "sealed-no-signature",
+        id: "encrypted-no-signature",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -72,7 +72,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(no_msg_signature(receiver)),
     },
     Check {
-        id: "sealed-other-parts",
+        id: "encrypted-other-parts",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -82,7 +82,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(other_parts(receiver)),
     },
     Check {
-        id: "sealed-tampered",
+        id: "encrypted-tampered",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -92,7 +92,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(tampered(receiver)),
     },
     Check {
-        id: "sealed-empty-token",
+        id: "encrypted-empty-token",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -102,7 +102,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(empty_token(receiver)),
     },
     Check {
-        id: "sealed-other-key",
+        id: "encrypted-other-key",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -112,7 +112,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(other_key(receiver)),
     },
     Check {
-        id: "sealed-other-app-id",
+        id: "encrypted-other-app-id",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -122,7 +122,7 @@ pub const CHECKS: &[Check] = &[
         run: |receiver| Box::pin(other_app_id(receiver)),
     },
     Check {
-        id: "sealed-oracle",
+        id: "encrypted-oracle",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
@@ -136,7 +136,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a plaintext text with a valid plain signature, and nothing of safe mode",
+        sends: "an unencrypted text with a valid plain signature, and nothing of safe mode",
         passes: REFUSED,
         means: "the attacker decides whether the encryption is checked; the plain signature does not cover the body",
         run: |receiver| Box::pin(downgrade(receiver, &[""])),
@@ -221,7 +221,7 @@ async fn empty_token(receiver: &Receiver) -> Outcome {
     all_refused(receiver, [request]).await
 }
 
-/// What is sealed in a body of the simulator's own.
+/// The Encrypt of a body that the simulator wrote.
 pub fn encrypt(body: &[u8]) -> Option<String> {
     let body = String::from_utf8_lossy(body);
     let (_, behind) = body.split_once("<Encrypt><![CDATA[")?;
@@ -322,7 +322,7 @@ async fn oracle(receiver: &Receiver) -> Outcome {
             request.body = with_encrypt(&request.body, |encrypt| bent(encrypt, encrypt.len().saturating_sub(8)));
         })
     };
-    // Among many requests at once any of the three may be late, which is no answer to its seal.
+    // Among many requests at once any of the three may be late, which says nothing about decryption.
     let [first, again, other] = [
         receiver.ask(opens, Exchange::is_in_time).await,
         receiver.ask(opens, Exchange::is_in_time).await,

@@ -106,7 +106,7 @@ fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> (String, Str
     (usual.replacen("<xml>", &format!("{dtd}<xml><Content>echo {echo}</Content>{extra}"), 1), usual)
 }
 
-/// The document as a push; and in the sealed modes also around what is sealed.
+/// The document as a push; in the encrypted modes also around Encrypt.
 fn both(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> Vec<Request> {
     let (document, usual) = text(receiver, dtd, echo, extra);
     let mut pushed = receiver.wechat.raw(document).request(now());
@@ -143,7 +143,7 @@ async fn entities(receiver: &Receiver) -> Outcome {
     all_answered(receiver, requests).await.map(|_| String::new())
 }
 
-/// A port at which nobody should ask.
+/// A port that should get no request.
 struct Trap {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -239,7 +239,7 @@ async fn number(receiver: &Receiver) -> Outcome {
     all_answered(receiver, vec![by_id, by_time]).await.map(|_| String::new())
 }
 
-/// A text, and beside it so many bytes that nothing covers.
+/// A text, and beside it so many unsigned bytes.
 fn large(receiver: &Receiver, bytes: usize) -> Request {
     let mut request = receiver.text(&format!("echo {}", receiver.mark())).request(now());
     let padding = format!("<xml><Padding>{}</Padding>", "a".repeat(bytes));

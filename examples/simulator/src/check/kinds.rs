@@ -36,7 +36,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         level: Level::Should,
         means: "nothing, unless you run a third-party platform: then tickets and authorizations are lost",
-        ..of_page("kinds-platform", "what a third-party platform gets (InfoType)", "", |receiver| {
+        ..of_page("kinds-platform", "each event of a third-party platform (InfoType)", "", |receiver| {
             Box::pin(page(receiver, Page::Platform))
         })
     },
@@ -128,7 +128,7 @@ pub async fn exchanges(
     names.into_iter().zip(exchanges).collect()
 }
 
-/// What was seen of those that are bad, if there are any; what is bad alike is told together.
+/// What was seen of the bad ones, if there are any; those that are bad in the same way are reported together.
 pub fn told(exchanges: &[(String, Exchange)], is_bad: impl Fn(&Exchange) -> bool) -> Option<String> {
     let mut bad: Vec<(Option<u16>, &Verdict, Vec<&str>, &Exchange)> = Vec::new();
     for (name, exchange) in exchanges.iter().filter(|(_, exchange)| is_bad(exchange)) {

@@ -6,20 +6,20 @@
 //! A receiver may know three texts, by which more of it is seen (`Receiver::meet` finds out which it knows):
 //!
 //! ```text
-//! echo TEXT     answered with TEXT alone: what the handler got, and whether what was forged has reached it
-//! number        answered with another text each time the handler runs: whether it ran twice for one push
-//! wait SECONDS  the same after so long: what becomes of slow handlers and their retries
+//! echo TEXT     answered with TEXT alone: what the handler got, and whether a forged push has reached it
+//! number        answered with a different text each time the handler runs: whether it ran twice for one push
+//! wait SECONDS  the same after that many seconds: what becomes of slow handlers and their retries
 //! ```
 
 mod address;
 mod answers;
+mod captured;
 mod end;
 mod forged;
 mod hostile;
 mod joins;
 mod json;
 mod kinds;
-mod overheard;
 mod payments;
 mod receiver;
 mod retries;
@@ -254,7 +254,7 @@ fn checks() -> Vec<Check> {
         address::CHECKS,
         answers::CHECKS,
         forged::CHECKS,
-        overheard::CHECKS,
+        captured::CHECKS,
         kinds::CHECKS,
         text::CHECKS,
         xml::CHECKS,

@@ -18,7 +18,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Must,
         modes: ALL,
-        sends: "`wait 6`, or the first time of `--slow`, as WeChat does: at 0, 5.07 and 10.08 s, and each time for 5 s",
+        sends: "`wait 6`, or the first time of `--slow`, as WeChat does: at 0, 5.07 and 10.08 s, for 5 s each",
         passes: REPLY,
         means: LOST,
         run: |receiver| Box::pin(slow(receiver, receiver.slow[0])),

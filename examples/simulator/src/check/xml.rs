@@ -355,7 +355,7 @@ async fn unreadable(receiver: &Receiver) -> Outcome {
     let usual = xml(&Parts::new(receiver).fields());
     let half = usual.split_at(usual.len() / 2).0;
     for push in ["hello", half, "<!DOCTYPE html><html><body><p>Bad Gateway<br></body></html>", "<xml></xml>"] {
-        // In compatible mode WeChat writes an envelope that can be read, whatever it seals.
+        // In compatible mode WeChat writes an envelope that can be read, whatever it encrypts.
         let wechat = if receiver.mode == Mode::Plain { &receiver.wechat } else { &receiver.safe };
         let exchange = receiver.exchange(wechat.raw(push).request(now())).await;
         if !matches!(exchange.verdict, Verdict::Silent) {

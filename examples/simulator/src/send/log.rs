@@ -21,7 +21,7 @@ pub struct Log<'o> {
     pub takes: Takes,
     /// None for the check of the address.
     pub plan: Option<Plan>,
-    /// Whether there is silence upon which WeChat sends again.
+    /// Whether WeChat sends again if there is no answer.
     retries: bool,
     name: String,
     message: String,
@@ -54,7 +54,7 @@ struct ShownAnswer {
     status: u16,
     /// As it came over the wire.
     body: String,
-    /// What a sealed one says.
+    /// The decrypted body of an encrypted one.
     opened: Option<String>,
     /// Without it, the answer came in chunks, or until the end of the connection.
     has_length: bool,
@@ -67,7 +67,7 @@ struct Report {
     push: String,
     to: String,
     mode: Mode,
-    /// What the push says, in the clear.
+    /// The push in plaintext.
     message: String,
     attempts: Vec<Attempt>,
     /// Whether WeChat is content: the exit code is 0.
@@ -198,7 +198,7 @@ impl<'o> Log<'o> {
         format!("{silent}: {BAD}WeChat {does}{BAD:#}")
     }
 
-    /// The request as it is on the wire, but in the clear.
+    /// The request as it is on the wire, but decrypted.
     fn request(&self, request: &Request) -> String {
         let mut text = format!(
             "{} {} HTTP/1.1\nHost: {}",
@@ -217,7 +217,7 @@ impl<'o> Log<'o> {
         printable(&text)
     }
 
-    /// The answer as it is on the wire, but in the clear.
+    /// The answer as it is on the wire, but decrypted.
     fn answer_head(&self, answered: &Answered) -> String {
         let mut text = format!("{:?} {}\n", answered.version, answered.status);
         for (name, value) in &answered.headers {

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
+use faults::{FEW, Fault, HOSTILE, JOINS, QUICK, SLOW, faults};
 use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
 
 /// What the program says, and how it ends.
@@ -92,15 +92,17 @@ async fn a_good_receiver_passes_every_check_of_its_mode() {
     );
     assert_eq!(
         names(&safe.difference(&plain).cloned().collect()),
-        "answer-seal-fresh\nanswer-sealed\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\nsealed-empty-token\n\
-         sealed-exchanged\nsealed-long-parts\nsealed-no-signature\nsealed-oracle\nsealed-other-app-id\n\
-         sealed-other-key\nsealed-other-parts\nsealed-reflection\nsealed-splice\nsealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
+        "answer-encrypted\nanswer-encrypted-afresh\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\n\
+         encrypted-empty-token\nencrypted-exchanged\nencrypted-long-parts\nencrypted-no-signature\n\
+         encrypted-oracle\nencrypted-other-app-id\nencrypted-other-key\nencrypted-other-parts\n\
+         encrypted-reflection\nencrypted-splice\nencrypted-tampered\nencrypted-wrong-signature\n\
+         text-every-length\nxml-envelope-order"
     );
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let counted = format!("{} checks in plain mode, {} in the others", plain.len(), safe.len());
     assert!(readme.contains(&counted), "the README is to speak of {counted}");
     // A check that no fault fails proves nothing.
-    let known: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.fails).copied().collect();
+    let known: BTreeSet<&str> = faults().flat_map(|fault| fault.fails).copied().collect();
     let all: BTreeSet<&str> = plain.union(&safe).map(|id| &**id).collect();
     assert_eq!(all.difference(&known).copied().collect::<Vec<_>>(), Vec::<&str>::new());
 }
@@ -113,7 +115,7 @@ async fn each_fault_is_found_and_nothing_else() {
     for (at_once, run) in [(5, QUICK), (5, FEW), (3, JOINS), (8, SLOW), (2, HOSTILE)] {
         let at_once = Arc::new(Semaphore::new(at_once));
         let mut running = JoinSet::new();
-        for fault in FAULTS.iter().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
+        for fault in faults().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
             let at_once = Arc::clone(&at_once);
             running.spawn(async move {
                 let _permit = at_once.acquire_owned().await;
@@ -130,8 +132,8 @@ async fn each_fault_is_found_and_nothing_else() {
 }
 
 /// What `check` does not say of a fault, or says and should not.
-async fn wrong(fault: &Fault) -> Option<String> {
-    let receiver = start(fault.mode, fault.serve).await;
+async fn wrong(fault: &'static Fault) -> Option<String> {
+    let receiver = start(fault.mode, |stand, asked| fault.serve(stand, asked)).await;
     let ran = check(&receiver.url, fault.mode, &[&["--json"], fault.run].concat()).await;
     let rows = rows(&ran);
     let (found, expected) = (found(&rows), fault.fails.iter().copied().collect::<BTreeSet<_>>());
@@ -200,10 +202,10 @@ async fn what_is_always_late_is_no_answer_that_tells_of_a_seal_or_of_json() {
         })
     })
     .await;
-    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh,json"]).await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-encrypted-afresh,json"]).await;
     let rows = rows(&ran);
     let nothing = "one of them is never answered in time, so there is nothing to compare";
-    assert_eq!(rows["answer-seal-fresh"], ("warned".to_owned(), nothing.to_owned()));
+    assert_eq!(rows["answer-encrypted-afresh"], ("warned".to_owned(), nothing.to_owned()));
     let untold = "no answer in time: whether JSON is taken cannot be told";
     for id in ["json-text", "json-event"] {
         assert_eq!(rows[id], ("warned".to_owned(), untold.to_owned()));
@@ -243,9 +245,9 @@ async fn a_connection_that_is_cut_is_no_answer_that_tells_of_a_seal() {
         })
     })
     .await;
-    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh"]).await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-encrypted-afresh"]).await;
     let seen = "no answer: connection closed before message completed".to_owned();
-    assert_eq!(rows(&ran)["answer-seal-fresh"], ("failed".to_owned(), seen));
+    assert_eq!(rows(&ran)["answer-encrypted-afresh"], ("failed".to_owned(), seen));
     assert_eq!(ran.code, Some(1));
 }
 
@@ -422,8 +424,8 @@ async fn a_check_of_another_mode_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_says_what_was_sent_what_passes_what_was_seen_and_what_it_means() {
-    let quoting = FAULTS.iter().find(|fault| fault.name == "success in quotes").unwrap();
-    let receiver = start(Mode::Plain, quoting.serve).await;
+    let quoting = faults().find(|fault| fault.name == "success in quotes").unwrap();
+    let receiver = start(Mode::Plain, |stand, asked| quoting.serve(stand, asked)).await;
     let arguments = ["--only", "address-length,kinds-job,json-event,joins-others", "--skip", "joins"];
     let ran = check(&receiver.url, Mode::Plain, &arguments).await;
     let expected = "in plain mode; it knows echo, number, wait
@@ -459,8 +461,8 @@ joins
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_are_asked_for() {
-    let selling = FAULTS.iter().find(|fault| fault.name == "answers a payment as any other event").unwrap();
-    let receiver = start(Mode::Plain, selling.serve).await;
+    let selling = faults().find(|fault| fault.name == "answers a payment as any other event").unwrap();
+    let receiver = start(Mode::Plain, |stand, asked| selling.serve(stand, asked)).await;
     let nothing = "a payment is answered like any other event; if the receiver sells, run these with --payments";
     let ids = ["pay-code", "pay-again", "pay-json", "pay-missing-fields", "pay-unknown", "pay-game"];
     let skip = ["--skip", "slow,joins,hostile,kinds,text,xml,forged"];

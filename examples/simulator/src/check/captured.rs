@@ -8,13 +8,13 @@ use crate::account::now;
 
 pub const CHECKS: &[Check] = &[
     must(
-        "sealed-splice",
+        "encrypted-splice",
         "an encrypted text whose Encrypt begins in nonce or timestamp: the signature joins the parts, and still matches",
         "anyone who can capture one text of their own can send messages to your service as any user",
         |receiver| Box::pin(splice(receiver)),
     ),
     must(
-        "sealed-reflection",
+        "encrypted-reflection",
         "the receiver's own encrypted reply, sent back to it as a push",
         "anyone who captures a reply can make your handler take your own words for a user's",
         |receiver| Box::pin(reflection(receiver)),
@@ -23,7 +23,7 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         passes: "a refusal, if a push of last year is refused too; if that is accepted, this adds nothing",
         ..must(
-            "sealed-exchanged",
+            "encrypted-exchanged",
             "an encrypted text of last year whose nonce, read as a time, is now: with timestamp and nonce swapped",
             "the signature matches in both orders: some old pushes become fresh; the encrypted CreateTime reveals it",
             |receiver| Box::pin(exchanged(receiver)),
@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         level: Level::Should,
         ..must(
-            "sealed-long-parts",
+            "encrypted-long-parts",
             "encrypted texts, correctly signed, whose nonce or timestamp has 74 digits: WeChat's have at most 10",
             "a long value can hold the front of an Encrypt: that is how a spliced push is made",
             |receiver| Box::pin(long_parts(receiver)),
@@ -53,7 +53,7 @@ const fn must(
 const WHOLE: usize = 96;
 /// Base64 digits of as many bytes.
 const WHOLE_IN_BASE64: usize = WHOLE / 3 * 4;
-/// In front of what is sealed: 16 bytes that nobody reads, and the length of the message.
+/// In front of the encrypted message: 16 random bytes, and the length of the message.
 const HEAD: usize = 16 + 4;
 /// Bytes of the message that is forged: a number whose bytes are text, so that it can be typed.
 const FORGED: usize = 0x0170;
@@ -92,7 +92,7 @@ impl Spliceable {
         Spliceable { typed: format!("{filled}\0\0\u{1}\u{70}{forged}"), forged, front: blocks * WHOLE_IN_BASE64 }
     }
 
-    /// Pushes that WeChat has sealed and signed, and in which something was moved so that the signature stays right.
+    /// Pushes that WeChat has encrypted and signed, in which something was moved so that the signature still matches.
     fn spliced(&self, receiver: &Receiver) -> Result<Vec<Request>, Miss> {
         let typed = receiver.safe.raw(self.typed.as_str());
         let found = |into| (0..SEALS).find_map(|_| self.moved(receiver, typed.request(now()), into));
@@ -137,8 +137,8 @@ async fn splice(receiver: &Receiver) -> Outcome {
 async fn reflection(receiver: &Receiver) -> Outcome {
     receiver.needs_genuine()?;
     // The reply says what makes the handler reply again.
-    let overheard = receiver.takes(receiver.text(&format!("echo echo {}", receiver.mark())).request(now())).await?;
-    let answer = overheard.came.as_ref().map(|answered| answered.body.as_slice()).unwrap_or_default();
+    let captured = receiver.takes(receiver.text(&format!("echo echo {}", receiver.mark())).request(now())).await?;
+    let answer = captured.came.as_ref().map(|answered| answered.body.as_slice()).unwrap_or_default();
     let envelope = String::from_utf8_lossy(answer);
     let parts = ["Encrypt", "MsgSignature", "TimeStamp", "Nonce"].map(|name| element(&envelope, name));
     let ([Some(_), Some(signature), Some(timestamp), Some(nonce)], Some(message)) =
@@ -146,7 +146,7 @@ async fn reflection(receiver: &Receiver) -> Outcome {
     else {
         return skip("the receiver does not send encrypted replies to texts");
     };
-    let mut request = overheard.request;
+    let mut request = captured.request;
     for (name, value) in [("msg_signature", signature), ("timestamp", timestamp), ("nonce", nonce)] {
         request.query = with(&request.query, name, Some(&encoded(value)));
     }
