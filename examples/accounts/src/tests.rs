@@ -27,7 +27,7 @@ impl Drop for File {
     }
 }
 
-/// What a follower of the account sees, or the status.
+/// What a user of the account sees, or the status.
 async fn say(accounts: &Accounts, name: &str, wechat: &WeChat) -> String {
     let Some(webhook) = accounts.find(name).await.unwrap() else { return "no such account".to_owned() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

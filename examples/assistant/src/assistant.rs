@@ -13,7 +13,7 @@ use crate::mailbox::{Job, LEASE, Mailbox};
 use crate::mailboxes::{Mailboxes, now};
 use crate::model::Model;
 
-/// What a follower says to see more. Any other message does as well; one that is a text is a question besides.
+/// What a user says to see more. Any other message does as well; one that is a text is a question besides.
 const MORE: &str = "继续";
 
 /// To see the last piece once more.
@@ -27,7 +27,7 @@ const FULL: &str = "前面的回答还没看完，这个问题没有记下。请
 const LONG: &str = "这个问题太长了，请说得短一些。";
 const TROUBLE: &str = "抱歉，出了点问题，请稍后再试；没收到的，回复「重发」再看一次。";
 
-/// Bytes of a question. What WeChat lets a follower type is shorter.
+/// Bytes of a question. What WeChat lets a user type is shorter.
 const LONGEST_QUESTION: usize = 4096;
 
 /// Milliseconds for which a message waits for a piece: its last delivery has been answered by then.
@@ -73,7 +73,7 @@ impl AsyncHandler for Assistant {
     async fn late(&self, event: &Event<'_>, _: &Reply) -> Result<(), Box<dyn Error + Send + Sync>> {
         let push = event.dedup_key().to_string();
         let patience = Duration::from_secs(60);
-        self.mailboxes.surely(&follower(event), patience, |mailbox| mailbox.take_back(&push)).await
+        self.mailboxes.surely(&user(event), patience, |mailbox| mailbox.take_back(&push)).await
     }
 }
 
@@ -85,16 +85,16 @@ impl Assistant {
 
     /// Takes the question, if there is one, and waits for whatever stands first in line.
     async fn carry(&self, event: &Event<'_>, question: Option<&str>) -> Reply {
-        let (follower, push, came) = (follower(event), event.dedup_key().to_string(), now());
+        let (user, push, came) = (user(event), event.dedup_key().to_string(), now());
         if let Some(question) = question {
-            match self.change(&follower, |mailbox| mailbox.ask(&push, question)).await {
+            match self.change(&user, |mailbox| mailbox.ask(&push, question)).await {
                 Ok(true) => {}
                 Ok(false) => return FULL.into(),
                 Err(trouble) => return trouble,
             }
         }
         loop {
-            let look = self.change(&follower, |mailbox| {
+            let look = self.change(&user, |mailbox| {
                 let now = now();
                 (mailbox.give(&push, came, now), mailbox.jobs(now), mailbox.is_done(now))
             });
@@ -103,7 +103,7 @@ impl Assistant {
                 Err(trouble) => return trouble,
             };
             for job in jobs {
-                self.think(follower.clone(), job);
+                self.think(user.clone(), job);
             }
             match (piece, question) {
                 (Some(piece), _) => return piece.into(),
@@ -118,16 +118,16 @@ impl Assistant {
     }
 
     async fn again(&self, event: &Event<'_>) -> Reply {
-        match self.change(&follower(event), |mailbox| mailbox.last().map(str::to_owned)).await {
+        match self.change(&user(event), |mailbox| mailbox.last().map(str::to_owned)).await {
             Ok(last) => last.map_or_else(|| NOTHING.into(), Reply::text),
             Err(trouble) => trouble,
         }
     }
 
-    /// Changes a mailbox, or says what the follower is told. WeChat waits meanwhile; what failed half way can be
+    /// Changes a mailbox, or says what the user is told. WeChat waits meanwhile; what failed half way can be
     /// repeated, since each step knows its push.
-    async fn change<T>(&self, follower: &str, change: impl FnMut(&mut Mailbox) -> T) -> Result<T, Reply> {
-        let changed = self.mailboxes.surely(follower, Duration::from_secs(2), change).await;
+    async fn change<T>(&self, user: &str, change: impl FnMut(&mut Mailbox) -> T) -> Result<T, Reply> {
+        let changed = self.mailboxes.surely(user, Duration::from_secs(2), change).await;
         changed.map_err(|error| {
             eprintln!("mailbox: {error}");
             TROUBLE.into()
@@ -135,7 +135,7 @@ impl Assistant {
     }
 
     /// Asks the model, in a task that no delivery waits for.
-    fn think(&self, follower: String, job: Job) {
+    fn think(&self, user: String, job: Job) {
         let Assistant { mailboxes, model, places } = self.clone();
         tokio::spawn(async move {
             let answering = async {
@@ -148,12 +148,12 @@ impl Assistant {
                     answered = &mut answering => break answered,
                     () = sleep(Duration::from_millis(LEASE / 3)) => {
                         // If it cannot be said now, it can the next time.
-                        let _ = mailboxes.change(&follower, |mailbox| mailbox.keep(job.number, now())).await;
+                        let _ = mailboxes.change(&user, |mailbox| mailbox.keep(job.number, now())).await;
                     }
                 }
             };
             let patience = Duration::from_secs(60);
-            let answered = mailboxes.surely(&follower, patience, |mailbox| mailbox.answer(job.number, &answer)).await;
+            let answered = mailboxes.surely(&user, patience, |mailbox| mailbox.answer(job.number, &answer)).await;
             if let Err(error) = answered {
                 eprintln!("mailbox: {error}: an answer is lost, and the question asked again");
             }
@@ -169,6 +169,6 @@ impl Assistant {
 }
 
 /// Of an account, since the same OpenID could be another's elsewhere.
-fn follower(event: &Event<'_>) -> String {
+fn user(event: &Event<'_>) -> String {
     format!("{}:{}", event.to_user, event.from_user)
 }

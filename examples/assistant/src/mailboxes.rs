@@ -10,11 +10,11 @@ use tokio::time::sleep;
 
 use crate::mailbox::Mailbox;
 
-/// Since the follower's last message; then what waits for him is forgotten.
+/// Since the user's last message; then what waits for him is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Mailboxes in memory. Some 20 MB, as it usually is; 800 MB if each has as many answers as it takes, all of the longest.
-const MOST_FOLLOWERS: usize = 10_000;
+const MOST_USERS: usize = 10_000;
 
 /// Writes the new mailbox, if the old one is still there.
 const REPLACE: &str = "if (redis.call('GET', KEYS[1]) or '') == ARGV[1] then
@@ -40,25 +40,25 @@ impl Mailboxes {
         Ok(Mailboxes::Redis(redis::Client::open(url)?.get_connection_manager().await?))
     }
 
-    /// Changes a follower's mailbox, in one step. In Redis `change` is called again where another machine was quicker.
-    pub async fn change<T>(&self, follower: &str, mut change: impl FnMut(&mut Mailbox) -> T) -> Result<T, Failure> {
+    /// Changes a user's mailbox, in one step. In Redis `change` is called again where another machine was quicker.
+    pub async fn change<T>(&self, user: &str, mut change: impl FnMut(&mut Mailbox) -> T) -> Result<T, Failure> {
         match self {
             Mailboxes::Memory(all) => {
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = now();
-                if all.len() >= MOST_FOLLOWERS && !all.contains_key(follower) {
+                if all.len() >= MOST_USERS && !all.contains_key(user) {
                     let kept = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
                     all.retain(|_, (at, mailbox)| now < *at + kept && !mailbox.is_forgotten(now));
-                    if all.len() >= MOST_FOLLOWERS {
-                        return Err(format!("{MOST_FOLLOWERS} followers wait already").into());
+                    if all.len() >= MOST_USERS {
+                        return Err(format!("{MOST_USERS} users wait already").into());
                     }
                 }
-                let (at, mailbox) = all.entry(follower.to_owned()).or_default();
+                let (at, mailbox) = all.entry(user.to_owned()).or_default();
                 *at = now;
                 Ok(change(mailbox))
             }
             Mailboxes::Redis(connection) => {
-                let (mut connection, key) = (connection.clone(), format!("assistant:mailbox:{follower}"));
+                let (mut connection, key) = (connection.clone(), format!("assistant:mailbox:{user}"));
                 loop {
                     let found: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut connection).await?;
                     let found = found.unwrap_or_default();
@@ -82,13 +82,13 @@ impl Mailboxes {
     /// The same, tried for so long: for what can be repeated, and would else be lost.
     pub async fn surely<T>(
         &self,
-        follower: &str,
+        user: &str,
         patience: Duration,
         mut change: impl FnMut(&mut Mailbox) -> T,
     ) -> Result<T, Failure> {
         let until = tokio::time::Instant::now() + patience;
         loop {
-            match self.change(follower, &mut change).await {
+            match self.change(user, &mut change).await {
                 Err(_) if tokio::time::Instant::now() < until => sleep(Duration::from_millis(200)).await,
                 changed => return changed,
             }

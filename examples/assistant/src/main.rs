@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let name = env::var("ASSISTANT_MODEL").unwrap_or_else(|_| "default".to_owned());
     let model = Model::new(&variable("ASSISTANT_URL")?, name, env::var("ASSISTANT_KEY").ok())?;
     let settings = Webhooks::builder().interim_with(|event| event.msg_id().map(|_| Reply::text(INTERIM)));
-    // Where retries meet, and what followers wait for: both are shared, or neither.
+    // Where retries meet, and what users wait for: both are shared, or neither.
     let (webhooks, mailboxes) = match env::var("REDIS_URL") {
         Ok(url) => {
             let store = Redis::connect(&url, "assistant:push:")?;

@@ -41,7 +41,7 @@ impl Model {
         Ok(Model { client: client.timeout(LONGEST).build()?, url, name, key })
     }
 
-    /// What the follower is to see: the answer, as far as it came, and a word of what is wrong with it.
+    /// What the user is to see: the answer, as far as it came, and a word of what is wrong with it.
     pub async fn ask(&self, question: &str) -> String {
         let mut answer = String::new();
         match self.read(question, &mut answer).await {

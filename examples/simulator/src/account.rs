@@ -9,13 +9,13 @@ use wechat_events::testing::{Draft, WeChat};
 
 use crate::Problem;
 
-/// What is entered in the console under «Server configuration» (服务器配置), but for the address.
+/// What is entered in the console under «Server configuration» (服务器配置), except the address.
 #[derive(Debug, Clone, Args)]
 pub struct Account {
-    /// The token (令牌).
+    /// The Token (令牌).
     #[arg(long, env = "WECHAT_TOKEN", hide_env_values = true)]
     pub token: String,
-    /// How messages are sealed. Default: safe if there is a key, else plain.
+    /// The encryption mode (消息加解密方式). Default: safe if there is a key, else plain.
     #[arg(long, env = "WECHAT_MODE")]
     mode: Option<Mode>,
     /// The account's app id (AppID); not for plain mode.
@@ -24,10 +24,10 @@ pub struct Account {
     /// The EncodingAESKey (消息加解密密钥), 43 characters; not for plain mode.
     #[arg(long, env = "WECHAT_AES_KEY", hide_env_values = true)]
     pub aes_key: Option<String>,
-    /// The app key of virtual payment (虚拟支付), by which the pushes of a mini game's payments are signed.
+    /// The app key of virtual payment (虚拟支付), which signs the payment pushes of mini games.
     #[arg(long, env = "WECHAT_APP_KEY", hide_env_values = true)]
     pub app_key: Option<String>,
-    /// Repeats a run: the same nonces, MsgIds and random bytes. Default: from the clock, so that pushes are new.
+    /// Repeats a run: the same nonces, MsgIds and random bytes. Default: from the clock.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -84,7 +84,7 @@ impl Account {
         })
     }
 
-    /// What a sealed answer says, whether WeChat would take it or not; `None` if this account's key does not open it.
+    /// The decrypted answer, whether WeChat would accept it or not; `None` if this account's key does not decrypt it.
     pub fn open(&self, answer: &[u8]) -> Option<Vec<u8>> {
         let key = EncodingAesKey::new(self.aes_key.as_deref()?).ok()?;
         let opened = open(&key, self.app_id.as_deref()?, encrypt(answer)?).ok()?;

@@ -16,7 +16,7 @@ pub enum Step<'s> {
     Ended { attempt: usize, at: Duration, came: &'s Result<Answered, Silence>, verdict: Verdict },
 }
 
-/// How long it is waited between two deliveries, if nothing else is asked for: WeChat's own pauses grow to hours.
+/// The pause between two deliveries by default: WeChat's own pauses grow to hours.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// Delivers a push as WeChat does, with its retries, and tells `watch` of each step.

@@ -17,14 +17,14 @@ pub fn find(name: &str) -> Option<&'static KindInfo> {
     find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case))
 }
 
-/// What to say of a name that is no kind: the names it may stand for.
+/// What to say about a name that is not a kind: the names it may stand for.
 pub fn unknown(name: &str) -> String {
     let meant = match &*nearest(name, names()) {
         [] => String::new(),
         [name] => format!("; did you mean `{name}`?"),
         [names @ .., last] => format!("; did you mean `{}` or `{last}`?", names.join("`, `")),
     };
-    format!("`{name}` is no kind of push{meant}\n  `wechat-simulator list` shows all kinds")
+    format!("`{name}` is not a kind of push{meant}\n  `wechat-simulator list` shows all kinds")
 }
 
 /// Each kind's names, and the name that is offered for it: that on the wire.

@@ -7,13 +7,13 @@ use wechat_events::parse_event;
 use crate::screen::{BOLD, DIM, indented, say};
 use crate::{Verdict, kinds};
 
-/// Shows every kind of push, or of some their fields and a sample.
+/// Lists the kinds of push; with names, shows their fields and a sample.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Kinds by their names on the wire, such as SCAN; all, if there is none.
+    /// The kinds' names on the wire, such as SCAN. Default: all.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// As JSON: an array, with an object for each kind.
+    /// Prints a JSON array with an object for each kind.
     #[arg(long)]
     json: bool,
 }
@@ -74,20 +74,20 @@ pub fn run(options: &Options) -> Verdict {
 /// What a group is about; its name alone, where a later version adds one.
 fn heading(group: Group) -> String {
     let about = match group {
-        Group::Message => "what a follower sends",
-        Group::Account => "what a follower does",
+        Group::Message => "what users send",
+        Group::Account => "what users do",
         Group::Menu => "the menu's special buttons",
-        Group::Job => "what became of what the account sent",
+        Group::Job => "results of what the account sent",
         Group::Service => "customer service, guides, users' data",
         Group::Card => "cards, gift cards, invoices, the old shop",
         Group::Store => "stores, Wi-Fi, shake-around, product scan",
-        Group::Verification => "accreditation of the account",
-        Group::Platform => "what a third-party platform is told",
-        Group::Review => "what was found of a platform's mini programs",
+        Group::Verification => "verification of the account",
+        Group::Platform => "what third-party platforms are told",
+        Group::Review => "review of a platform's mini programs",
         Group::MiniProgram => "mini programs: content, live rooms, parcels, quotas",
-        Group::Trade => "mini programs that sell: deliveries, settlements, complaints",
+        Group::Trade => "mini programs that sell: orders, settlements, complaints",
         Group::Payment => "virtual payment, answered with a code",
-        Group::MiniGame => "mini games, answered with a code in the clear",
+        Group::MiniGame => "mini games, answered with an unencrypted code",
         _ => return format!("{group:?}"),
     };
     format!("{group:?}: {about}")
@@ -106,17 +106,17 @@ fn table() -> String {
             table.push_str(&format!("{gap}{BOLD}{}{BOLD:#}\n", heading(kind.group())));
         }
         let answer = match kind.takes() {
-            Takes::Reply => "a reply is shown",
+            Takes::Reply => "a reply",
             Takes::Code => "a code",
             Takes::IosRefund => "an opinion for Apple",
-            _ => "success alone",
+            _ => "`success`",
         };
         let (names, variant) = (names(kind), kind.variant());
         table.push_str(&format!("  {names:width$}  {DIM}{variant:variants$}{DIM:#}  {answer}\n"));
     }
     table
         + &format!(
-            "\n{} kinds. A name in the first column is what `send` takes; `list NAME` shows fields and a sample.",
+            "\n{} kinds. `send` takes a name of the first column; `list NAME` shows fields and a sample.",
             KINDS.len()
         )
 }
@@ -124,10 +124,10 @@ fn table() -> String {
 /// One kind: what it is, its fields with the sample's values, and the sample.
 fn page(kind: &KindInfo) -> String {
     let answer = match kind.takes() {
-        Takes::Reply => "a reply to it is shown",
+        Takes::Reply => "it takes a reply",
         Takes::Code => "it takes a code",
         Takes::IosRefund => "it takes an opinion for Apple",
-        _ => "it takes `success` alone",
+        _ => "it takes `success`",
     };
     let mut page = format!(
         "{BOLD}{}{BOLD:#}: {} in {}, {} of the group {:?}; {answer}\n\n",
@@ -140,7 +140,7 @@ fn page(kind: &KindInfo) -> String {
     let sample = parse_event(kind.sample().as_bytes()).ok();
     let fields = kind.fields();
     if !fields.is_empty() {
-        page.push_str("Fields for --set, and what they are in the sample\n");
+        page.push_str("Fields for --set, with the sample's values\n");
         let width = fields.iter().map(|path| path.len()).max().unwrap_or_default();
         for path in fields {
             let values: Vec<_> = sample.iter().flat_map(|event| event.fields(&path)).collect();

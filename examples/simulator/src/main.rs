@@ -1,14 +1,14 @@
-//! `wechat-simulator`: plays WeChat against any receiver of its pushes, written in anything.
+//! `wechat-simulator`: plays WeChat against any receiver of its pushes, in any language.
 //!
 //! ```text
-//!  send   one push, with its retries: what the follower would see
+//!  send   one push, with its retries: what the user would see
 //!  list   every kind of push
-//!  check  a conformance run: a table of what a receiver does right, and what each fault means in WeChat
+//!  check  a conformance test: what the receiver does right, what it does wrong, and what each fault means in WeChat
 //!  load   pushes at a rate: throughput, latency, errors
-//!  chat   a page that looks like WeChat's chat, for trying by hand
+//!  chat   a page that looks like WeChat's chat, for testing by hand
 //! ```
 //!
-//! Requests and verdicts are those of [`wechat_events::testing`]; what is here is the network, the clock and the
+//! Requests and verdicts come from [`wechat_events::testing`]; this crate adds the network, the clock and the
 //! screen.
 
 mod account;
@@ -29,13 +29,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Plays WeChat against any receiver of its pushes, written in anything.
+/// Plays WeChat against any receiver of its pushes, in any language.
 ///
-/// A receiver at an https:// address needs a certificate from an authority that Mozilla trusts: none can be added, so
-/// that one with a certificate of its own is tried at http://.
+/// A receiver at an https:// address needs a certificate from an authority that Mozilla trusts. None can be added: test
+/// one with a self-signed certificate at http://.
 ///
-/// Exit codes: 0 when all is well, 1 when the receiver did something that WeChat does not take, 2 when nothing could be
-/// found out.
+/// Exit codes: 0 if all is well, 1 if the receiver did something that WeChat does not accept, 2 if nothing could be
+/// tested.
 #[derive(Debug, Parser)]
 #[command(name = "wechat-simulator", version)]
 struct Cli {
@@ -52,10 +52,10 @@ enum Command {
     Chat(chat::Options),
 }
 
-/// What ends a command before it has found anything out; its text is for the user.
+/// What ends a command before it has tested anything; its text is for the person at the terminal.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// Whether the receiver did all that was asked of it.
+/// Whether the receiver did everything right.
 type Verdict = Result<bool, Problem>;
 
 #[tokio::main]

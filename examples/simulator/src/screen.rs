@@ -15,7 +15,7 @@ pub const DIM: Style = Style::new().dimmed();
 
 /// Writes a line to standard output, without its colours where nobody sees them.
 ///
-/// Whoever reads it may have gone, as `head` does; the exit code is still to be told then, so that is no error.
+/// The reader may have gone, as `head` does. That is no error: the exit code still says how it went.
 pub fn say(line: impl std::fmt::Display) {
     drop(writeln!(anstream::stdout().lock(), "{line}"));
 }

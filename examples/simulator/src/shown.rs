@@ -1,4 +1,4 @@
-//! What the follower sees.
+//! What the user sees.
 
 use std::fmt;
 
@@ -38,9 +38,9 @@ pub enum Shown {
     News {
         cards: Vec<Card>,
     },
-    /// The follower goes on with a human.
+    /// The user goes on with a human.
     CustomerService,
-    /// The follower goes on with WeChat's AI (智能回复).
+    /// The user goes on with WeChat's AI (智能回复).
     BizAi,
     Nothing,
     /// What WeChat itself asked for: it is done with the push.
@@ -79,7 +79,7 @@ pub struct Card {
 }
 
 impl Shown {
-    /// Upon an answer to what takes that; `lost` says why there is no answer, if it is not only late.
+    /// For the answer to such a push; `lost` says why there is no answer, if it is not only late.
     pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>) -> Shown {
         let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.to_string());
         match verdict {
@@ -141,7 +141,7 @@ pub fn takes_as_word<S: serde::Serializer>(takes: &Takes, serializer: S) -> Resu
     })
 }
 
-/// Whether the answer is for WeChat itself, and not for a follower.
+/// Whether the answer is for WeChat itself, and not for a user.
 pub fn is_asked_by_wechat(takes: Takes) -> bool {
     matches!(takes, Takes::Code | Takes::IosRefund)
 }
@@ -177,14 +177,14 @@ impl fmt::Display for Shown {
                 }
                 Ok(())
             }
-            Shown::CustomerService => f.write_str("[goes on with a human]"),
-            Shown::BizAi => f.write_str("[goes on with WeChat's AI]"),
+            Shown::CustomerService => f.write_str("[a human takes over]"),
+            Shown::BizAi => f.write_str("[WeChat's AI takes over]"),
             Shown::Nothing => f.write_str("[nothing]"),
-            Shown::Done => f.write_str("[it is done]"),
-            Shown::PushedAgain { .. } => f.write_str("[it comes again]"),
-            Shown::GivenUp { .. } => f.write_str("[it comes no more, and is not done]"),
+            Shown::Done => f.write_str("[done]"),
+            Shown::PushedAgain { .. } => f.write_str("[pushed again]"),
+            Shown::GivenUp { .. } => f.write_str("[not done: WeChat gives up]"),
             Shown::FaultLine { .. } => f.write_str(FAULT_LINE),
-            Shown::Lost { .. } => f.write_str("[nothing: the answer is lost]"),
+            Shown::Lost { .. } => f.write_str("[nothing: the reply is lost]"),
             Shown::Confirmed => f.write_str("[the address is confirmed]"),
             Shown::Refused { .. } => f.write_str("[the address is not confirmed]"),
         }

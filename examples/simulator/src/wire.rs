@@ -28,7 +28,7 @@ use crate::words::Words;
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
 pub const LARGEST_ANSWER: usize = 1 << 20;
-/// How often it is looked whether this program runs, while an answer is waited for.
+/// How often this program checks that it is running itself, while it waits for an answer.
 const LOOK: Duration = Duration::from_millis(100);
 /// Longer than a look is late on a machine that keeps up.
 const STALL: Duration = Duration::from_millis(500);
@@ -132,7 +132,7 @@ impl Answered {
 /// Why nothing came back.
 #[derive(Debug)]
 pub enum Silence {
-    /// There is nobody, or nobody who takes a connection in time.
+    /// Nothing listens there, or the connection is not accepted in time.
     Unreachable(io::Error),
     /// The receiver hung up, or does not speak HTTP.
     Broken(String),
@@ -204,7 +204,7 @@ const TOO_LONG: Words = Words::new(
     "一条回复只有几百字节：服务端发来的应该是别的内容。",
 );
 
-/// What to say where there is nobody.
+/// What to say where nothing listens.
 pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
     let hint = hint_to_unreachable(error).map_or(String::new(), |hint| format!("\n  {hint}"));
     format!("no connection to {target}: {error}{hint}").into()

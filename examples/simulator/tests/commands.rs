@@ -203,7 +203,7 @@ text to http://HOST/wechat, mode plain
   T s  delivery 1
   T s  status 200 after T s, 244 bytes: WeChat shows the reply
 
-The follower sees
+The user sees
   You said hi";
     assert_eq!(squeezed(&run.timeless()), expected);
     assert_eq!((run.code, &*run.err), (0, ""));
@@ -218,33 +218,39 @@ fn squeezed(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What `send` says where a reply would be shown, and none came.
+const NO_REPLY: &str = "hint\n  The receiver returned `success` or an empty body, so the user sees nothing. To answer, \
+                        return a reply, such as <xml>…<MsgType>text</MsgType><Content>hello</Content></xml>.";
+
 #[test]
 fn each_outcome_has_its_words_and_its_exit_code() {
     let fault = |reason: &str, hint: &str| format!("{FAULT_LINE}\nbecause\n  {reason}\nhint\n  {hint}");
     let quoted = "the answer `\\\"success\\\"` is not `success`, not empty and not XML: unknown token at 1:1";
     let cases = [
         ("VIEW", http(200, "success"), 0, "[nothing]".to_owned()),
-        ("text", http(200, ""), 0, "[nothing]".to_owned()),
-        ("VIEW", http(200, "<xml></xml>"), 1, fault("`VIEW` takes no reply", "Answer `success`.")),
-        ("text", http(500, ""), 1, fault("status 500, not 200", "The receiver failed: its log says at what.")),
+        ("text", http(200, ""), 0, format!("[nothing]\n{NO_REPLY}")),
+        ("VIEW", http(200, "<xml></xml>"), 1, fault("`VIEW` takes no reply", "Return `success`.")),
+        ("text", http(500, ""), 1, fault("status 500, not 200", "The receiver failed: see its log.")),
         (
             "text",
             http(200, "\"success\""),
             1,
-            fault(quoted, "A framework wrote it as a JSON string: answer plain text, without the quotes."),
+            fault(quoted, "A framework wrote it as a JSON string: return plain text, without the quotes."),
         ),
         (
             "text",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nsuccess\r\n0\r\n\r\n".to_vec(),
             0,
-            "[nothing]\nnote\n  The answer has no Content-Length. WeChat was seen to refuse those to the address check."
-                .to_owned(),
+            format!(
+                "[nothing]\n{NO_REPLY}\nnote\n  The answer has no Content-Length. WeChat has been seen to reject such \
+                 answers to the address check."
+            ),
         ),
     ];
     for (event, answer, code, seen) in cases {
         let receiver = Receiver::new(move |_| Some(answer.clone()));
         let run = receiver.run(&format!("send {event} --to URL"));
-        let (_, end) = run.out.split_once("The follower sees\n  ").unwrap();
+        let (_, end) = run.out.split_once("The user sees\n  ").unwrap();
         assert_eq!((end.trim_end(), run.code), (&*seen, code));
     }
 }
@@ -277,7 +283,7 @@ fn json_says_all_of_it() {
             "verdict": "shows the reply",
         }],
         "content": true,
-        "follower": { "shown": "text", "content": "You said hi" },
+        "user": { "shown": "text", "content": "You said hi" },
         "hint": null,
         "notes": [],
     });
@@ -301,7 +307,7 @@ xpay_goods_deliver_notify to http://HOST/wechat, mode plain
   T s  status 200 after T s, 67 bytes: WeChat is done with it
 
 WeChat
-  [it is done]";
+  [done]";
     assert_eq!(squeezed(&run.timeless()), expected);
     assert_eq!((run.code, receiver.arrived().len()), (0, 1));
 }
@@ -328,7 +334,7 @@ xpay_coin_pay_notify to http://HOST/wechat, mode plain
   T s  status 200 after T s, 67 bytes: WeChat is done with it
 
 WeChat
-  [it is done]
+  [done]
 note
   {PLAN}"
     );
@@ -349,11 +355,11 @@ fn a_payment_that_is_never_done_comes_sixteen_times_and_the_fix_is_told() {
     let run = receiver.run("send xpay_goods_deliver_notify --to URL --pause 0");
     let (line, end) = run.out.split_once("\n\nWeChat\n  ").unwrap();
     let expected = format!(
-        "[it comes no more, and is not done]
+        "[not done: WeChat gives up]
 because
   `xpay_goods_deliver_notify` takes a code, not `success`
 hint
-  Answer code 0 once the goods are in the books, in the push's form: \
+  Return code 0 once the goods are booked, in the push's format: \
   {DONE}, or {{\"ErrCode\":0,\"ErrMsg\":\"success\"}} to JSON.
 note
   {PLAN}
@@ -367,7 +373,7 @@ note
     let run = receiver.run("send xpay_goods_deliver_notify --to URL --once --json");
     let found = run.json();
     let reason = "`xpay_goods_deliver_notify` takes a code, not `success`";
-    assert_eq!(found["follower"], json!({ "shown": "pushed_again", "reason": reason }));
+    assert_eq!(found["user"], json!({ "shown": "pushed_again", "reason": reason }));
     assert_eq!((run.code, receiver.arrived().len()), (1, 17));
 }
 
@@ -383,7 +389,7 @@ fn wechat_waits_three_seconds_for_the_answer_to_a_payment() {
     let told = ["error", "verdict"].map(|name| attempts[0][name].as_str().unwrap());
     assert_eq!(told, ["no answer in time", "pushes it again: no answer in time"]);
     // Three to wait, and two until it comes again.
-    assert_eq!((&attempts[1]["due"], &found["follower"]), (&json!(5.0), &json!({ "shown": "done" })));
+    assert_eq!((&attempts[1]["due"], &found["user"]), (&json!(5.0), &json!({ "shown": "done" })));
     assert_eq!(run.code, 0);
 }
 
@@ -392,11 +398,11 @@ fn apple_asks_once_and_takes_success_for_no_opinion() {
     let receiver = Receiver::new(|_| Some(http(200, "success")));
     let run = receiver.run("send xpay_subscribe_ios_refund_query_notify --to URL");
     let (_, end) = run.out.split_once("WeChat ignores the answer\n\nWeChat\n  ").unwrap();
-    let expected = "[nothing: the answer is lost]
+    let expected = "[nothing: the reply is lost]
 because
   `xpay_subscribe_ios_refund_query_notify` takes an opinion, not `success`
 hint
-  Answer result_code (0: pay back, 1: do not), result_info and evidence, in the push's form.
+  Return result_code (0: refund, 1: do not), result_info and evidence, in the push's format.
 ";
     assert_eq!((end, run.code, receiver.arrived().len()), (expected, 1, 1));
 }
@@ -414,7 +420,7 @@ fn a_mini_game_is_signed_with_the_app_key_that_is_given() {
 fn who_goes_over_to_wechats_ai_is_said_to() {
     let receiver = Receiver::endpoint(Endpoint::plain(TOKEN).unwrap(), |_| Reply::TransferBizAiIvr);
     let run = receiver.run("send text --to URL");
-    assert!(run.out.ends_with("The follower sees\n  [goes on with WeChat's AI]\n"), "{}", run.out);
+    assert!(run.out.ends_with("The user sees\n  [WeChat's AI takes over]\n"), "{}", run.out);
     assert_eq!(run.code, 0);
 }
 
@@ -423,7 +429,7 @@ fn a_pause_is_a_number_of_seconds() {
     for wrong in ["-1", "NaN", "inf", "a_day"] {
         let run = run(&format!("send text --to http://127.0.0.1:1/ --pause={wrong}"), "");
         let expected = format!(
-            "error: invalid value '{wrong}' for '--pause <SECONDS>': it is no number of seconds from 0 to 86400, such as 0.1\n"
+            "error: invalid value '{wrong}' for '--pause <SECONDS>': it is not a number of seconds from 0 to 86400, such as 0.1\n"
         );
         assert!(run.err.starts_with(&expected), "{}", run.err);
         assert_eq!(run.code, 2);
@@ -434,7 +440,8 @@ fn a_pause_is_a_number_of_seconds() {
 fn who_is_silent_once_is_asked_again_after_five_seconds() {
     let receiver = Receiver::new(|arrived| (arrived.number > 0).then(|| http(200, "success")));
     let run = receiver.run("send CLICK --to URL");
-    let expected = "\
+    let expected = format!(
+        "\
 CLICK to http://HOST/wechat, mode plain
 
   T s  delivery 1
@@ -442,10 +449,12 @@ CLICK to http://HOST/wechat, mode plain
   T s  delivery 2
   T s  status 200 after T s, 7 bytes: WeChat shows nothing, as asked
 
-The follower sees
+The user sees
   [nothing]
+{NO_REPLY}
 note
-  WeChat tells the account's owner of each delivery that is not answered in time.";
+  WeChat alerts the account's owner to each delivery that is not answered in time."
+    );
     assert_eq!(squeezed(&run.timeless()), expected);
     assert_eq!(run.code, 0);
     let [first, second] = &*receiver.arrived() else { panic!() };
@@ -469,7 +478,7 @@ fn who_is_silent_three_times_has_the_fault_line() {
         let lasted = attempt["ended"].as_f64().unwrap() - attempt["sent"].as_f64().unwrap();
         assert!((5.0..9.0).contains(&lasted), "{lasted}");
     }
-    assert_eq!(found["follower"], json!({ "shown": "fault_line", "reason": "no answer in time" }));
+    assert_eq!(found["user"], json!({ "shown": "fault_line", "reason": "no answer in time" }));
     assert_eq!((run.code, &found["content"]), (1, &json!(false)));
     // In safe mode each delivery has an envelope of its own.
     let bodies: Vec<_> = receiver.arrived().into_iter().map(|arrived| arrived.body).collect();
@@ -486,12 +495,12 @@ text to http://HOST/wechat, mode plain
   T s  delivery 1
   T s  no answer: connection closed before message completed: WeChat has no answer
 
-The follower sees
-  [nothing: the answer is lost]
+The user sees
+  [nothing: the reply is lost]
 because
   no answer: connection closed before message completed
 hint
-  The receiver hung up without an answer in HTTP: its log may say why. Is http or https the right one?";
+  The receiver closed the connection without an HTTP response: see its log. Is http or https the right one?";
     assert_eq!(squeezed(&run.timeless()), expected);
     assert_eq!((run.code, receiver.arrived().len()), (1, 1));
 }
@@ -501,7 +510,7 @@ fn nobody_there_is_told_at_once() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/wechat");
     let expected = "error: no connection to URL: Connection refused (os error 111)\n  \
-                    Nobody listens there: is the receiver running, and on that port?\n";
+                    Nothing listens there: is the receiver running, and on that port?\n";
     for command in ["send text --json --to", "send --address-check --to", "load --seconds 60"] {
         let begun = Instant::now();
         let run = run(&format!("{command} {url}"), "");
@@ -526,10 +535,10 @@ fn a_receiver_that_dies_between_two_deliveries_is_told_as_one_that_was_never_the
         receiver.join().unwrap();
         assert_eq!((run.code, &*run.err), (1, ""));
         let refused = "no connection: Connection refused (os error 111)";
-        let hint = "Nobody listens there: is the receiver running, and on that port?";
+        let hint = "Nothing listens there: is the receiver running, and on that port?";
         if json {
             let found = run.json();
-            assert_eq!(found["follower"], json!({ "shown": "fault_line", "reason": refused }));
+            assert_eq!(found["user"], json!({ "shown": "fault_line", "reason": refused }));
             assert_eq!(found["hint"], hint);
             continue;
         }
@@ -544,7 +553,7 @@ text to http://HOST/wechat, mode plain
   T s  delivery 3
   T s  {refused}: WeChat gives up
 
-The follower sees
+The user sees
   {FAULT_LINE}
 because
   {refused}
@@ -561,13 +570,13 @@ fn what_the_receiver_did_is_told_when_its_answer_is_lost() {
     let answers = [
         (
             long,
-            "an answer of more than a mebibyte",
-            "A reply has some hundred bytes: what the receiver sends must be something else.",
+            "the answer has more than 1 MiB",
+            "A reply has some hundred bytes: the receiver must be sending something else.",
         ),
         (
             b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
             "the answer `hello` is not `success`, not empty and not XML: unknown token at 1:1",
-            "A text by itself is no reply: put it into the XML of a reply, or answer `success`.",
+            "Bare text is not a reply: wrap it in the XML of a reply, or return `success`.",
         ),
     ];
     for (answer, reason, hint) in answers {
@@ -592,7 +601,7 @@ fn a_connection_that_nobody_takes_is_none() {
     let (listener, _waiting) = full();
     let url = format!("http://{}/wechat", listener.local_addr().unwrap());
     let sent = "error: no connection to URL: not taken within 5 s\n  \
-                Is the machine there, and does no firewall drop what comes to that port?\n";
+                Is the machine up, and does no firewall drop packets to that port?\n";
     for command in ["send text --to", "send --address-check --to", "check"] {
         let run = run(&format!("{command} {url}"), "");
         assert_eq!((run.code, &*run.err.replace(&url, "URL")), (2, sent));
@@ -624,7 +633,7 @@ fn a_certificate_that_the_public_does_not_trust_is_told() {
             stream.write_all(&http(400, "")).unwrap();
         }
     });
-    let is_it = "Is it https, with a certificate that the public trusts?";
+    let is_it = "Is it https, with a certificate from a public authority?";
     let cases = [
         (format!("https://localhost:{port}/wechat"), "invalid peer certificate: UnknownIssuer"),
         (no_tls, "received corrupt message of type InvalidContentType"),
@@ -674,7 +683,7 @@ The console says
     let echostr = echo(&quoting.arrived()[0]);
     let expected = format!(
         "  [the address is not confirmed]\nbecause\n  the body is `\\\"{echostr}\\\"`, not the echostr {echostr} alone\n\
-         hint\n  A framework wrote it as a JSON string: answer plain text.\n"
+         hint\n  A framework wrote it as a JSON string: return plain text.\n"
     );
     assert_eq!((end, run.code), (&*expected, 1));
     assert_eq!(quoting.arrived()[0].method, "GET");
@@ -698,9 +707,9 @@ fn sealed_answers_are_opened() {
         assert_eq!((run.code, &found["mode"]), (0, &json!(mode)));
 
         let run = receiver.run(&format!("{sealed} -v"));
-        let inside = "           < (opened)\n           < <xml><ToUserName>";
+        let inside = "           < (decrypted)\n           < <xml><ToUserName>";
         assert!(run.out.contains(inside), "{}", run.out);
-        assert!(run.out.contains("           > (opened)\n           > <xml><ToUserName>"), "{}", run.out);
+        assert!(run.out.contains("           > (decrypted)\n           > <xml><ToUserName>"), "{}", run.out);
 
         // The same receiver to whom the account is in plaintext mode.
         let run = receiver.run("send text --to URL");
@@ -740,7 +749,7 @@ fn raw_bytes_arrive_as_they_are() {
     let changed = run(&format!("send --raw - --to {url} --set=Content=set"), push);
     std::fs::remove_file(&file).unwrap();
     for (run, said) in [(from_file, "raw"), (from_input, "raw"), (changed, "set")] {
-        let end = format!("The follower sees\n  You said {said}\n");
+        let end = format!("The user sees\n  You said {said}\n");
         assert!(run.out.starts_with("text to ") && run.out.ends_with(&end), "{}{}", run.out, run.err);
         assert_eq!(run.code, 0);
     }
@@ -757,22 +766,22 @@ fn what_cannot_be_sent_is_an_error_with_the_reason() {
         (
             "scann",
             "",
-            "error: `scann` is no kind of push; did you mean `SCAN`?\n  `wechat-simulator list` shows all kinds, and \
-             --unknown sends an event of that name\n",
+            "error: `scann` is not a kind of push; did you mean `SCAN`?\n  `wechat-simulator list` shows all kinds; \
+             --unknown sends an event with that name\n",
         ),
         (
             "blizzard",
             "",
-            "error: `blizzard` is no kind of push\n  `wechat-simulator list` shows all kinds, and --unknown sends an \
-             event of that name\n",
+            "error: `blizzard` is not a kind of push\n  `wechat-simulator list` shows all kinds; --unknown sends an \
+             event with that name\n",
         ),
-        ("verify", "", "error: `verify` is no kind of push; did you mean `--address-check`?\n"),
+        ("verify", "", "error: `verify` is not a kind of push; did you mean `--address-check`?\n"),
         ("--raw /no/such/file", "", "error: --raw /no/such/file: No such file or directory (os error 2)\n"),
         ("--raw -", "", "error: --raw -: it is empty\n"),
         (
             "--raw - --set=A=b",
             "{\"MsgType\":\"text\"}",
-            "error: --set does nothing to what cannot be read as XML without a DTD\n",
+            "error: --set needs a push that can be read as XML, without a DTD\n",
         ),
         ("text --mode safe", "", "error: mode safe needs --app-id\n"),
         ("text --token=", "", "error: the token is empty\n"),
@@ -787,11 +796,11 @@ fn what_cannot_be_sent_is_an_error_with_the_reason() {
 #[test]
 fn a_setting_that_is_none_is_told_what_it_should_be() {
     let cases = [
-        ("Content", "there is no `=` in it: write it as EventKey=7"),
+        ("Content", "`=` is missing: write EventKey=7"),
         ("A|B=1", "`A|B` is more than one path: set one of them"),
-        ("=1", "`` is no name of an element: a path is like EventKey or ScanCodeInfo/ScanType"),
-        ("A//B=1", "`` is no name of an element: a path is like EventKey or ScanCodeInfo/ScanType"),
-        ("<A>=1", "`<A>` is no name of an element: a path is like EventKey or ScanCodeInfo/ScanType"),
+        ("=1", "`` is not an element name: a path looks like EventKey or ScanCodeInfo/ScanType"),
+        ("A//B=1", "`` is not an element name: a path looks like EventKey or ScanCodeInfo/ScanType"),
+        ("<A>=1", "`<A>` is not an element name: a path looks like EventKey or ScanCodeInfo/ScanType"),
     ];
     for (set, reason) in cases {
         let run = run(&format!("send text --to http://127.0.0.1:1 --set={set}"), "");
@@ -833,16 +842,16 @@ fn the_list_has_every_kind() {
     assert_eq!(kinds.len(), KINDS.len());
     for (line, kind) in kinds.into_iter().zip(KINDS) {
         let answer = match kind.takes() {
-            Takes::Reply => "a reply is shown",
+            Takes::Reply => "a reply",
             Takes::Code => "a code",
             Takes::IosRefund => "an opinion for Apple",
-            _ => "success alone",
+            _ => "`success`",
         };
         let words: Vec<_> = line.split("  ").filter(|word| !word.is_empty()).map(str::trim).collect();
         let [names, variant, shown] = &*words else { panic!("{line}") };
         assert_eq!((names.split(", ").next(), *variant, *shown), (Some(kind.name()), kind.variant(), answer));
     }
-    assert_eq!(lines[0], "Message: what a follower sends");
+    assert_eq!(lines[0], "Message: what users send");
     assert_eq!(lines.iter().filter(|line| line.contains(": ")).count(), 14);
     assert_eq!(run.code, 0);
 }
@@ -851,9 +860,9 @@ fn the_list_has_every_kind() {
 fn a_kind_by_name_has_its_fields_and_its_sample() {
     let run = run("list view", "");
     let expected = "\
-VIEW: a name in Event, View of the group Account; it takes `success` alone
+VIEW: a name in Event, View of the group Account; it takes `success`
 
-Fields for --set, and what they are in the sample
+Fields for --set, with the sample's values
   EventKey  https://wx.teahouse.example/book?shop=12&day=today
   MenuId    427188930
 
@@ -893,7 +902,7 @@ fn the_list_in_json_is_the_catalogue() {
 #[test]
 fn a_name_that_is_none_is_not_listed() {
     let run = run("list SCAN lcoation", "");
-    let expected = "error: `lcoation` is no kind of push; did you mean `location` or `LOCATION`?\n  \
+    let expected = "error: `lcoation` is not a kind of push; did you mean `location` or `LOCATION`?\n  \
                     `wechat-simulator list` shows all kinds\n";
     assert_eq!((&*run.err, run.code, &*run.out), (expected, 2, ""));
 }
@@ -1218,7 +1227,7 @@ fn the_figures_are_drawn() {
         "  text=1",
         "",
         "        50  due",
-        "        50  sent, 5 of them again",
+        "        50  sent, 5 of them retries",
         "        50  answered, … a second",
         "",
         "time, in ms from when a push was due",
@@ -1289,11 +1298,11 @@ fn ctrl_c_is_not_missed_by_who_is_busy_with_the_figures() {
 #[test]
 fn a_load_that_makes_no_sense_is_refused() {
     let cases = [
-        ("--rate fast", "'fast' for '--rate <N>': it is not `max` and no number from 0.001 to 10000000"),
+        ("--rate fast", "'fast' for '--rate <N>': it is not `max` or a number from 0.001 to 10000000"),
         ("--seconds -1", ""),
-        ("--seconds 0", "'0' for '--seconds <S>': it is no number from 0.001 to 1000000"),
-        ("--retries 2", "'2' for '--retries <SHARE>': it is no number from 0 to 1"),
-        ("--mix text=x", "'text=x' for '--mix <NAME=WEIGHT,…>': the weight `x` is no number from 0 to 65535"),
+        ("--seconds 0", "'0' for '--seconds <S>': it is not a number from 0.001 to 1000000"),
+        ("--retries 2", "'2' for '--retries <SHARE>': it is not a number from 0 to 1"),
+        ("--mix text=x", "'text=x' for '--mix <NAME=WEIGHT,…>': the weight `x` is not a number from 0 to 65535"),
     ];
     for (arguments, error) in cases {
         let run = run(&format!("load http://127.0.0.1:1 {arguments}"), "");

@@ -1,7 +1,7 @@
-//! What one follower has asked, and the pieces of the answers that he has not been given yet.
+//! What one user has asked, and the pieces of the answers that he has not been given yet.
 //!
 //! ```text
-//! ask ──▶ line: thinking ──answer──▶ pieces ──give──▶ given ──▶ with a reply to the follower
+//! ask ──▶ line: thinking ──answer──▶ pieces ──give──▶ given ──▶ with a reply to the user
 //!                                      ▲                │
 //!                                      └──take_back─────┘  the reply came too late
 //! ```
@@ -83,7 +83,7 @@ enum Content {
 struct Given {
     /// The push whose reply it is.
     push: String,
-    /// As the follower sees it.
+    /// As the user sees it.
     text: String,
     item: Item,
     at: u64,

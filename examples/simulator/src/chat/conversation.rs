@@ -11,7 +11,7 @@ use super::record::Push;
 /// Pushes that are kept; older ones are forgotten.
 const HISTORY: usize = 200;
 
-/// The conversation of one follower with the account.
+/// The conversation of one user with the account.
 #[derive(Debug)]
 pub struct Conversation {
     state: Mutex<State>,

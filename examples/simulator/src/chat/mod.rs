@@ -51,10 +51,10 @@ use conversation::Conversation;
 use menu::Menu;
 use record::{Attempt, Outcome, Push, epoch_millis};
 
-/// A page that looks like the chat with the account on a phone, for trying a receiver by hand.
+/// Opens a page that looks like the chat with the account on a phone, for testing a receiver by hand.
 ///
-/// Beside the phone stand each request and answer, in the clear and as sent, and the deliveries on a time line. The
-/// page is for this machine alone; Ctrl-C ends it.
+/// Beside the phone are each request and response, decrypted and as sent, and the deliveries on a time line. The
+/// page is in Chinese or English, as the browser is, and for this machine only. Ctrl-C ends it.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The receiver's address, as in the console: http://127.0.0.1:8080/wechat
@@ -67,16 +67,16 @@ pub struct Options {
     /// Opens the page in the browser.
     #[arg(long)]
     open: bool,
-    /// The account's menu, as JSON: what the interface `menu/create` takes. Default: that of a restaurant.
+    /// The account's menu as JSON, as the API `menu/create` takes it. Default: that of a restaurant.
     #[arg(long, value_name = "FILE")]
     menu: Option<PathBuf>,
     /// The account's name, above the chat. Default: «Official Account», or 公众号 in a Chinese browser.
     #[arg(long)]
     name: Option<String>,
-    /// The account's id (原始ID): ToUserName of what is pushed.
+    /// The account's id (原始ID): ToUserName of the pushes.
     #[arg(long, default_value = "gh_ebc88566ca2e")]
     account_id: String,
-    /// The user's OpenID: FromUserName of what is pushed.
+    /// The user's OpenID: FromUserName of the pushes.
     #[arg(long, value_name = "OPENID", default_value = "oqi1rLPx-bJ18oxc49j8USAghBVe")]
     user: String,
 }
@@ -127,7 +127,7 @@ pub async fn run(options: Options) -> Verdict {
         run: epoch_millis(),
     };
     if open && let Err(error) = open::that_detached(&page) {
-        drop(writeln!(io::stderr(), "the browser does not start: {error}"));
+        drop(writeln!(io::stderr(), "the browser cannot be started: {error}"));
     }
     axum::serve(listener, router(Arc::new(chat))).await?;
     Ok(true)
@@ -207,13 +207,13 @@ impl Chat {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let host = headers.get(HOST).map(text).unwrap_or_default();
         if !is_own(&host) {
-            return Some(format!("Host is `{host}`, not `{}`: this page is for this machine alone\n", self.address));
+            return Some(format!("Host is `{host}`, not `{}`: this page is for this machine only\n", self.address));
         }
         let origin = headers.get(ORIGIN).map(text)?;
         if origin.strip_prefix("http://").is_some_and(is_own) {
             return None;
         }
-        Some(format!("Origin is `{origin}`, not `http://{}`: another page asks\n", self.address))
+        Some(format!("Origin is `{origin}`, not `http://{}`: the request comes from another page\n", self.address))
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Push {
     pub revision: u64,
     /// No push, but the console's check.
     address_check: bool,
-    /// The kind's name on the wire; empty for what is none.
+    /// The kind's name on the wire; empty if it is not a push.
     name: String,
     takes_reply: bool,
     #[serde(serialize_with = "takes_as_word")]
@@ -90,7 +90,7 @@ struct Answer {
     /// Milliseconds it took.
     after: f64,
     body: Body,
-    /// What a sealed answer says.
+    /// The decrypted answer.
     opened: Option<Body>,
 }
 
@@ -128,7 +128,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Tone {
-    /// The follower sees what was answered, or the address is confirmed.
+    /// The user sees what was answered, or the address is confirmed.
     Good,
     /// There is nothing to see, as was asked.
     Quiet,
@@ -139,7 +139,7 @@ enum Tone {
 }
 
 impl Outcome {
-    /// Upon an answer to what takes that; `lost` is why there is no answer, if it was not only late.
+    /// For the answer to such a push; `lost` is why there is no answer, if it was not only late.
     pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>, at: Duration) -> Outcome {
         let tone = match verdict {
             Verdict::Accepted(_) | Verdict::Confirmed => Tone::Good,

@@ -20,37 +20,37 @@ const fn check(id: &'static str, level: Level) -> Check {
 
 pub const CHECKS: &[Check] = &[
     Check {
-        sends: "a signed check of the address",
-        passes: "the echostr alone: no quotes, no line end, no byte order mark",
-        means: "the console does not take the address, and says that the token is wrong",
+        sends: "a signed address check",
+        passes: "the echostr alone: no quotes, no newline, no byte order mark",
+        means: "the console rejects the address, and blames the token",
         run: |receiver| Box::pin(right(receiver)),
         ..check("address-right", Level::Must)
     },
     Check {
-        sends: "the same with digits that no number keeps: over 2^53, zeros in front",
-        passes: "the same digits: an echostr is a text",
-        means: "the console does not take the address, sometimes",
+        sends: "the same with digits that no number type keeps: over 2^53, leading zeros",
+        passes: "the same digits: an echostr is a string",
+        means: "the console rejects the address now and then",
         run: |receiver| Box::pin(digits(receiver)),
         ..check("address-digits", Level::Must)
     },
     Check {
-        sends: "signed checks of the address whose nonce is 9, 1 or 10000000000",
-        passes: "the echostr: token, timestamp and nonce are sorted as texts, not as numbers",
-        means: "some pushes are refused and others are not, as their nonce has it",
+        sends: "signed address checks whose nonce is 9, 1 or 10000000000",
+        passes: "the echostr: token, timestamp and nonce are sorted as strings, not as numbers",
+        means: "some pushes are refused and others are not, depending on the nonce",
         run: |receiver| Box::pin(sorting(receiver)),
         ..check("address-sorting", Level::Must)
     },
     Check {
-        sends: "a signed check of the address",
-        passes: "an answer with Content-Length, and not in chunks",
-        means: "the console does not take the address (seen)",
+        sends: "a signed address check",
+        passes: "an answer with Content-Length, not chunked",
+        means: "the console rejects the address (observed)",
         run: |receiver| Box::pin(length(receiver)),
         ..check("address-length", Level::Must)
     },
     Check {
-        sends: "one with a signature that is wrong in one digit, of another nonce, cut short, or made with no token",
+        sends: "one whose signature is wrong in one digit, of another nonce, cut short, or made without a token",
         passes: "any answer without the echostr in it, or an error that quotes it",
-        means: "anybody can make the receiver pass for one with your token; what checks nothing here often checks nothing \
+        means: "the receiver seems to know any token; and what checks nothing here often checks nothing \
                 elsewhere",
         run: |receiver| Box::pin(wrong(receiver)),
         ..check("address-wrong-signature", Level::Must)
@@ -58,12 +58,12 @@ pub const CHECKS: &[Check] = &[
     Check {
         sends: "one with an echostr and nothing else",
         passes: "any answer without the echostr in it, or an error that quotes it",
-        means: "anybody's words come back from your domain",
+        means: "your domain returns whatever anyone sends",
         run: |receiver| Box::pin(unsigned(receiver)),
         ..check("address-unsigned", Level::Must)
     },
     Check {
-        sends: "one without a right signature and with a script as echostr",
+        sends: "one without a valid signature and with a script as echostr",
         passes: "any answer without the script in it",
         means: "cross-site scripting on your domain (as in CVE-2021-43678)",
         run: |receiver| Box::pin(script(receiver)),
@@ -71,22 +71,22 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         sends: "a signed one whose echostr was replaced by a script: the signature does not cover it",
-        passes: "a refusal, or an answer whose Content-Type no browser takes for a page",
-        means: "whoever has seen one signed request makes your domain serve a script",
+        passes: "a refusal, or an answer whose Content-Type no browser renders",
+        means: "anyone who captures one signed request can make your domain serve a script",
         run: |receiver| Box::pin(signed_script(receiver)),
         ..check("address-signed-script", Level::Should)
     },
     Check {
         sends: "a signed one whose echostr was replaced by 4000 digits: WeChat's has up to 19",
         passes: "a refusal, or any answer without the echostr in it",
-        means: "whoever has seen one signed request makes your domain say what he likes, at any length",
+        means: "anyone who captures one signed request can make your domain return any text, at any length",
         run: |receiver| Box::pin(long_echostr(receiver)),
         ..check("address-long-echostr", Level::Should)
     },
     Check {
         sends: "a signed one with an empty echostr, and one without any parameters",
         passes: "any answer with a status below 500",
-        means: "nothing in WeChat; but scanners send it, and each is an error in your logs",
+        means: "nothing in WeChat; but scanners send it, and each one is an error in your logs",
         run: |receiver| Box::pin(bare(receiver)),
         ..check("address-bare", Level::Should)
     },

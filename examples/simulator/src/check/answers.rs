@@ -20,8 +20,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Must,
         modes: ALL,
         sends: "a text, and again if need be, up to three times",
-        passes: "an answer that WeChat takes, in time, to one of them",
-        means: "followers see the fault line; and with no right answer, no wrong one can be told from it",
+        passes: "an answer that WeChat accepts, in time, to one of them",
+        means: "users see the fault line; and without one good answer, the other checks say nothing",
         run: |receiver| Box::pin(async { genuine(receiver) }),
     },
     Check {
@@ -30,8 +30,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Must,
         modes: ALL,
         sends: "a text and an event that takes no reply",
-        passes: "answers with Content-Length, and not in chunks",
-        means: "the answer is refused (seen): the follower sees the fault line",
+        passes: "answers with Content-Length, not chunked",
+        means: "WeChat rejects the answer (observed): the user sees the fault line",
         run: |receiver| Box::pin(length(receiver)),
     },
     Check {
@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
         modes: ALL,
         sends: "a text",
         passes: "a reply as text/xml or application/xml",
-        means: "nothing that is known; but what a follower has typed is served as a page where it is text/html",
+        means: "nothing known in WeChat; but as text/html, what a user typed is served as a page",
         run: |receiver| Box::pin(content_type(receiver)),
     },
     Check {
@@ -51,28 +51,28 @@ pub const CHECKS: &[Check] = &[
         modes: ALL,
         sends: "a text",
         passes: "a reply whose CreateTime is now, in seconds",
-        means: "nothing that is known; the official page asks for seconds since 1970: milliseconds do not fit a 32-bit \
+        means: "nothing known in WeChat; the official page asks for seconds since 1970: milliseconds do not fit a 32-bit \
                 number, and local time is hours off",
         run: |receiver| Box::pin(create_time(receiver)),
     },
     Check {
-        id: "answer-seal-fresh",
+        id: "answer-encrypted-afresh",
         group: Group::Answers,
         level: Level::Must,
         modes: SEALED,
-        sends: "the same text from one follower in two pushes",
-        passes: "replies that are not sealed to the same bytes",
-        means: "whoever listens sees which followers get the same reply: the 16 random bytes are no random bytes",
+        sends: "the same text from one user in two pushes",
+        passes: "replies that are not encrypted to the same bytes",
+        means: "an eavesdropper sees which users get the same reply: the 16 random bytes are not random",
         run: |receiver| Box::pin(seal_fresh(receiver)),
     },
     Check {
-        id: "answer-sealed",
+        id: "answer-encrypted",
         group: Group::Answers,
         level: Level::Should,
         modes: SEALED,
-        sends: "a sealed text",
-        passes: "a sealed reply",
-        means: "in safe mode the fault line; in compatible mode it is taken, until the console is set to safe mode",
+        sends: "an encrypted text",
+        passes: "an encrypted reply",
+        means: "in safe mode the fault line; in compatible mode nothing, until the console is set to safe mode",
         run: |receiver| Box::pin(sealed(receiver)),
     },
 ];
@@ -126,9 +126,9 @@ async fn create_time(receiver: &Receiver) -> Outcome {
 
 async fn seal_fresh(receiver: &Receiver) -> Outcome {
     receiver.needs_genuine()?;
-    let (mark, follower, created) = (receiver.mark(), receiver.follower(), now().to_string());
+    let (mark, user, created) = (receiver.mark(), receiver.user(), now().to_string());
     let draft = |msg_id: &str| {
-        let text = receiver.text(&format!("echo {mark}")).set("FromUserName", &follower);
+        let text = receiver.text(&format!("echo {mark}")).set("FromUserName", &user);
         text.set("CreateTime", &created).set("MsgId", msg_id).request(now())
     };
     let mut came = Vec::new();
@@ -136,10 +136,10 @@ async fn seal_fresh(receiver: &Receiver) -> Outcome {
         let exchange = receiver.ask(|| draft(&msg_id), Exchange::is_in_time).await;
         match (&exchange.came, exchange.encrypt()) {
             (_, Some(encrypt)) => came.push(encrypt),
-            (Ok(_), None) => return skip("replies are not sealed"),
+            (Ok(_), None) => return skip("replies are not encrypted"),
             (Err(silence), None) if silence.is_late() => return doubt(NOTHING_TO_COMPARE),
             (Err(Silence::Broken(_) | Silence::TooLong), None) => return fail(exchange.seen()),
-            // That nobody takes a connection tells nothing of a seal.
+            // A refused connection says nothing about encryption.
             (Err(_), None) => return doubt(exchange.seen()),
         }
     }
@@ -149,6 +149,6 @@ async fn seal_fresh(receiver: &Receiver) -> Outcome {
 async fn sealed(receiver: &Receiver) -> Outcome {
     match reply(receiver).await?.verdict {
         Verdict::Accepted(reply) if reply.sealed => Ok(String::new()),
-        _ => fail("it is in the clear"),
+        _ => fail("it is not encrypted"),
     }
 }

@@ -9,9 +9,9 @@ pub const CHECKS: &[Check] = &[Check {
     group: Group::End,
     level: Level::Must,
     modes: ALL,
-    sends: "the check of the address and a text, after everything else",
-    passes: "the same as at the beginning",
-    means: "a stranger can end your service",
+    sends: "the address check and a text, after everything else",
+    passes: "the same as at the start",
+    means: "a stranger can take your service down",
     run: |receiver| Box::pin(still_there(receiver)),
 }];
 

@@ -1,4 +1,4 @@
-//! What an attacker sends, who has no token; and who has, by whatever way, one of the secrets.
+//! What an attacker sends without the token, or with one of the secrets.
 
 use wechat_events::testing::{Request, Verdict, WeChat};
 
@@ -7,8 +7,8 @@ use super::{Check, Group, Level, Miss, Outcome, PLAIN, SEALED, doubt, fail, skip
 use crate::account::{Account, Mode, now};
 
 pub const REFUSED: &str =
-    "any answer but a reply; a status of 4xx is best, for the attacker learns nothing and you see it in your logs";
-const ANYBODY: &str = "anybody can write to your service in the name of any follower";
+    "any answer but a reply; best a status 4xx: the attacker learns nothing, and you see it in your logs";
+const ANYBODY: &str = "anyone can send messages to your service as any user";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -36,9 +36,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Forged,
         level: Level::Must,
         modes: PLAIN,
-        sends: "a text with a signature that is right for another timestamp, or another nonce",
+        sends: "a text with the signature of another timestamp or another nonce",
         passes: REFUSED,
-        means: "whoever has seen one signed request can write as many as he likes, for ever",
+        means: "anyone who captures one signed request can send any number of pushes, forever",
         run: |receiver| Box::pin(other_parts(receiver)),
     },
     Check {
@@ -46,89 +46,89 @@ pub const CHECKS: &[Check] = &[
         group: Group::Forged,
         level: Level::Must,
         modes: PLAIN,
-        sends: "a text that is signed with an empty token",
+        sends: "a text signed with an empty token",
         passes: REFUSED,
-        means: "the receiver has no token set, so that anybody can sign",
+        means: "the receiver has no token set: anyone can sign",
         run: |receiver| Box::pin(empty_token(receiver)),
     },
     Check {
-        id: "sealed-wrong-signature",
+        id: "encrypted-wrong-signature",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a sealed text whose msg_signature is wrong in one digit, cut short, or empty",
+        sends: "an encrypted text whose msg_signature is wrong in one digit, cut short, or empty",
         passes: REFUSED,
-        means: "a sealed push can be altered on its way, and its key be found out by asking (padding oracle)",
+        means: "an encrypted push can be altered in transit, and decrypted by trial (padding oracle)",
         run: |receiver| Box::pin(wrong_signature(receiver, "msg_signature")),
     },
     Check {
-        id: "sealed-no-signature",
+        id: "encrypted-no-signature",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a sealed text without msg_signature, or with the plain signature in its place",
+        sends: "an encrypted text without msg_signature, or with the plain signature in its place",
         passes: REFUSED,
-        means: "a check that the attacker can leave out is none",
+        means: "a check that the attacker can skip protects nothing",
         run: |receiver| Box::pin(no_msg_signature(receiver)),
     },
     Check {
-        id: "sealed-other-parts",
+        id: "encrypted-other-parts",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a sealed text with a msg_signature that is right for another timestamp, or another nonce",
+        sends: "an encrypted text with the msg_signature of another timestamp or another nonce",
         passes: REFUSED,
-        means: "an old push can be sent again as a new one",
+        means: "an old push can be replayed as a new one",
         run: |receiver| Box::pin(other_parts(receiver)),
     },
     Check {
-        id: "sealed-tampered",
+        id: "encrypted-tampered",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a sealed text with one character of Encrypt altered",
+        sends: "an encrypted text with one character of Encrypt altered",
         passes: REFUSED,
-        means: "a sealed push can be altered on its way",
+        means: "an encrypted push can be altered in transit",
         run: |receiver| Box::pin(tampered(receiver)),
     },
     Check {
-        id: "sealed-empty-token",
+        id: "encrypted-empty-token",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a sealed text whose msg_signature was made with an empty token",
+        sends: "an encrypted text whose msg_signature was made with an empty token",
         passes: REFUSED,
-        means: "the receiver has no token set, so that anybody can sign",
+        means: "the receiver has no token set: anyone can sign",
         run: |receiver| Box::pin(empty_token(receiver)),
     },
     Check {
-        id: "sealed-other-key",
+        id: "encrypted-other-key",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a text sealed with another key, rightly signed",
+        sends: "a text encrypted with another key, correctly signed",
         passes: REFUSED,
-        means: "the receiver does not read what is sealed, but what stands beside it",
+        means: "the receiver does not read the encrypted text, but what stands beside it",
         run: |receiver| Box::pin(other_key(receiver)),
     },
     Check {
-        id: "sealed-other-app-id",
+        id: "encrypted-other-app-id",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a text sealed for another app id, rightly signed",
+        sends: "a text encrypted for another app id, correctly signed",
         passes: REFUSED,
-        means: "pushes of another account with the same token and key are taken for yours",
+        means: "pushes of another account with the same token and key are accepted as yours",
         run: |receiver| Box::pin(other_app_id(receiver)),
     },
     Check {
-        id: "sealed-oracle",
+        id: "encrypted-oracle",
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a wrong msg_signature: once with an Encrypt that opens, once with one that does not",
+        sends: "a wrong msg_signature: once with an Encrypt that decrypts, once with one that does not",
         passes: "the same answer to both",
-        means: "it opens before it checks: by asking often enough, anybody finds out what a sealed push says",
+        means: "it decrypts before it checks the signature: with enough requests anyone can read an encrypted push",
         run: |receiver| Box::pin(oracle(receiver)),
     },
     Check {
@@ -136,9 +136,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a text in the clear with a right plain signature, and nothing of the sealed mode",
+        sends: "an unencrypted text with a valid plain signature, and nothing of safe mode",
         passes: REFUSED,
-        means: "the attacker decides whether the seal is checked; the plain signature covers no text",
+        means: "the attacker decides whether the encryption is checked; the plain signature does not cover the body",
         run: |receiver| Box::pin(downgrade(receiver, &[""])),
     },
     Check {
@@ -148,7 +148,7 @@ pub const CHECKS: &[Check] = &[
         modes: SEALED,
         sends: "the same with encrypt_type=raw, or with an empty encrypt_type",
         passes: REFUSED,
-        means: "the attacker decides whether the seal is checked; the plain signature covers no text",
+        means: "the attacker decides whether the encryption is checked; the plain signature does not cover the body",
         run: |receiver| Box::pin(downgrade(receiver, &["&encrypt_type=raw", "&encrypt_type="])),
     },
     Check {
@@ -156,9 +156,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Forged,
         level: Level::Must,
         modes: SEALED,
-        sends: "a genuine Encrypt, and beside it in the clear another text from another follower",
-        passes: "the answer to what is sealed, or a refusal",
-        means: "what stands beside the seal is bound by nothing: anybody can put words into a genuine push",
+        sends: "a genuine Encrypt, and beside it in plaintext another text from another user",
+        passes: "the answer to the encrypted text, or a refusal",
+        means: "nothing authenticates what stands beside Encrypt: anyone can add words to a genuine push",
         run: |receiver| Box::pin(mixed(receiver)),
     },
 ];
@@ -221,7 +221,7 @@ async fn empty_token(receiver: &Receiver) -> Outcome {
     all_refused(receiver, [request]).await
 }
 
-/// What is sealed in a body of the simulator's own.
+/// The Encrypt of a body that the simulator wrote.
 pub fn encrypt(body: &[u8]) -> Option<String> {
     let body = String::from_utf8_lossy(body);
     let (_, behind) = body.split_once("<Encrypt><![CDATA[")?;
@@ -322,7 +322,7 @@ async fn oracle(receiver: &Receiver) -> Outcome {
             request.body = with_encrypt(&request.body, |encrypt| bent(encrypt, encrypt.len().saturating_sub(8)));
         })
     };
-    // Among many requests at once any of the three may be late, which is no answer to its seal.
+    // Among many requests at once any of the three may be late, which says nothing about decryption.
     let [first, again, other] = [
         receiver.ask(opens, Exchange::is_in_time).await,
         receiver.ask(opens, Exchange::is_in_time).await,
@@ -340,7 +340,7 @@ async fn oracle(receiver: &Receiver) -> Outcome {
     if told(&first, stable) == told(&other, stable) {
         return Ok(String::new());
     }
-    fail(format!("{} where it opens, {} where it does not", seen(&first.came), seen(&other.came)))
+    fail(format!("{} where it decrypts, {} where it does not", seen(&first.came), seen(&other.came)))
 }
 
 async fn mixed(receiver: &Receiver) -> Outcome {

@@ -1,6 +1,6 @@
-//! What an attacker sends to make a receiver slow, make it fetch, or end it. After each it must still be there.
+//! What an attacker sends to slow a receiver down, make it fetch something, or take it down. After each it must be up.
 //!
-//! In plain mode a signature that was seen once is enough for it, as no signature covers a body. In the sealed modes the
+//! In plain mode one captured signature is enough, as no signature covers a body. In the encrypted modes the
 //! envelope is read before anything is checked, so that none is needed.
 
 use std::net::SocketAddr;
@@ -18,8 +18,8 @@ use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
 use crate::account::now;
 use crate::wire::Silence;
 
-const ANSWERED: &str = "any answer, or a connection that is closed, within 5 seconds; and the receiver lives";
-const DOWN: &str = "one request makes the service slow for everybody, or ends it";
+const ANSWERED: &str = "any answer, or a closed connection, within 5 seconds; and the receiver stays up";
+const DOWN: &str = "one request slows the service down for everyone, or takes it down";
 
 pub const CHECKS: &[Check] = &[
     check(
@@ -31,24 +31,22 @@ pub const CHECKS: &[Check] = &[
     ),
     check(
         "hostile-external-entity",
-        "entities, a DTD and an XInclude that stand at an address of the simulator's; one in /etc/passwd",
-        "nobody asks there, and no file comes back",
-        "anybody reads files and asks inner addresses through your service (XXE, as in nine SDKs for WeChat)",
+        "entities, a DTD and an XInclude at an address of the simulator; one in /etc/passwd",
+        "no request arrives there, and no file comes back",
+        "anyone can read files and reach internal addresses through your service (XXE, as in nine SDKs for WeChat)",
         |receiver| Box::pin(external(receiver)),
     ),
     Check {
         level: Level::Should,
         ..check(
             "hostile-dtd",
-            "a text with an entity of its own, declared in a DTD",
+            "a text with an entity declared in a DTD",
             "anything but a reply with the entity's text in it: WeChat never sends a DTD",
             "a parser that reads DTDs is one setting away from reading files",
             |receiver| Box::pin(dtd(receiver)),
         )
     },
-    check("hostile-nesting", "100 000 elements, each within the other", ANSWERED, DOWN, |receiver| {
-        Box::pin(nesting(receiver))
-    }),
+    check("hostile-nesting", "100 000 nested elements", ANSWERED, DOWN, |receiver| Box::pin(nesting(receiver))),
     check("hostile-wide", "100 000 elements side by side; one with 30 000 attributes", ANSWERED, DOWN, |receiver| {
         Box::pin(wide(receiver))
     }),
@@ -61,25 +59,25 @@ pub const CHECKS: &[Check] = &[
         ..check(
             "hostile-limit",
             "a text in a body of 20 MiB",
-            "anything but a reply: WeChat's largest push has some 10 kB",
-            "what anybody sends is held in memory, however much it is",
+            "anything but a reply: WeChat's largest push has about 10 kB",
+            "anyone can fill the memory: bodies of any size are read",
             |receiver| Box::pin(limit(receiver)),
         )
     },
     check(
         "hostile-cut-short",
-        "half of a push, and then the connection is closed",
-        "no reply; and the receiver lives",
-        "a connection that breaks ends the service, or half a push is taken for one",
+        "half a push, then the connection is closed",
+        "no reply; and the receiver stays up",
+        "a broken connection takes the service down, or half a push is accepted as one",
         |receiver| Box::pin(cut_short(receiver)),
     ),
     Check {
         level: Level::Should,
         ..check(
             "hostile-idle",
-            "a check of the address, while 20 connections have sent half a request",
+            "an address check, while 20 connections have sent half a request",
             "the echostr within 5 seconds",
-            "a few idle connections stop the service",
+            "a few idle connections block the service",
             |receiver| Box::pin(idle(receiver)),
         )
     },
@@ -97,10 +95,10 @@ const fn check(
 
 /// A text behind a DTD, with this behind its `echo` and this beside it; and the same text as a reply to it is judged by.
 fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> (String, String) {
-    let (follower, created, msg_id) = (receiver.follower(), now().to_string(), receiver.msg_id());
+    let (user, created, msg_id) = (receiver.user(), now().to_string(), receiver.msg_id());
     let usual = xml(&[
         ("ToUserName", "gh_ebc88566ca2e"),
-        ("FromUserName", &follower),
+        ("FromUserName", &user),
         ("CreateTime", &created),
         ("MsgType", "text"),
         ("MsgId", &msg_id),
@@ -108,7 +106,7 @@ fn text(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> (String, Str
     (usual.replacen("<xml>", &format!("{dtd}<xml><Content>echo {echo}</Content>{extra}"), 1), usual)
 }
 
-/// The document as a push; and in the sealed modes also around what is sealed.
+/// The document as a push; in the encrypted modes also around Encrypt.
 fn both(receiver: &Receiver, dtd: &str, echo: &str, extra: &str) -> Vec<Request> {
     let (document, usual) = text(receiver, dtd, echo, extra);
     let mut pushed = receiver.wechat.raw(document).request(now());
@@ -145,7 +143,7 @@ async fn entities(receiver: &Receiver) -> Outcome {
     all_answered(receiver, requests).await.map(|_| String::new())
 }
 
-/// A port at which nobody should ask.
+/// A port that should get no request.
 struct Trap {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -204,8 +202,8 @@ async fn external(receiver: &Receiver) -> Outcome {
     sleep(Duration::from_millis(700)).await;
     let asked = trap.asked.lock().map(|asked| asked.clone()).unwrap_or_default();
     match asked.first() {
-        Some(line) => fail(format!("it asked the simulator for `{}`", shortened(line))),
-        None => Ok(format!("nobody came to {}", trap.address)),
+        Some(line) => fail(format!("it requested `{}` from the simulator", shortened(line))),
+        None => Ok(format!("no request to {}", trap.address)),
     }
 }
 
@@ -241,7 +239,7 @@ async fn number(receiver: &Receiver) -> Outcome {
     all_answered(receiver, vec![by_id, by_time]).await.map(|_| String::new())
 }
 
-/// A text, and beside it so many bytes that nothing covers.
+/// A text, and beside it so many unsigned bytes.
 fn large(receiver: &Receiver, bytes: usize) -> Request {
     let mut request = receiver.text(&format!("echo {}", receiver.mark())).request(now());
     let padding = format!("<xml><Padding>{}</Padding>", "a".repeat(bytes));

@@ -18,8 +18,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Must,
         modes: ALL,
         sends: "50 deliveries of one text at the same time",
-        passes: "a reply in one answer or more; the others the same, `success`, nothing or status 503",
-        means: "a busy minute shows the fault line",
+        passes: "at least one reply; the others the same, `success`, an empty body or status 503",
+        means: "in a busy minute users see the fault line",
         run: |receiver| Box::pin(answered(receiver)),
     },
     Check {
@@ -37,9 +37,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Joins,
         level: Level::Should,
         modes: ALL,
-        sends: "a text, while the handler waits 3 seconds for each of four other followers",
+        sends: "a text, while the handler waits 3 seconds for each of four other users",
         passes: "a reply within 5 seconds",
-        means: "a few slow answers make every follower wait, and WeChat hang up",
+        means: "a few slow answers make every user wait, until WeChat times out",
         run: |receiver| Box::pin(others(receiver)),
     },
 ];
@@ -74,7 +74,7 @@ async fn answered(receiver: &Receiver) -> Outcome {
         return fail(bad.seen());
     }
     match (&*replies(&came), &receiver.genuine) {
-        ([], Genuine::Reply) => fail("none of the 50 has a reply"),
+        ([], Genuine::Reply) => fail("none of the 50 gets a reply"),
         _ => Ok(String::new()),
     }
 }
@@ -93,8 +93,8 @@ async fn once(receiver: &Receiver) -> Outcome {
         (several @ [_, _, ..], _) => {
             fail(format!("{} different replies: `{}`", several.len(), shortened(&several.join(", "))))
         }
-        (_, Some(bad)) if count < 2 => skip(format!("replies are too few to compare: {}", bad.seen())),
-        ([], _) => skip("none of the 50 has a reply, as joins-answered says"),
+        (_, Some(bad)) if count < 2 => skip(format!("too few replies to compare: {}", bad.seen())),
+        ([], _) => skip("none of the 50 gets a reply: see joins-answered"),
         ([_], _) => Ok(String::new()),
     }
 }

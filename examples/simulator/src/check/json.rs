@@ -15,8 +15,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         modes: ALL,
         sends: "a text in JSON",
-        passes: "a reply in JSON, `success` or nothing; skipped where JSON is not taken at all",
-        means: "the follower of a mini program sees the fault line, or nothing",
+        passes: "a reply in JSON, `success` or an empty body; skipped where JSON is not accepted at all",
+        means: "the user of a mini program sees the fault line, or nothing",
         run: |receiver| Box::pin(text(receiver)),
     },
     Check {
@@ -25,7 +25,7 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         modes: ALL,
         sends: "an event in JSON, with a list and a number",
-        passes: "`success` or nothing; skipped where JSON is not taken at all",
+        passes: "`success` or an empty body; skipped where JSON is not accepted at all",
         means: "an alarm, and the event is lost",
         run: |receiver| Box::pin(event(receiver)),
     },
@@ -36,7 +36,7 @@ pub async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
     receiver.needs_genuine()?;
     let push = json!({
         "ToUserName": "gh_ebc88566ca2e",
-        "FromUserName": receiver.follower(),
+        "FromUserName": receiver.user(),
         "CreateTime": now(),
         "MsgType": "text",
         "Content": format!("echo {}", receiver.mark()),
@@ -46,12 +46,12 @@ pub async fn taken(receiver: &Receiver) -> Result<Exchange, Miss> {
     let exchange = receiver.ask(request, Exchange::is_in_time).await;
     let is_reply = exchange.is_reply();
     match (&exchange.came, &receiver.genuine) {
-        (Ok(answered), _) if answered.status != 200 => skip(format!("JSON is not taken: {}", exchange.seen())),
-        (Err(Silence::Broken(_) | Silence::TooLong), _) => skip(format!("JSON is not taken: {}", exchange.seen())),
+        (Ok(answered), _) if answered.status != 200 => skip(format!("JSON is not accepted: {}", exchange.seen())),
+        (Err(Silence::Broken(_) | Silence::TooLong), _) => skip(format!("JSON is not accepted: {}", exchange.seen())),
         (Err(Silence::TimedOut | Silence::Unreachable(_)), _) => {
             doubt(format!("{}: whether JSON is taken cannot be told", exchange.seen()))
         }
-        (Ok(_), Genuine::Reply) if !is_reply => skip(format!("JSON is not taken: {}", exchange.seen())),
+        (Ok(_), Genuine::Reply) if !is_reply => skip(format!("JSON is not accepted: {}", exchange.seen())),
         _ => Ok(exchange),
     }
 }
@@ -68,7 +68,7 @@ async fn event(receiver: &Receiver) -> Outcome {
     taken(receiver).await?;
     let push = json!({
         "ToUserName": "gh_ebc88566ca2e",
-        "FromUserName": receiver.follower(),
+        "FromUserName": receiver.user(),
         "CreateTime": now(),
         "MsgType": "event",
         "Event": "subscribe_msg_popup_event",

@@ -8,9 +8,9 @@ use super::receiver::{Exchange, Receiver, xml};
 use super::{ALL, Check, Group, Level, Outcome, fail, skip};
 use crate::account::now;
 
-const TAKEN: &str = "`success`, nothing, or a reply where WeChat takes one";
-const FAULT_LINE: &str = "the follower sees the fault line (该公众号提供的服务出现故障), and you get an alarm";
-const ALARM: &str = "WeChat counts the receiver as out of order: you get an alarm, and after many a pause of a minute";
+const TAKEN: &str = "`success`, an empty body, or a reply where WeChat takes one";
+const FAULT_LINE: &str = "the user sees the fault line (该公众号提供的服务出现故障), and you get an alarm";
+const ALARM: &str = "WeChat counts the receiver as failing: you get an alarm, and after many a pause of a minute";
 
 pub const CHECKS: &[Check] = &[
     of_page("kinds-message", "each kind of message", FAULT_LINE, |receiver| Box::pin(page(receiver, Page::Message))),
@@ -30,28 +30,28 @@ pub const CHECKS: &[Check] = &[
     of_page("kinds-store", "stores, Wi-Fi, shake-around, product scan", ALARM, |receiver| {
         Box::pin(page(receiver, Page::Store))
     }),
-    of_page("kinds-verification", "accreditation of the account", ALARM, |receiver| {
+    of_page("kinds-verification", "verification of the account", ALARM, |receiver| {
         Box::pin(page(receiver, Page::Verification))
     }),
     Check {
         level: Level::Should,
-        means: "nothing, unless it is a third-party platform's: then tickets and authorizations are lost",
-        ..of_page("kinds-platform", "what a third-party platform gets (InfoType)", "", |receiver| {
+        means: "nothing, unless you run a third-party platform: then tickets and authorizations are lost",
+        ..of_page("kinds-platform", "each event of a third-party platform (InfoType)", "", |receiver| {
             Box::pin(page(receiver, Page::Platform))
         })
     },
     Check {
-        passes: "`success` or nothing: what is not known takes no reply",
-        ..of_page("kinds-unknown-event", "an event that nobody knows yet", ALARM, |receiver| {
+        passes: "`success` or an empty body: an unknown event takes no reply",
+        ..of_page("kinds-unknown-event", "an event that does not exist yet", ALARM, |receiver| {
             Box::pin(unknown_event(receiver))
         })
     },
-    of_page("kinds-unknown-message", "a message type that nobody knows yet", FAULT_LINE, |receiver| {
+    of_page("kinds-unknown-message", "a message type that does not exist yet", FAULT_LINE, |receiver| {
         Box::pin(unknown_message(receiver))
     }),
     Check {
         level: Level::Should,
-        ..of_page("kinds-unknown-info-type", "an InfoType that nobody knows yet", ALARM, |receiver| {
+        ..of_page("kinds-unknown-info-type", "an InfoType that does not exist yet", ALARM, |receiver| {
             Box::pin(unknown_info_type(receiver))
         })
     },
@@ -64,7 +64,7 @@ pub const CHECKS: &[Check] = &[
         ..of_page(
             "kinds-other-case-same",
             "names in another case and in the usual one",
-            "the push is taken for something unknown: WeChat is not constant in the case of these names (seen)",
+            "the push is treated as unknown: WeChat does not always write these names in the same case (observed)",
             |receiver| Box::pin(other_case(receiver, true)),
         )
     },
@@ -79,7 +79,7 @@ pub const CHECKS: &[Check] = &[
     }),
     of_page(
         "kinds-odd-values",
-        "values that are no numbers, and names in other spellings (seen)",
+        "values that are not numbers, and names in other spellings (observed)",
         FAULT_LINE,
         |receiver| Box::pin(odd_values(receiver)),
     ),
@@ -95,7 +95,7 @@ pub const CHECKS: &[Check] = &[
         ..of_page(
             "kinds-probe",
             "the unsigned probe of cloud hosting, CheckContainerPath",
-            "cloud hosting (微信云托管) does not take the address; others refuse it rightly",
+            "cloud hosting (微信云托管) rejects the address; everyone else is right to refuse it",
             |receiver| Box::pin(probe(receiver)),
         )
     },
@@ -128,7 +128,7 @@ pub async fn exchanges(
     names.into_iter().zip(exchanges).collect()
 }
 
-/// What was seen of those that are bad, if there are any; what is bad alike is told together.
+/// What was seen of the bad ones, if there are any; those that are bad in the same way are reported together.
 pub fn told(exchanges: &[(String, Exchange)], is_bad: impl Fn(&Exchange) -> bool) -> Option<String> {
     let mut bad: Vec<(Option<u16>, &Verdict, Vec<&str>, &Exchange)> = Vec::new();
     for (name, exchange) in exchanges.iter().filter(|(_, exchange)| is_bad(exchange)) {
@@ -224,10 +224,10 @@ async fn missing_fields(receiver: &Receiver) -> Outcome {
     all_taken(receiver, requests).await
 }
 
-/// A kind with nothing but its header, from a new follower.
+/// A kind with nothing but its header, from a new user.
 pub fn bare<'r>(receiver: &'r Receiver, kind: &KindInfo) -> Draft<'r> {
-    let (created, follower) = (now().to_string(), receiver.follower());
-    let mut fields = vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)];
+    let (created, user) = (now().to_string(), receiver.user());
+    let mut fields = vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*user), ("CreateTime", &*created)];
     match kind.named_by() {
         "Event" => fields.extend([("MsgType", "event"), ("Event", kind.name())]),
         element => fields.push((element, kind.name())),
@@ -266,10 +266,10 @@ async fn event_keys(receiver: &Receiver) -> Outcome {
     all_taken(receiver, requests).await
 }
 
-/// A push from a new follower with these elements behind its header.
+/// A push from a new user with these elements behind its header.
 fn with_elements(receiver: &Receiver, elements: &str) -> Request {
-    let (follower, created) = (receiver.follower(), now().to_string());
-    let header = xml(&[("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)]);
+    let (user, created) = (receiver.user(), now().to_string());
+    let header = xml(&[("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*user), ("CreateTime", &*created)]);
     receiver.wechat.raw(header.replace("</xml>", &format!("{elements}</xml>"))).request(now())
 }
 
@@ -314,9 +314,8 @@ async fn repeats(receiver: &Receiver) -> Outcome {
 async fn no_name(receiver: &Receiver) -> Outcome {
     let created = now().to_string();
     let requests = [vec![("MsgType", "event")], vec![]].map(|name| {
-        let follower = receiver.follower();
-        let mut fields =
-            vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*follower), ("CreateTime", &*created)];
+        let user = receiver.user();
+        let mut fields = vec![("ToUserName", "gh_ebc88566ca2e"), ("FromUserName", &*user), ("CreateTime", &*created)];
         let shown = if name.is_empty() { "no MsgType" } else { "no Event" };
         fields.extend(name);
         (shown.to_owned(), receiver.wechat.raw(xml(&fields)).request(now()))
@@ -334,7 +333,9 @@ async fn probe(receiver: &Receiver) -> Outcome {
     let exchange = receiver.exchange(request).await;
     match &exchange.came {
         Ok(answered) if answered.status == 200 && answered.body == b"success" => Ok(String::new()),
-        Ok(answered) if answered.status < 500 => skip(format!("it is not for cloud hosting: {}", exchange.seen())),
+        Ok(answered) if answered.status < 500 => {
+            skip(format!("the receiver is not for cloud hosting: {}", exchange.seen()))
+        }
         _ => fail(exchange.seen()),
     }
 }

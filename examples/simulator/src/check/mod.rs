@@ -1,4 +1,4 @@
-//! `check`: plays WeChat and an attacker, and tells what a receiver does right.
+//! `check`: plays WeChat and an attacker, and reports what a receiver does right.
 //!
 //! A check is a row of a table: what is sent, what passes, what a failure means in WeChat, and the function that finds
 //! out. The tables stand by group, in a file each; tests/check has for each row a receiver that fails it.
@@ -6,20 +6,20 @@
 //! A receiver may know three texts, by which more of it is seen (`Receiver::meet` finds out which it knows):
 //!
 //! ```text
-//! echo TEXT     answered with TEXT alone: what the handler got, and whether what was forged has reached it
-//! number        answered with another text each time the handler runs: whether it ran twice for one push
-//! wait SECONDS  the same after so long: what becomes of slow handlers and their retries
+//! echo TEXT     answered with TEXT alone: what the handler got, and whether a forged push has reached it
+//! number        answered with a different text each time the handler runs: whether it ran twice for one push
+//! wait SECONDS  the same after that many seconds: what becomes of slow handlers and their retries
 //! ```
 
 mod address;
 mod answers;
+mod captured;
 mod end;
 mod forged;
 mod hostile;
 mod joins;
 mod json;
 mod kinds;
-mod overheard;
 mod payments;
 mod receiver;
 mod retries;
@@ -47,39 +47,39 @@ use crate::{Problem, Verdict};
 use receiver::Receiver;
 use screen::Screen;
 
-/// Plays WeChat and an attacker against a receiver: a table of what it does right, and what each fault means in WeChat.
+/// Plays WeChat and an attacker against a receiver: what it does right, and what each fault means in WeChat.
 ///
-/// Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone, 2 when it cannot be reached at all. A
-/// warning is no failure: it is about what no official page settles, what WeChat forgives, or what cannot be told.
+/// Exit codes: 0 if nothing failed, 1 if something did or the receiver went down, 2 if it cannot be reached at all. A
+/// warning is not a failure: no official page settles it, WeChat forgives it, or the result is not certain.
 ///
-/// Run it against a receiver that may be filled with made-up followers: some six hundred pushes are sent, of every kind.
-/// Each run sends others. It takes about 25 seconds, and longer where a receiver keeps silent.
+/// Run it against a test instance: it sends some six hundred pushes of every kind, from made-up users.
+/// Each run sends new ones. It takes about 25 seconds, and longer if the receiver does not answer.
 ///
-/// From outside an answer tells only so much. A receiver that knows the three texts below shows more of itself; what needs
-/// one that it does not know is skipped, and the table says so.
+/// Answers alone tell only so much. A receiver that knows the three texts below shows more; a check that needs
+/// one that it does not know is skipped, and the report says so.
 ///
-/// Payments (xpay_…, minigame_…) want a code as the answer. A receiver is asked for it if it answers one with something
-/// that is meant for a code; any receiver is with `--payments`, or when such a check is named by `--only`.
+/// The answer to a payment (xpay_…, minigame_…) is a code. Receivers are checked for it if they answer a payment with
+/// something like a code; with `--payments`, or with such a check in `--only`, all are.
 ///
-/// A refused push is one that is answered, and not with a reply; silence is a warning. Where a receiver answers `success`
-/// to a genuine text too, a refusal cannot be told from it, unless by its status.
+/// A push counts as refused if the answer is not a reply; no answer is a warning. If a receiver returns `success`
+/// to a genuine text too, only the status can show a refusal.
 #[derive(Debug, Args)]
 #[command(after_long_help = listing())]
 pub struct Options {
-    /// The receiver's address, as it is entered in the console.
+    /// The receiver's address, as entered in the console.
     url: Target,
     #[command(flatten)]
     account: Account,
-    /// Only these checks or groups of checks, with commas between them.
+    /// Runs only these checks or groups, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     only: Vec<String>,
-    /// Without these checks or groups of checks, with commas between them: for what a receiver is known not to do.
+    /// Leaves out these checks or groups, separated by commas: for what a receiver is known not to do.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     skip: Vec<String>,
-    /// Asks for the answers to payments also where a payment is answered as any other event is.
+    /// Checks the answers to payments even if the receiver answers them like any other event.
     #[arg(long)]
     payments: bool,
-    /// How long the handler is made to wait in slow-second, slow-third and slow-late, with commas between them.
+    /// Seconds that the handler waits in slow-second, slow-third and slow-late, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',
@@ -88,7 +88,7 @@ pub struct Options {
         default_value = slow::SECONDS
     )]
     slow: Vec<f64>,
-    /// One JSON object instead of the table, if there is anybody to be reached.
+    /// Prints one JSON object instead of the table, if the receiver can be reached.
     #[arg(long)]
     json: bool,
 }
@@ -140,11 +140,11 @@ impl Phase {
 
     fn under_way(self) -> &'static str {
         match self {
-            Phase::Quick => "what is quick, at once",
-            Phase::Joins => "many requests at a time",
+            Phase::Quick => "quick checks, all at once",
+            Phase::Joins => "many requests at once",
             Phase::Slow => "slow handlers, for 16 seconds",
             Phase::Hostile => "hostile pushes, one after another",
-            Phase::End => "whether it is still there",
+            Phase::End => "whether the receiver is still up",
         }
     }
 }
@@ -254,7 +254,7 @@ fn checks() -> Vec<Check> {
         address::CHECKS,
         answers::CHECKS,
         forged::CHECKS,
-        overheard::CHECKS,
+        captured::CHECKS,
         kinds::CHECKS,
         text::CHECKS,
         xml::CHECKS,
@@ -278,9 +278,9 @@ impl Options {
             let names = checks.iter().flat_map(|check| [check.id, check.group.name()]).map(|name| (name, name));
             let meant = match &*nearest(name, names) {
                 [] => String::new(),
-                meant => format!("; meant is perhaps {}", meant.join(" or ")),
+                meant => format!("; did you mean {}?", meant.join(" or ")),
             };
-            return Err(format!("`{name}` is no check and no group of checks{meant}").into());
+            return Err(format!("`{name}` is not a check or a group of checks{meant}").into());
         }
         let mode = self.account.mode();
         let rows = checks.into_iter().filter_map(|check| {
@@ -291,7 +291,7 @@ impl Options {
             }
             let not_run = match () {
                 () if !in_mode => Some(format!("not in {mode:?} mode").to_lowercase()),
-                () if is_any(&check, &self.skip) => Some("by request".to_owned()),
+                () if is_any(&check, &self.skip) => Some("left out by --skip".to_owned()),
                 () => None,
             };
             Some((check, not_run))
@@ -321,9 +321,9 @@ fn listing() -> String {
   echo TEXT
           answered with TEXT alone
   number
-          answered with another text each time the handler runs: «number 7»
+          answered with a different text each time the handler runs: «number 7»
   wait SECONDS
-          the same as `number`, after so many seconds
+          the same as `number`, after that many seconds
 
 Checks, by group:"
         .to_owned();
@@ -391,7 +391,7 @@ pub async fn run(options: Options) -> Verdict {
                 for (place, check) in checks {
                     let begun = Instant::now();
                     let mut outcome = match gone_since {
-                        Some(since) if phase != Phase::End => skip(format!("the receiver is gone since {since}")),
+                        Some(since) if phase != Phase::End => skip(format!("the receiver has been gone since {since}")),
                         _ => found(&receiver, check).await,
                     };
                     let outlived = match phase {
@@ -405,7 +405,7 @@ pub async fn run(options: Options) -> Verdict {
                         gone_since = Some(check.id);
                         let seen = outcome.err().map_or(String::new(), |miss| format!("{miss}\n"));
                         outcome =
-                            Err(Miss::Ended(format!("{seen}then the receiver does not confirm its address any more")));
+                            Err(Miss::Ended(format!("{seen}after that the receiver no longer confirms its address")));
                     }
                     screen.found(place, outcome, begun.elapsed());
                 }

@@ -17,7 +17,7 @@ use crate::wire::Silence;
 /// The kind by which it is found out whether a receiver knows payments.
 pub const GOODS: &str = "xpay_goods_deliver_notify";
 
-const CODE: &str = "code 0 in the push's form, within 3 s; a warning for another code, since the order is made up";
+const CODE: &str = "code 0 in the push's format, within 3 s; a warning for another code, since the order is made up";
 const AGAIN: &str = "WeChat pushes it again, up to 15 times in 18 hours, and the buyer waits for the goods";
 
 pub const CHECKS: &[Check] = &[
@@ -26,7 +26,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Payments,
         level: Level::Must,
         modes: ALL,
-        sends: "each event of virtual payment (xpay_…) that takes a code",
+        sends: "each virtual payment event (xpay_…) that takes a code",
         passes: CODE,
         means: AGAIN,
         run: |receiver| Box::pin(code(receiver)),
@@ -36,9 +36,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Payments,
         level: Level::Must,
         modes: ALL,
-        sends: "goods that were paid for, and the same again with RetryTimes 1",
-        passes: "code 0 again where it was code 0, though the body is another one",
-        means: "what is delivered already comes again and again: WeChat has not seen the first answer",
+        sends: "a paid order, and the same again with RetryTimes 1",
+        passes: "code 0 again if it was code 0, though the body differs",
+        means: "WeChat keeps pushing an order that is delivered already: it did not see the first answer",
         run: |receiver| Box::pin(again(receiver)),
     },
     Check {
@@ -47,7 +47,7 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         modes: ALL,
         sends: "the same two in JSON",
-        passes: "code 0 in JSON, both times; skipped where JSON is not taken at all",
+        passes: "code 0 in JSON, both times; skipped where JSON is not accepted at all",
         means: AGAIN,
         run: |receiver| Box::pin(in_json(receiver)),
     },
@@ -56,9 +56,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Payments,
         level: Level::Should,
         modes: ALL,
-        sends: "each event of virtual payment with nothing but its header",
-        passes: "a code, whichever: it cannot be delivered",
-        means: "nothing that is known: WeChat sends all fields; but `success` would say nothing, and an error fills your logs",
+        sends: "each virtual payment event with nothing but its header",
+        passes: "any code: the order cannot be delivered",
+        means: "nothing known: WeChat sends all fields; but `success` says nothing here, and an error fills your logs",
         run: |receiver| Box::pin(missing_fields(receiver)),
     },
     Check {
@@ -66,9 +66,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Payments,
         level: Level::Should,
         modes: ALL,
-        sends: "an event of virtual payment that nobody knows yet",
-        passes: "a code, whichever",
-        means: "WeChat pushes it again for hours, as soon as there is one that is not known here",
+        sends: "a virtual payment event that does not exist yet",
+        passes: "any code",
+        means: "as soon as WeChat adds one, it pushes it again for hours",
         run: |receiver| Box::pin(unknown(receiver)),
     },
     Check {
@@ -76,9 +76,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Payments,
         level: Level::Should,
         modes: ALL,
-        sends: "each event of a mini game's payments (minigame_…), as its console tries it; signed, with --app-key",
-        passes: "a code in the clear, in safe mode too; with --app-key code 0",
-        means: "nothing, unless it is a mini game's: then WeChat pushes it again for a day, and the player waits",
+        sends: "each mini game payment event (minigame_…), as the console's test sends it; signed, with --app-key",
+        passes: "an unencrypted code, in safe mode too; with --app-key code 0",
+        means: "nothing, unless you run a mini game: then WeChat pushes it again for a day, and the player waits",
         run: |receiver| Box::pin(game(receiver)),
     },
 ];
@@ -91,7 +91,7 @@ fn with_code(page: Page) -> impl Iterator<Item = &'static KindInfo> {
 /// A payment that nobody has seen.
 fn payment<'r>(receiver: &'r Receiver, kind: &KindInfo) -> Draft<'r> {
     let draft = receiver.push(kind.name());
-    let draft = by_name::ordered(draft, kind, &receiver.follower(), &receiver.mark(), receiver.number());
+    let draft = by_name::ordered(draft, kind, &receiver.user(), &receiver.mark(), receiver.number());
     by_name::set_known(draft, kind, &[("RetryTimes", "0"), ("MiniGame/IsMock", "true")])
 }
 
@@ -131,7 +131,7 @@ async fn code(receiver: &Receiver) -> Outcome {
     let drafts = with_code(Page::Payment).map(|kind| (kind.name().to_owned(), payment(receiver, kind)));
     match codes(receiver, drafts.collect()).await? {
         None => Ok(String::new()),
-        Some(seen) => doubt(format!("{seen}\nWhether a real order has code 0 cannot be told.")),
+        Some(seen) => doubt(format!("{seen}\nWhether a real order gets code 0 cannot be seen.")),
     }
 }
 
@@ -143,11 +143,11 @@ async fn goods_twice(receiver: &Receiver, in_json: bool) -> Outcome {
     let [first, second] = twice(receiver, &if in_json { draft.json() } else { draft }).await?;
     match (code_of(&first), code_of(&second)) {
         (None, _) if in_json => failed(first.seen(), Some(&first)),
-        (None, _) => skip("the first is not answered with a code, as pay-code says"),
+        (None, _) => skip("the first is not answered with a code: see pay-code"),
         (_, None) => failed(format!("the second time: {}", second.seen()), Some(&second)),
         (Some(0), Some(0)) => Ok(String::new()),
         (Some(0), Some(_)) => fail(format!("first code 0, then {}", second.seen())),
-        (Some(_), Some(_)) => doubt(format!("{}: whether a real order has code 0 cannot be told", first.seen())),
+        (Some(_), Some(_)) => doubt(format!("{}: whether a real order gets code 0 cannot be seen", first.seen())),
     }
 }
 
@@ -180,7 +180,7 @@ async fn game(receiver: &Receiver) -> Outcome {
     match codes(receiver, drafts).await? {
         Some(seen) if receiver.account.app_key.is_some() => fail(seen),
         Some(seen) => {
-            Ok(format!("{}\nWithout --app-key the signature is wrong, and that may be why.", shortened(&seen)))
+            Ok(format!("{}\nWithout --app-key the signature is wrong, which may be the reason.", shortened(&seen)))
         }
         None => Ok(String::new()),
     }

@@ -1,4 +1,4 @@
-//! The receiver that is checked: what it knows, what is sent to it, and what it made of that.
+//! The receiver under test: what it knows, what is sent to it, and what it answers.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +22,8 @@ use crate::words::Words;
 const AT_ONCE: usize = 16;
 /// How often a request is sent, at most, before no answer in time is what the receiver has to say.
 const TRIES: usize = 3;
-/// The doubt of a check that compares answers, where one of them is late however often it is asked for.
-pub const NOTHING_TO_COMPARE: &str = "one of them is never answered in time, so that there is nothing to compare";
+/// Why a check that compares answers is in doubt: one of them is late however often it is asked for.
+pub const NOTHING_TO_COMPARE: &str = "one of them is never answered in time, so there is nothing to compare";
 /// Times five seconds that a receiver may be busy with what was sent to it: 50 handlers of a second, one after another.
 const LEFT_BUSY: usize = 12;
 
@@ -34,14 +34,14 @@ pub struct Receiver {
     pub wechat: WeChat,
     /// WeChat as a third-party platform sees it; in plain mode nothing tells the two apart.
     pub component: WeChat,
-    /// WeChat that seals, and writes nothing beside it; in plain mode as `wechat`.
+    /// WeChat that encrypts, and writes nothing beside Encrypt; in plain mode as `wechat`.
     pub safe: WeChat,
     pub knows: Knows,
-    /// What a genuine text was answered with: the measure for what is forged.
+    /// The answer to a genuine text: the measure for forged ones.
     pub genuine: Genuine,
     /// It has confirmed its address.
     pub confirms: bool,
-    /// It is to answer payments as WeChat asks for it.
+    /// It has to answer payments with codes.
     pub payments: bool,
     /// Seconds for the handler to wait: over one delivery, over two, over all three.
     pub slow: [f64; 3],
@@ -96,7 +96,7 @@ impl Receiver {
         let confirms = match came {
             Err(Silence::Unreachable(error)) => return Err(unreachable(&target, &error)),
             Err(silence @ Silence::TimedOut) => {
-                return Err(format!("{target} takes a connection, but: {silence}").into());
+                return Err(format!("{target} accepts the connection, but: {silence}").into());
             }
             Err(Silence::Broken(_) | Silence::TooLong) => false,
             Ok(answered) => wechat.judge(&request, answered.answer()) == Verdict::Confirmed,
@@ -163,7 +163,7 @@ impl Receiver {
         self.ask(|| self.text(text).request(now()), Exchange::is_taken).await
     }
 
-    /// Whether it answers a payment with something that is meant for a code: whoever has nothing to sell does not.
+    /// Whether it answers a payment with something like a code: a receiver that sells nothing does not.
     async fn speaks_of_codes(&self) -> bool {
         let order = || self.push(payments::GOODS).set("OutTradeNo", &self.mark()).request(now());
         let message = self.ask(order, Exchange::is_in_time).await.message(self);
@@ -175,7 +175,7 @@ impl Receiver {
         self.drawn.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A word that nobody has said before.
+    /// A word that was never sent before.
     pub fn mark(&self) -> String {
         format!("m{}x{}", self.run, self.draw())
     }
@@ -195,19 +195,19 @@ impl Receiver {
         self.account.app_id.as_deref().unwrap_or("wx5823bf96d3bd56c7")
     }
 
-    /// An OpenID that nobody has had before, as long as WeChat's.
-    pub fn follower(&self) -> String {
+    /// An OpenID that was never used before, as long as WeChat's.
+    pub fn user(&self) -> String {
         format!("oSim{}-{:015}", self.run, self.draw())
     }
 
-    /// A text from a new follower.
+    /// A text from a new user.
     pub fn text(&self, content: &str) -> Draft<'_> {
         self.push("text").set("Content", content)
     }
 
-    /// A push of a kind from a new follower.
+    /// A push of a kind from a new user.
     pub fn push(&self, name: &str) -> Draft<'_> {
-        self.wechat.push_unknown(name).set("FromUserName", &self.follower())
+        self.wechat.push_unknown(name).set("FromUserName", &self.user())
     }
 
     /// Whether it answers the check of its address as it did at first; somebody may be starting it again.
@@ -254,7 +254,7 @@ impl Receiver {
         Exchange { request, came, verdict }
     }
 
-    /// Sends what is made, and what is made anew, until the answer is enough; or what came at last.
+    /// Sends a new request each time until the answer is enough; else the last answer.
     pub async fn ask(&self, make: impl Fn() -> Request, is_enough: fn(&Exchange) -> bool) -> Exchange {
         let mut exchange = self.exchange(make()).await;
         for _ in 1..TRIES {
@@ -276,7 +276,7 @@ impl Receiver {
     pub fn needs_genuine(&self) -> Result<(), Miss> {
         match &self.genuine {
             Genuine::Bad { .. } => {
-                skip("WeChat does not take the answer to a genuine text, so that nothing can be told")
+                skip("WeChat rejects the answer to a genuine text, so there is nothing to compare with")
             }
             Genuine::Reply | Genuine::Silent(_) => Ok(()),
         }
@@ -284,7 +284,7 @@ impl Receiver {
 
     /// The usual check of the address must be confirmed before an unusual one tells anything.
     pub fn needs_confirmation(&self) -> Result<(), Miss> {
-        if self.confirms { Ok(()) } else { skip("the usual check of the address is not confirmed either") }
+        if self.confirms { Ok(()) } else { skip("the usual address check is not confirmed either") }
     }
 
     pub fn needs_echo(&self) -> Result<(), Miss> {
@@ -300,7 +300,9 @@ impl Receiver {
         self.needs_genuine()?;
         match self.payments {
             true => Ok(()),
-            false => skip("a payment is answered as any other event is; if it is to sell, --payments asks for these"),
+            false => {
+                skip("a payment is answered like any other event; if the receiver sells, run these with --payments")
+            }
         }
     }
 
@@ -308,26 +310,30 @@ impl Receiver {
     pub fn unseen(&self) -> String {
         match self.knows.echo {
             true => String::new(),
-            false => "whether the handler got it whole is not seen: the receiver does not know `echo TEXT`".to_owned(),
+            false => {
+                "whether the handler got it whole cannot be seen: the receiver does not know `echo TEXT`".to_owned()
+            }
         }
     }
 
-    /// What comes to a request that is to be refused; silence is no refusal, for what is silent may be the handler.
+    /// The answer to a request that should be refused. No answer is not a refusal: the handler may be running.
     ///
-    /// Hanging up is one, as long as the receiver lives.
+    /// Closing the connection is one, as long as the receiver stays up.
     pub async fn answer_to_forged(&self, request: Request) -> Result<Exchange, Miss> {
         let exchange = self.ask(|| request.clone(), Exchange::is_in_time).await;
         match &exchange.came {
             Ok(_) => Ok(exchange),
             Err(Silence::Broken(_) | Silence::TooLong) if self.lives().await => Ok(exchange),
-            Err(Silence::Broken(_) | Silence::TooLong) => doubt(format!("{}; and then it is gone", exchange.seen())),
+            Err(Silence::Broken(_) | Silence::TooLong) => {
+                doubt(format!("{}; and then the receiver is gone", exchange.seen()))
+            }
             Err(Silence::TimedOut | Silence::Unreachable(_)) => {
-                doubt(format!("{}: whether that is a refusal cannot be told", exchange.seen()))
+                doubt(format!("{}: this may or may not be a refusal", exchange.seen()))
             }
         }
     }
 
-    /// Passes if the request is refused: whatever is no reply, where a genuine one is replied to.
+    /// Passes if the request is refused: the answer is not a reply, where a genuine request gets one.
     pub async fn refuses(&self, request: Request) -> Outcome {
         self.needs_genuine()?;
         let exchange = self.answer_to_forged(request).await?;
@@ -340,7 +346,7 @@ impl Receiver {
         }
         match &self.genuine {
             Genuine::Silent(body) if *body == answered.body => {
-                skip(format!("it is answered as a genuine text is, with {}", exchange.seen()))
+                skip(format!("it is answered like a genuine text, with {}", exchange.seen()))
             }
             _ => Ok(String::new()),
         }
@@ -348,22 +354,22 @@ impl Receiver {
 }
 
 impl Exchange {
-    /// Whether something came back in time, be it that the receiver hung up.
+    /// Whether something came back in time, if only that the receiver closed the connection.
     pub fn is_in_time(&self) -> bool {
         !self.came.as_ref().is_err_and(Silence::is_late)
     }
 
-    /// Whether WeChat takes the answer, be it a reply or none.
+    /// Whether WeChat accepts the answer, with or without a reply in it.
     pub fn is_taken(&self) -> bool {
         matches!(self.verdict, Verdict::Accepted(_) | Verdict::Silent)
     }
 
-    /// The text that the follower sees.
+    /// The text that the user sees.
     pub fn content(&self) -> Option<String> {
         self.verdict.field("Content")
     }
 
-    /// Whether it looks like a reply, be it one that WeChat takes or not: the handler has run.
+    /// Whether it looks like a reply, whether WeChat accepts it or not: the handler has run.
     pub fn is_reply(&self) -> bool {
         let Ok(answered) = &self.came else { return false };
         let body = String::from_utf8_lossy(&answered.body);
@@ -371,14 +377,14 @@ impl Exchange {
             || ["<MsgType>", "<Encrypt>", "\"MsgType\"", "\"Encrypt\""].iter().any(|mark| body.contains(mark))
     }
 
-    /// What the answer says, opened if it is sealed, whether WeChat would take it or not.
+    /// The text of the answer, decrypted if need be, whether WeChat would accept it or not.
     pub fn message(&self, receiver: &Receiver) -> Option<String> {
         let body = &self.came.as_ref().ok()?.body;
         let opened = receiver.account.open(body);
         Some(String::from_utf8_lossy(opened.as_ref().unwrap_or(body)).into_owned())
     }
 
-    /// What is sealed in the answer.
+    /// The Encrypt of the answer.
     pub fn encrypt(&self) -> Option<String> {
         let body = String::from_utf8_lossy(&self.came.as_ref().ok()?.body).into_owned();
         let (_, behind) = body.split_once("<Encrypt>")?;
@@ -392,7 +398,7 @@ impl Exchange {
             let _ = write!(seen, "; WeChat {}", self.verdict);
         }
         if let Some(content) = self.content() {
-            let _ = write!(seen, "; the follower sees `{}`", shortened(&content));
+            let _ = write!(seen, "; the user sees `{}`", shortened(&content));
         }
         seen
     }

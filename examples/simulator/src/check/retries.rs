@@ -13,8 +13,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Must,
         modes: ALL,
         sends: "a text, a click and a scan, each twice; in plain mode with the same nonce, as WeChat does",
-        passes: "an answer that WeChat takes, both times",
-        means: "a retry is refused, as by a cache of nonces: the follower sees the fault line after each slow answer",
+        passes: "an answer that WeChat accepts, both times",
+        means: "retries are refused, as by a nonce cache: the user sees the fault line after each slow answer",
         run: |receiver| Box::pin(taken(receiver)),
     },
     Check {
@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
         modes: ALL,
         sends: "`number` twice",
         passes: "the same reply twice, or `success` the second time",
-        means: "what a slow handler does it does up to three times: orders, payments, messages",
+        means: "a slow handler does everything up to three times: orders, payments, messages",
         run: |receiver| Box::pin(once(receiver)),
     },
     Check {
@@ -32,9 +32,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Retries,
         level: Level::Should,
         modes: ALL,
-        sends: "texts of two followers with the same MsgId (seen)",
-        passes: "to each the reply to what it says",
-        means: "the second follower gets the first one's answer, or none: the MsgId alone is no key",
+        sends: "texts of two users with the same MsgId (observed)",
+        passes: "each gets the reply to its own text",
+        means: "the second user gets the first one's answer, or none: the MsgId alone identifies no message",
         run: |receiver| Box::pin(same_id(receiver)),
     },
     Check {
@@ -42,9 +42,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Retries,
         level: Level::Should,
         modes: ALL,
-        sends: "LOCATION and two clicks of one follower in the same second (seen)",
-        passes: "to each click the reply to it",
-        means: "an event is taken for a retry of another, and lost: FromUserName + CreateTime is no key, though the \
+        sends: "LOCATION and two clicks of one user in the same second (observed)",
+        passes: "each click gets its own reply",
+        means: "an event is mistaken for a retry of another, and lost: FromUserName + CreateTime is not unique, though the \
                 official page says so",
         run: |receiver| Box::pin(same_second(receiver)),
     },
@@ -82,8 +82,8 @@ async fn once(receiver: &Receiver) -> Outcome {
         (Some(first), Some(second), _) => {
             fail(format!("first `{}`, then `{}`: the handler ran twice", shortened(&first), shortened(&second)))
         }
-        (Some(_), None, Verdict::Silent) => Ok("the second is answered `success`".to_owned()),
-        (Some(_), None, _) => skip("the second is refused, as retry-taken says"),
+        (Some(_), None, Verdict::Silent) => Ok("the second delivery gets `success`".to_owned()),
+        (Some(_), None, _) => skip("the second is refused: see retry-taken"),
         (None, ..) => fail(first.seen()),
     }
 }
@@ -104,29 +104,24 @@ async fn same_id(receiver: &Receiver) -> Outcome {
 
 async fn same_second(receiver: &Receiver) -> Outcome {
     receiver.needs_genuine()?;
-    let click = |follower: &str, key: &str, created: &str| {
-        receiver
-            .push("CLICK")
-            .set("FromUserName", follower)
-            .set("EventKey", key)
-            .set("CreateTime", created)
-            .request(now())
+    let click = |user: &str, key: &str, created: &str| {
+        receiver.push("CLICK").set("FromUserName", user).set("EventKey", key).set("CreateTime", created).request(now())
     };
     let created = now().to_string();
     let mut alone = Vec::new();
     for key in ["first", "second", "first"] {
-        match receiver.exchange(click(&receiver.follower(), key, &created)).await.content() {
+        match receiver.exchange(click(&receiver.user(), key, &created)).await.content() {
             Some(content) => alone.push(content),
             None => return skip("the receiver does not reply to clicks with a text"),
         }
     }
-    // A reply with the time or the follower in it is another each time.
+    // A reply with the time or the user in it is another each time.
     let steady = alone.first() == alone.last();
-    let follower = receiver.follower();
-    let location = receiver.push("LOCATION").set("FromUserName", &follower).set("CreateTime", &created);
+    let user = receiver.user();
+    let location = receiver.push("LOCATION").set("FromUserName", &user).set("CreateTime", &created);
     receiver.exchange(location.request(now())).await;
     for (key, expected) in ["first", "second"].into_iter().zip(alone) {
-        let exchange = receiver.exchange(click(&follower, key, &created)).await;
+        let exchange = receiver.exchange(click(&user, key, &created)).await;
         if exchange.content().is_none_or(|content| steady && content != expected) {
             return fail(format!(
                 "for the {key} click, which alone gets `{}`: {}",

@@ -178,7 +178,7 @@ impl Screen {
         } else {
             if let Some(since) = gone_since {
                 let style = Result::Failed.style();
-                say(format_args!("\n{style}the receiver does not confirm its address any more{Reset}, since {since}"));
+                say(format_args!("\n{style}the receiver no longer confirms its address{Reset}, since {since}"));
             }
             let style = if failed == 0 { Result::Passed.style() } else { Result::Failed.style() };
             say(format_args!(

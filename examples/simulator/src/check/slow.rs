@@ -8,9 +8,9 @@ use super::receiver::{Exchange, Receiver, shortened};
 use super::{ALL, Check, Group, Level, Miss, Outcome, fail, skip};
 use crate::account::now;
 
-const REPLY: &str = "the reply in a later delivery, from the one run; or `success` in the first, when the handler has been \
+const REPLY: &str = "the reply in a later delivery, from a single run; or `success` in the first, when the handler was \
                      given up";
-const LOST: &str = "the handler runs three times, or its answer is lost: the follower sees the fault line, or nothing";
+const LOST: &str = "the handler runs three times, or its answer is lost: the user sees the fault line, or nothing";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -18,7 +18,7 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Must,
         modes: ALL,
-        sends: "`wait 6`, or the first time of `--slow`, as WeChat does: at 0, 5.07 and 10.08 s, and each time for 5 s",
+        sends: "`wait 6`, or the first time of `--slow`, as WeChat does: at 0, 5.07 and 10.08 s, for 5 s each",
         passes: REPLY,
         means: LOST,
         run: |receiver| Box::pin(slow(receiver, receiver.slow[0])),
@@ -39,8 +39,8 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         modes: ALL,
         sends: "`wait 20`, or the third time of `--slow`, as WeChat does: longer than all three deliveries",
-        passes: "`success` or nothing in one of the deliveries",
-        means: "the follower sees the fault line, though the service works",
+        passes: "`success` or an empty body in one of the deliveries",
+        means: "the user sees the fault line, though the service works",
         run: |receiver| Box::pin(late(receiver)),
     },
     Check {
@@ -48,9 +48,9 @@ pub const CHECKS: &[Check] = &[
         group: Group::Slow,
         level: Level::Must,
         modes: ALL,
-        sends: "`number`, answered at once, and nevertheless delivered again at 5.07 and 10.08 s",
+        sends: "`number`, answered at once, yet delivered again at 5.07 and 10.08 s",
         passes: "the same reply each time, or `success`",
-        means: "what was seen is forgotten before WeChat gives up: the third delivery runs the handler again",
+        means: "the push is forgotten before WeChat gives up: the third delivery runs the handler again",
         run: |receiver| Box::pin(kept(receiver)),
     },
 ];
@@ -98,10 +98,10 @@ async fn slow(receiver: &Receiver, seconds: f64) -> Outcome {
     let Some(content) = exchange.content() else {
         return match attempt {
             1 => {
-                Ok("`success` in the first delivery: the reply has to go out by the customer-service interface"
+                Ok("`success` in the first delivery: the reply has to be sent through the customer-service API"
                     .to_owned())
             }
-            _ => fail(format!("delivery {attempt} is answered `success`, and the reply is lost")),
+            _ => fail(format!("delivery {attempt} gets `success`, and the reply is lost")),
         };
     };
     let once_more = receiver.exchange_at_once(again).await;
@@ -158,6 +158,6 @@ pub const SECONDS: &str = "6,12,20";
 pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
-        _ => Err("it is no number of seconds, such as 6".to_owned()),
+        _ => Err("it is not a number of seconds, such as 6".to_owned()),
     }
 }

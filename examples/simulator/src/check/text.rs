@@ -1,4 +1,4 @@
-//! What followers type.
+//! What users type.
 
 use futures_util::future::join_all;
 
@@ -6,15 +6,15 @@ use super::receiver::{Receiver, shortened};
 use super::{ALL, Check, Group, Level, Outcome, SEALED, fail};
 use crate::account::now;
 
-const SAME: &str = "the same text as the reply's content; without `echo`, whatever WeChat takes";
-const FAULT_LINE: &str = "the follower sees the fault line (该公众号提供的服务出现故障), and you get an alarm";
+const SAME: &str = "the same text as the reply's content; without `echo`, anything WeChat accepts";
+const FAULT_LINE: &str = "the user sees the fault line (该公众号提供的服务出现故障), and you get an alarm";
 
 pub const CHECKS: &[Check] = &[
     check(
         "text-cdata-end",
-        "`echo` with ]]> and elements behind it",
+        "`echo` with ]]> followed by elements",
         SAME,
-        "followers write the elements of your replies, or see the fault line",
+        "users can write elements into your replies, or see the fault line",
         |receiver| {
             Box::pin(echoes(
                 receiver,
@@ -27,9 +27,9 @@ pub const CHECKS: &[Check] = &[
     }),
     check(
         "text-envelope",
-        "`echo` with <Encrypt>, <!DOCTYPE>, <MsgType> as words",
+        "`echo` with <Encrypt>, <!DOCTYPE>, <MsgType> as plain words",
         SAME,
-        "a follower's words are taken for what stands around them",
+        "a user's words are read as part of the push's structure",
         |receiver| {
             Box::pin(echoes(
                 receiver,
@@ -44,16 +44,16 @@ pub const CHECKS: &[Check] = &[
     ),
     check(
         "text-emoji",
-        "`echo` with emoji, Chinese, and what stands for an unsupported sticker",
+        "`echo` with emoji, Chinese, and the placeholder of an unsupported sticker",
         SAME,
         FAULT_LINE,
         |receiver| Box::pin(echoes(receiver, &["😀👨‍👩‍👧‍👦é", "中文，繁體字 𠮷", "【收到不支持的消息类型，暂无法显示】"])),
     ),
     check(
         "text-control-characters",
-        "`echo` with each control character, raw as followers type them",
-        "a reply without it, or with something in its place, but well-formed; without `echo`, whatever WeChat takes",
-        "one character, which anybody can type, shows the fault line; or the push is lost",
+        "`echo` with each control character, raw as users type them",
+        "a well-formed reply without it or with a substitute; without `echo`, anything WeChat accepts",
+        "one character, which anyone can type, shows the fault line; or the push is lost",
         |receiver| Box::pin(control_characters(receiver)),
     ),
     check(
@@ -65,8 +65,8 @@ pub const CHECKS: &[Check] = &[
     ),
     check(
         "text-empty-reply",
-        "`echo` with nothing behind it, and a text that is empty",
-        "`success`, nothing, or a reply that is not empty",
+        "`echo` with nothing after it, and an empty text",
+        "`success`, an empty body, or a reply that is not empty",
         "an empty Content shows the fault line",
         |receiver| Box::pin(empty(receiver)),
     ),
@@ -76,7 +76,7 @@ pub const CHECKS: &[Check] = &[
             "text-every-length",
             "`echo` in 32 lengths: WeChat pads to blocks of 32 bytes",
             SAME,
-            "half of all pushes do not open: the padding is read as if blocks had 16 bytes",
+            "half of all pushes cannot be decrypted: the padding is checked as if blocks had 16 bytes",
             |receiver| Box::pin(every_length(receiver)),
         )
     },

@@ -1,4 +1,4 @@
-//! XML as it arrives, and XML that is none.
+//! XML as it arrives, and what is not XML.
 
 use futures_util::future::join_all;
 use wechat_events::testing::{Request, Verdict};
@@ -7,14 +7,14 @@ use super::receiver::{Genuine, Receiver, xml};
 use super::{ALL, Check, Group, Level, Outcome, SEALED, fail, skip};
 use crate::account::{Mode, now};
 
-const SAME: &str = "the same reply as to the usual text; without `echo`, whatever WeChat takes";
-const LOST: &str = "the push is lost, or the follower sees the fault line";
+const SAME: &str = "the same reply as to the usual text; without `echo`, anything WeChat accepts";
+const LOST: &str = "the push is lost, or the user sees the fault line";
 
 pub const CHECKS: &[Check] = &[
     must("xml-other-order", "a text whose elements stand in another order", SAME, LOST, |receiver| {
         Box::pin(other_order(receiver))
     }),
-    must("xml-extra-elements", "a text with elements that nobody asked for, some nested", SAME, LOST, |receiver| {
+    must("xml-extra-elements", "a text with additional elements, some nested", SAME, LOST, |receiver| {
         Box::pin(extra_elements(receiver))
     }),
     must(
@@ -36,7 +36,7 @@ pub const CHECKS: &[Check] = &[
             "xml-bare-ampersand",
             "texts with a bare & in an element without CDATA: H&M, as in an official sample",
             SAME,
-            "the push is lost; in which pushes WeChat writes it so is not known",
+            "the push is lost; which pushes WeChat writes like this is not known",
             |receiver| Box::pin(bare_ampersand(receiver)),
         )
     },
@@ -44,15 +44,15 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         ..must(
             "xml-unsplit-cdata-end",
-            "texts with ]]> inside, at the end, and of a whole CDATA section, written as they were typed",
+            "texts with ]]> inside, at the end, and as a whole CDATA section, exactly as typed",
             SAME,
-            "whoever types code or XML is not heard: WeChat seems not to split ]]> (seen in another SDK's errors)",
+            "texts with code or XML are lost: WeChat seems not to split ]]> (as another SDK's errors show)",
             |receiver| Box::pin(unsplit_cdata_end(receiver)),
         )
     },
     Check {
         level: Level::Should,
-        ..must("xml-declaration", "a text behind a declaration or a byte order mark", SAME, LOST, |receiver| {
+        ..must("xml-declaration", "a text after an XML declaration or a byte order mark", SAME, LOST, |receiver| {
             Box::pin(declaration(receiver))
         })
     },
@@ -67,19 +67,19 @@ pub const CHECKS: &[Check] = &[
         "xml-large-msg-id",
         "two texts whose MsgIds are over 2^53 and one apart",
         SAME,
-        "of two followers only one gets an answer: the ids are read as floating-point numbers, and are the same",
+        "only one of two users gets an answer: the ids are read as floating-point numbers and become equal",
         |receiver| Box::pin(large_msg_id(receiver)),
     ),
-    must("xml-odd-msg-id", "texts whose MsgId is no number, and one without (seen)", SAME, LOST, |receiver| {
+    must("xml-odd-msg-id", "texts whose MsgId is not a number, and one without (observed)", SAME, LOST, |receiver| {
         Box::pin(odd_msg_id(receiver))
     }),
     Check {
         level: Level::Should,
         ..must(
             "xml-surrogates",
-            "a text with &#55357; in it, which is no character",
-            "whatever WeChat takes",
-            "the follower sees the fault line; whether WeChat sends it is not known",
+            "a text with &#55357; in it, which is not a character",
+            "anything WeChat accepts",
+            "the user sees the fault line; whether WeChat sends it is not known",
             |receiver| Box::pin(surrogates(receiver)),
         )
     },
@@ -87,9 +87,9 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         ..must(
             "xml-broken-utf8",
-            "a text with bytes that are no UTF-8",
-            "whatever WeChat takes",
-            "the follower sees the fault line; whether WeChat sends it is not known",
+            "a text with bytes that are not UTF-8",
+            "anything WeChat accepts",
+            "the user sees the fault line; whether WeChat sends it is not known",
             |receiver| Box::pin(broken_utf8(receiver)),
         )
     },
@@ -97,24 +97,24 @@ pub const CHECKS: &[Check] = &[
         level: Level::Should,
         ..must(
             "xml-unreadable",
-            "rightly signed, and sealed: words that are no XML, half a push, an HTML page",
-            "`success` or nothing: WeChat sent it, and sending it again helps nobody",
-            "an alarm for what is not your fault, and the fault line",
+            "correctly signed and encrypted: text that is not XML, half a push, an HTML page",
+            "`success` or an empty body: WeChat sent it, and a retry would not help",
+            "an alarm and the fault line, though it is not your fault",
             |receiver| Box::pin(unreadable(receiver)),
         )
     },
     must(
         "xml-empty-body",
-        "a rightly signed push of no bytes",
+        "a correctly signed push with an empty body",
         "any answer with a status below 500",
-        "nothing in WeChat; but scanners send it, and each is an error in your logs",
+        "nothing in WeChat; but scanners send it, and each one is an error in your logs",
         |receiver| Box::pin(empty_body(receiver)),
     ),
     Check {
         modes: SEALED,
         ..must(
             "xml-envelope-order",
-            "a sealed text with Encrypt first, white space around it, elements behind",
+            "an encrypted text with Encrypt first, white space around it, elements after it",
             SAME,
             LOST,
             |receiver| Box::pin(envelope_order(receiver)),
@@ -135,7 +135,7 @@ const fn must(
 /// The parts of a text that is answered with `mark`.
 struct Parts {
     mark: String,
-    follower: String,
+    user: String,
     created: String,
     msg_id: String,
     content: String,
@@ -147,7 +147,7 @@ impl Parts {
         Parts {
             content: format!("echo {mark}"),
             mark,
-            follower: receiver.follower(),
+            user: receiver.user(),
             created: now().to_string(),
             msg_id: receiver.msg_id(),
         }
@@ -156,7 +156,7 @@ impl Parts {
     fn fields(&self) -> [(&str, &str); 6] {
         [
             ("ToUserName", "gh_ebc88566ca2e"),
-            ("FromUserName", &self.follower),
+            ("FromUserName", &self.user),
             ("CreateTime", &self.created),
             ("MsgType", "text"),
             ("Content", &self.content),
@@ -355,7 +355,7 @@ async fn unreadable(receiver: &Receiver) -> Outcome {
     let usual = xml(&Parts::new(receiver).fields());
     let half = usual.split_at(usual.len() / 2).0;
     for push in ["hello", half, "<!DOCTYPE html><html><body><p>Bad Gateway<br></body></html>", "<xml></xml>"] {
-        // In compatible mode WeChat writes an envelope that can be read, whatever it seals.
+        // In compatible mode WeChat writes an envelope that can be read, whatever it encrypts.
         let wechat = if receiver.mode == Mode::Plain { &receiver.wechat } else { &receiver.safe };
         let exchange = receiver.exchange(wechat.raw(push).request(now())).await;
         if !matches!(exchange.verdict, Verdict::Silent) {
@@ -381,7 +381,7 @@ async fn envelope_order(receiver: &Receiver) -> Outcome {
         let mark = receiver.mark();
         let mut request = receiver.text(&format!("echo {mark}")).request(now());
         let body = String::from_utf8_lossy(&request.body).into_owned();
-        let Some((_, encrypt)) = body.split_once("<Encrypt>") else { return skip("nothing is sealed") };
+        let Some((_, encrypt)) = body.split_once("<Encrypt>") else { return skip("nothing is encrypted") };
         let encrypt = encrypt.split("</Encrypt>").next().unwrap_or_default();
         let envelope = format!(
             "<xml>{before}<Encrypt> {encrypt} </Encrypt>{behind}<ToUserName><![CDATA[gh_ebc88566ca2e]]></ToUserName></xml>"

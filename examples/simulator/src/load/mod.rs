@@ -31,50 +31,50 @@ use drive::Progress;
 use plan::{DEFAULT_MIX, Mix};
 use report::Report;
 
-/// Pushes at a rate, and says how the receiver bears it: throughput, latency, errors, verdicts.
+/// Sends pushes at a rate, and reports throughput, latency, errors and verdicts.
 ///
 /// Pushes are due on a fixed schedule, whether earlier ones are answered or not, and latency counts from when a push
-/// was due: a receiver that stands still for a second has that second in its figures for all who waited. At most so
-/// many are under way as there are connections; what finds none free is counted and not sent.
+/// was due: if a receiver stalls for a second, that second is in the figures of all pushes that waited. At most
+/// one push per connection is under way; a push that finds none free is counted and not sent.
 ///
-/// Ctrl-C ends it early, with the figures so far.
+/// Ctrl-C ends the run early, with the figures so far.
 ///
-/// Exit codes: 0 when WeChat takes all answers, 1 when there was one that it does not take, a push without an answer, or
-/// more than 1 % of the pushes were not sent, since all connections were waiting for answers; 2 when that many were not
-/// sent, since this program is too slow for the rate here, when there is no connection at all or the command line is
+/// Exit codes: 0 if WeChat accepts all answers; 1 if it rejects one, a push has no answer, or
+/// more than 1 % of the pushes were not sent because all connections were waiting; 2 if that many were not
+/// sent because this machine is too slow for the rate, there is no connection, or the command line is
 /// wrong.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The receiver's address, as it is entered in the console.
+    /// The receiver's address, as entered in the console.
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     target: Target,
     #[command(flatten)]
     account: Account,
-    /// Pushes a second; `max`, or 0, for as many as are answered, each connection waiting for its answer.
+    /// Pushes a second; `max`, or 0: each connection sends the next push when it has its answer.
     #[arg(long, value_name = "N", default_value = "100")]
     rate: Rate,
-    /// How long, in seconds.
+    /// The length of the run.
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     seconds: Duration,
-    /// Connections, each kept open, and so pushes under way at most.
+    /// Connections, kept open: the most pushes under way at once.
     #[arg(long, value_name = "C", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     connections: u32,
-    /// The share of pushes that are an earlier one again, as WeChat sends what was not answered: from 0 to 1.
+    /// The share of pushes that are retries of an earlier one, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share)]
     retries: f64,
     /// Kinds and their weights.
     #[arg(long, value_name = "NAME=WEIGHT,…", default_value = DEFAULT_MIX)]
     mix: Mix,
-    /// A connection for each push, as WeChat has it, instead of kept ones.
+    /// Opens a new connection for each push, as WeChat does.
     #[arg(long)]
     new_connections: bool,
-    /// The share of answers that are judged, of the others the status alone. Default: 1, with `--rate max` 0.1.
+    /// The share of answers that are judged in full, the others by status only. Default: 1, with `--rate max` 0.1.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     judge: Option<f64>,
-    /// Threads that send.
+    /// Sending threads.
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
-    /// Prints one JSON object instead of words, if there is anybody to be reached.
+    /// Prints one JSON object instead of text, if the receiver can be reached.
     #[arg(long)]
     json: bool,
 }
@@ -94,7 +94,7 @@ impl FromStr for Rate {
             Ok(0.0) => Ok(Rate::Max),
             Ok(rate) if (0.001..=1e7).contains(&rate) => Ok(Rate::PerSecond(rate)),
             _ if text == "max" => Ok(Rate::Max),
-            _ => Err("it is not `max` and no number from 0.001 to 10000000".to_owned()),
+            _ => Err("it is not `max` or a number from 0.001 to 10000000".to_owned()),
         }
     }
 }
@@ -109,14 +109,14 @@ impl Options {
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=1e6).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("it is no number from 0.001 to 1000000".to_owned()),
+        _ => Err("it is not a number from 0.001 to 1000000".to_owned()),
     }
 }
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("it is no number from 0 to 1".to_owned()),
+        _ => Err("it is not a number from 0 to 1".to_owned()),
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!("max".parse(), Ok(Rate::Max));
         assert_eq!("0".parse(), Ok(Rate::Max));
         assert_eq!("2.5".parse(), Ok(Rate::PerSecond(2.5)));
-        let error = Err("it is not `max` and no number from 0.001 to 10000000".to_owned());
+        let error = Err("it is not `max` or a number from 0.001 to 10000000".to_owned());
         for text in ["-1", "NaN", "inf", "fast", ""] {
             assert_eq!(text.parse::<Rate>(), error, "{text}");
         }
@@ -207,7 +207,7 @@ mod tests {
     fn a_share_is_from_0_to_1() {
         assert_eq!(share("0.25"), Ok(0.25));
         for text in ["1.01", "-0.1", "NaN", "half"] {
-            assert_eq!(share(text), Err("it is no number from 0 to 1".to_owned()), "{text}");
+            assert_eq!(share(text), Err("it is not a number from 0 to 1".to_owned()), "{text}");
         }
     }
 }

@@ -31,7 +31,7 @@ impl FromStr for Mix {
             let kind = kinds::find(name).ok_or_else(|| kinds::unknown(name))?;
             match weight.parse::<u16>() {
                 Ok(weight) => Ok((kind, u32::from(weight))),
-                Err(_) => Err(format!("the weight `{weight}` is no number from 0 to 65535")),
+                Err(_) => Err(format!("the weight `{weight}` is not a number from 0 to 65535")),
             }
         };
         let parts: Vec<_> = text.split(',').map(part).collect::<Result<_, _>>()?;
@@ -127,13 +127,13 @@ impl<'w> Maker<'w> {
     fn request(&self, turn: usize, number: u64, now: i64) -> Arc<Request> {
         let Kind { kind, draft, .. } = &self.kinds[turn];
         let mut draft = draft.clone();
-        // Followers differ, and orders, so that no two pushes are alike, whatever a receiver tells them apart by.
-        let follower = format!("o{:016x}{:011}", self.seed, number % 100_000_000_000);
+        // Users differ, and orders, so that no two pushes are alike, whatever a receiver tells them apart by.
+        let user = format!("o{:016x}{:011}", self.seed, number % 100_000_000_000);
         if kind.named_by() != "InfoType" {
-            draft = draft.set("FromUserName", &follower);
+            draft = draft.set("FromUserName", &user);
         }
         if matches!(kind.takes(), Takes::Code | Takes::IosRefund) {
-            draft = kinds::ordered(draft, kind, &follower, &format!("{:x}-{number}", self.seed), number);
+            draft = kinds::ordered(draft, kind, &user, &format!("{:x}-{number}", self.seed), number);
         }
         if kind.sample().contains("<MsgId>") {
             let msg_id = (1 << 54) + (self.seed >> 11) + number;
@@ -383,11 +383,11 @@ mod tests {
     #[test]
     fn a_mix_that_is_none_is_refused_with_the_reason() {
         let error = |text: &str| text.parse::<Mix>().unwrap_err();
-        assert_eq!(error("text=many"), "the weight `many` is no number from 0 to 65535");
+        assert_eq!(error("text=many"), "the weight `many` is not a number from 0 to 65535");
         assert_eq!(error("text=0,SCAN=0"), "all weights are 0");
         assert_eq!(
             error("txet=1"),
-            "`txet` is no kind of push; did you mean `text`?\n  `wechat-simulator list` shows all kinds"
+            "`txet` is not a kind of push; did you mean `text`?\n  `wechat-simulator list` shows all kinds"
         );
     }
 }

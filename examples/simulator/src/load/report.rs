@@ -18,10 +18,10 @@ const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 const BAR: usize = 40;
 /// A delay of its own that the program warns of: a tenth of the latency, and this.
 const DELAY: Duration = Duration::from_millis(5);
-const LATE: &str = "  Many were begun late: this machine has no time for that rate.";
+const LATE: &str = "  Many started late: this machine is too busy for that rate.";
 /// The share of what was due that may be left out before the figures are of another rate than the one asked for.
 const LEFT_OUT: f64 = 0.01;
-const TOO_FEW: &str = "  More than 1 % was not sent: these figures are not of the rate asked for.";
+const TOO_FEW: &str = "  More than 1 % was not sent: these figures are not for the requested rate.";
 
 /// All figures; with `--json` as they stand here. Times are in milliseconds.
 #[derive(Debug, Serialize)]
@@ -158,11 +158,11 @@ impl Report {
         if self.rate.is_some() {
             row(text, self.due, "due");
         }
-        row(text, self.sent, &format!("sent, {} of them again", self.retries));
+        row(text, self.sent, &format!("sent, {} of them retries", self.retries));
         let decimals = if self.throughput < 10.0 { 1 } else { 0 };
         row(text, self.answered, &format!("answered, {:.decimals$} a second", self.throughput));
         bad(text, self.not_sent.busy, "not sent in time: all connections were waiting for answers");
-        bad(text, self.not_sent.late, "not sent in time: this program is too slow for that rate here");
+        bad(text, self.not_sent.late, "not sent in time: this machine is too slow for that rate");
         for Silent { reason, count } in &self.silent {
             bad(text, *count, &printable(reason));
         }
@@ -181,7 +181,7 @@ impl Report {
             line(text, format_args!("{BOLD}time{BOLD:#}, in ms from when a push was due"));
             row(text, "", "begun", "answered");
         } else {
-            line(text, format_args!("{BOLD}time{BOLD:#}, in ms from when a push was begun"));
+            line(text, format_args!("{BOLD}time{BOLD:#}, in ms from when a push was started"));
             row(text, "", "", "answered");
         }
         for (delay, latency) in delay.rows().zip(latency.rows()) {
@@ -225,7 +225,7 @@ impl Report {
 /// Where this program was too slow for the rate asked for, nothing was found out about it.
 fn outcome(is_taken: bool, due: u64, not_sent: &NotSent) -> Verdict {
     if is_taken && not_sent.is_much_of(due) && not_sent.late > not_sent.busy {
-        return Err("the rate asked for was not reached: this machine has no time for it".into());
+        return Err("the rate was not reached: this machine is too busy for it".into());
     }
     Ok(is_taken && !not_sent.is_much_of(due))
 }
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_load_of_another_rate_than_asked_is_told_and_told_whose_fault_it_is() {
-        let too_slow = Err("the rate asked for was not reached: this machine has no time for it".to_owned());
+        let too_slow = Err("the rate was not reached: this machine is too busy for it".to_owned());
         let cases = [
             (true, 0, 0, Ok(true)),
             (true, 5, 5, Ok(true)),

@@ -21,7 +21,7 @@ pub struct Log<'o> {
     pub takes: Takes,
     /// None for the check of the address.
     pub plan: Option<Plan>,
-    /// Whether there is silence upon which WeChat sends again.
+    /// Whether WeChat sends again if there is no answer.
     retries: bool,
     name: String,
     message: String,
@@ -54,7 +54,7 @@ struct ShownAnswer {
     status: u16,
     /// As it came over the wire.
     body: String,
-    /// What a sealed one says.
+    /// The decrypted body of an encrypted one.
     opened: Option<String>,
     /// Without it, the answer came in chunks, or until the end of the connection.
     has_length: bool,
@@ -67,12 +67,12 @@ struct Report {
     push: String,
     to: String,
     mode: Mode,
-    /// What the push says, in the clear.
+    /// The push in plaintext.
     message: String,
     attempts: Vec<Attempt>,
     /// Whether WeChat is content: the exit code is 0.
     content: bool,
-    follower: Shown,
+    user: Shown,
     hint: Option<String>,
     notes: Vec<String>,
 }
@@ -198,7 +198,7 @@ impl<'o> Log<'o> {
         format!("{silent}: {BAD}WeChat {does}{BAD:#}")
     }
 
-    /// The request as it is on the wire, but in the clear.
+    /// The request as it is on the wire, but decrypted.
     fn request(&self, request: &Request) -> String {
         let mut text = format!(
             "{} {} HTTP/1.1\nHost: {}",
@@ -210,14 +210,14 @@ impl<'o> Log<'o> {
             let length = request.body.len();
             text.push_str(&format!("\nContent-Type: {}\nContent-Length: {length}\n\n", request.content_type));
             if self.options.account.mode() != Mode::Plain {
-                text.push_str("(opened)\n");
+                text.push_str("(decrypted)\n");
             }
             text.push_str(String::from_utf8_lossy(&request.message).trim_end());
         }
         printable(&text)
     }
 
-    /// The answer as it is on the wire, but in the clear.
+    /// The answer as it is on the wire, but decrypted.
     fn answer_head(&self, answered: &Answered) -> String {
         let mut text = format!("{:?} {}\n", answered.version, answered.status);
         for (name, value) in &answered.headers {
@@ -225,7 +225,7 @@ impl<'o> Log<'o> {
         }
         text.push('\n');
         match self.options.account.open(&answered.body) {
-            Some(opened) => text.push_str(&format!("(opened)\n{}", String::from_utf8_lossy(&opened))),
+            Some(opened) => text.push_str(&format!("(decrypted)\n{}", String::from_utf8_lossy(&opened))),
             None => text.push_str(&String::from_utf8_lossy(&answered.body)),
         }
         printable(text.trim_end())
@@ -240,29 +240,29 @@ impl<'o> Log<'o> {
         }
     }
 
-    /// What the follower sees, and why.
+    /// What the user sees, and why.
     pub fn end(self, verdict: &testing::Verdict) -> Verdict {
         let (takes, lost) = (self.takes, self.lost.as_ref());
-        let follower = Shown::of(takes, verdict, lost);
-        let reason = follower.reason().map(str::to_owned);
+        let user = Shown::of(takes, verdict, lost);
+        let reason = user.reason().map(str::to_owned);
         let (content, hint) = (reason.is_none(), hint_to(takes, verdict, lost).map(|hint| hint.to_string()));
         let notes = self.notes(content);
         let Log { options, name, message, attempts, .. } = self;
         let mode = options.account.mode();
         if options.json {
             let to = options.to.to_string();
-            let report = Report { push: name, to, mode, message, attempts, content, follower, hint, notes };
+            let report = Report { push: name, to, mode, message, attempts, content, user, hint, notes };
             say(serde_json::to_string(&report)?);
             return Ok(content);
         }
         let who = match takes {
             _ if options.address_check => "The console says",
             Takes::Code | Takes::IosRefund => "WeChat",
-            _ => "The follower sees",
+            _ => "The user sees",
         };
         let style = if content { GOOD } else { BAD };
         say(format_args!("\n{BOLD}{who}{BOLD:#}"));
-        for line in printable(&follower.to_string()).lines() {
+        for line in printable(&user.to_string()).lines() {
             say(format_args!("  {style}{line}{style:#}"));
         }
         if let Some(reason) = reason {
@@ -290,11 +290,12 @@ impl<'o> Log<'o> {
                 pauses.len()
             ));
         } else if content && self.attempts.len() > 1 {
-            notes.push("WeChat tells the account's owner of each delivery that is not answered in time.".to_owned());
+            notes.push("WeChat alerts the account's owner to each delivery that is not answered in time.".to_owned());
         }
         if answers.filter(|answer| answer.status == 200).any(|answer| !answer.has_length) {
             notes.push(
-                "The answer has no Content-Length. WeChat was seen to refuse those to the address check.".to_owned(),
+                "The answer has no Content-Length. WeChat has been seen to reject such answers to the address check."
+                    .to_owned(),
             );
         }
         notes

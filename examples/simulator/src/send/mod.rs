@@ -1,4 +1,4 @@
-//! `send`: one push, and what the follower sees.
+//! `send`: one push, and what the user sees.
 
 mod log;
 
@@ -21,47 +21,47 @@ use crate::wire::{Silence, Target};
 use crate::{Problem, Verdict, kinds};
 use log::Log;
 
-/// Sends one push as WeChat does, with its retries, and says what the follower sees.
+/// Sends one push as WeChat does, with its retries, and says what the user sees.
 ///
-/// WeChat waits 5 s for an answer, and sends the push again after 5 and after 10 s when there is none. A payment
-/// (xpay_…, minigame_…) it sends again until it is answered with code 0 within 3 s, with RetryTimes counted up: up to 15
-/// times in many hours, which --pause makes short.
+/// WeChat waits 5 s for an answer, and without one sends the push again after 5 and after 10 s. It sends a payment
+/// (xpay_…, minigame_…) again until the answer is code 0 within 3 s, with RetryTimes counted up: up to 15
+/// times over many hours, which --pause shortens.
 ///
-/// Exit codes: 0 when WeChat is content with the answer, 1 when the follower sees the fault line, the answer is lost, the
-/// payment is not done or the address is refused, 2 when there is no connection at all or the command line is wrong.
+/// Exit codes: 0 if WeChat accepts the answer; 1 if the user sees the fault line, the answer is lost, the
+/// payment is not done or the address is not confirmed; 2 if there is no connection or the command line is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
-    /// The kind by its name on the wire, such as text, SCAN or CLICK; `list` shows all.
+    /// The kind's name on the wire, such as text, SCAN or CLICK; `list` shows all.
     #[arg(required_unless_present_any = ["raw", "address_check"], conflicts_with_all = ["raw", "address_check"])]
     event: Option<String>,
-    /// The receiver's address, as it is entered in the console.
+    /// The receiver's address, as entered in the console.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     to: Target,
     #[command(flatten)]
     account: Account,
-    /// Sets a field, such as EventKey=7 or ScanCodeInfo/ScanResult=1; can be repeated.
+    /// Sets a field, such as EventKey=7 or ScanCodeInfo/ScanResult=1; repeatable.
     #[arg(long, value_name = "PATH=VALUE", conflicts_with = "address_check")]
     set: Vec<Change>,
-    /// Sends this file's XML or JSON instead, `-` for standard input, as it is: sent twice, it is a retry.
+    /// Sends this file's XML or JSON unchanged (`-`: standard input). Sent twice, the second is a retry.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     raw: Option<PathBuf>,
-    /// Sends the check of the address, as when the console's button is pressed, and no push.
+    /// Sends the console's address check instead of a push.
     #[arg(long, alias = "check-address", conflicts_with = "raw")]
     address_check: bool,
-    /// Takes a name that is no kind: an event of that name, as when WeChat has something new.
+    /// Accepts a name that is not a known kind, and sends an event with that name.
     #[arg(long, conflicts_with_all = ["raw", "address_check"])]
     unknown: bool,
-    /// Sends it once: no retries.
+    /// Sends the push once, without retries.
     #[arg(long, conflicts_with = "address_check")]
     once: bool,
-    /// Waits so long at most before it sends a payment again, where WeChat waits for up to hours.
+    /// The longest pause before a payment is sent again. WeChat's own pauses grow to hours.
     #[arg(long, value_name = "SECONDS", value_parser = pause, default_value_t = PAUSE.as_secs_f64())]
     pause: f64,
-    /// Shows requests and answers, in the clear.
+    /// Shows requests and answers, decrypted.
     #[arg(long, short)]
     verbose: bool,
-    /// Prints one JSON object when all is over, instead of words, if there is anybody to be reached.
+    /// Prints one JSON object at the end instead of text, if the receiver can be reached.
     #[arg(long)]
     json: bool,
 }
@@ -85,7 +85,7 @@ impl FromStr for Change {
 
     fn from_str(text: &str) -> Result<Change, String> {
         let Some((path, value)) = text.split_once('=') else {
-            return Err("there is no `=` in it: write it as EventKey=7".to_owned());
+            return Err("`=` is missing: write EventKey=7".to_owned());
         };
         if path.contains('|') {
             return Err(format!("`{path}` is more than one path: set one of them"));
@@ -94,7 +94,7 @@ impl FromStr for Change {
             let starts_well = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
             if !starts_well || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
                 return Err(format!(
-                    "`{name}` is no name of an element: a path is like EventKey or ScanCodeInfo/ScanType"
+                    "`{name}` is not an element name: a path looks like EventKey or ScanCodeInfo/ScanType"
                 ));
             }
         }
@@ -106,7 +106,7 @@ impl FromStr for Change {
 fn pause(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=LONGEST_PAUSE).contains(&seconds) => Ok(seconds),
-        _ => Err(format!("it is no number of seconds from 0 to {LONGEST_PAUSE}, such as 0.1")),
+        _ => Err(format!("it is not a number of seconds from 0 to {LONGEST_PAUSE}, such as 0.1")),
     }
 }
 
@@ -130,9 +130,9 @@ impl Pushed {
             Some(kind) => Ok(Pushed::Kind(kind)),
             None if options.unknown => Ok(Pushed::Unknown(name.to_owned())),
             None if matches!(name, "address-check" | "check-address" | "verify" | "echostr") => {
-                Err(format!("`{name}` is no kind of push; did you mean `--address-check`?").into())
+                Err(format!("`{name}` is not a kind of push; did you mean `--address-check`?").into())
             }
-            None => Err(format!("{}, and --unknown sends an event of that name", kinds::unknown(name)).into()),
+            None => Err(format!("{}; --unknown sends an event with that name", kinds::unknown(name)).into()),
         }
     }
 
@@ -142,7 +142,7 @@ impl Pushed {
             Pushed::Kind(kind) => kind.name().to_owned(),
             Pushed::Unknown(name) => name.clone(),
             Pushed::Raw(bytes) => {
-                parse_event(bytes).map_or_else(|_| "these bytes".to_owned(), |event| event.name().to_owned())
+                parse_event(bytes).map_or_else(|_| "raw bytes".to_owned(), |event| event.name().to_owned())
             }
         }
     }
@@ -172,7 +172,7 @@ impl Pushed {
         }
         match self {
             Pushed::Raw(bytes) if !changes.is_empty() && draft.request(0).message == *bytes => {
-                Err("--set does nothing to what cannot be read as XML without a DTD".into())
+                Err("--set needs a push that can be read as XML, without a DTD".into())
             }
             _ => Ok(draft),
         }

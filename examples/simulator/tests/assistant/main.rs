@@ -1,4 +1,4 @@
-//! `examples/assistant`, a model that is slow, and twenty followers who ask it: the processes as they would run, WeChat's
+//! `examples/assistant`, a model that is slow, and twenty users who ask it: the processes as they would run, WeChat's
 //! schedule in real time, and every answer seen once.
 
 use std::cell::Cell;
@@ -28,7 +28,7 @@ mod server;
 
 use server::{Server, account};
 
-const FOLLOWERS: u64 = 20;
+const USERS: u64 = 20;
 const QUESTIONS: u64 = 3;
 /// The model's 8 to 40 s are 4 to 20: ready for the first, the second or the third delivery, or for none.
 const SPEED: &str = "2";
@@ -58,22 +58,22 @@ fn machine(mode: &str, model: &str, redis: Option<&str>) -> Server {
     Server::spawn(command, "/wechat waits for WeChat")
 }
 
-/// What the follower sees of a push, if anything.
+/// What the user sees of a push, if anything.
 fn send(to: &Server, mode: &str, arguments: &[&str]) -> Option<String> {
     let mut simulator = Command::new(env!("CARGO_BIN_EXE_wechat-simulator"));
     simulator.args(["send", "--json", "--to", &format!("http://{}/wechat", to.address)]).args(arguments);
     let output = simulator.envs(account(mode)).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-    match report["follower"]["shown"].as_str() {
-        Some("text") => report["follower"]["content"].as_str().map(str::to_owned),
+    match report["user"]["shown"].as_str() {
+        Some("text") => report["user"]["content"].as_str().map(str::to_owned),
         Some("nothing") => None,
         Some("lost") if arguments.contains(&"--once") => None,
         _ => panic!("{arguments:?}: {report:#}\n{}", to.said.lock().unwrap()),
     }
 }
 
-fn text(to: &Server, follower: &str, content: &str) -> Option<String> {
-    let fields = [format!("FromUserName={follower}"), format!("Content={content}")];
+fn text(to: &Server, user: &str, content: &str) -> Option<String> {
+    let fields = [format!("FromUserName={user}"), format!("Content={content}")];
     send(to, "plain", &["text", "--set", &fields[0], "--set", &fields[1]])
 }
 
@@ -82,7 +82,7 @@ fn answer(question: &str, lines: u64) -> String {
     (1..=lines).map(|line| format!("{question}：第 {line} 行，共 {lines} 行\n")).collect::<String>().trim().to_owned()
 }
 
-/// Another for each follower, the same in each run.
+/// Another for each user, the same in each run.
 struct Random(Cell<u64>);
 
 impl Random {
@@ -97,7 +97,7 @@ impl Random {
     }
 }
 
-/// The texts of one follower, as they come.
+/// The texts of one user, as they come.
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
 
@@ -119,7 +119,7 @@ impl Seen {
 
 /// Asks now and then, whatever is still to come, and says 「继续」 until all is there.
 fn follow(number: u64, machines: &[Server], mode: &str, seen: &Seen) -> Result<(), String> {
-    let name = format!("follower-{number}");
+    let name = format!("user-{number}");
     let random = Random(Cell::new(number));
     let say = |content: &str, loses: bool| {
         let machine = &machines[usize::try_from(random.below(machines.len() as u64)).unwrap()];
@@ -157,12 +157,12 @@ fn follow(number: u64, machines: &[Server], mode: &str, seen: &Seen) -> Result<(
     Err(format!("{name}: in the end {last:?}\nseen:\n{:#?}\nexpected:\n{expected}", seen.0.lock().unwrap()))
 }
 
-fn twenty_followers(machines: &[Server], mode: &str) {
-    let all: Vec<Seen> = (0..FOLLOWERS).map(|_| Seen::default()).collect();
+fn twenty_users(machines: &[Server], mode: &str) {
+    let all: Vec<Seen> = (0..USERS).map(|_| Seen::default()).collect();
     let failures: Vec<String> = thread::scope(|scope| {
-        let followers: Vec<_> =
+        let users: Vec<_> =
             (1..).zip(&all).map(|(number, seen)| scope.spawn(move || follow(number, machines, mode, seen))).collect();
-        followers.into_iter().filter_map(|follower| follower.join().unwrap().err()).collect()
+        users.into_iter().filter_map(|user| user.join().unwrap().err()).collect()
     });
     let said: Vec<String> = machines.iter().map(|machine| machine.said.lock().unwrap().clone()).collect();
     assert!(failures.is_empty(), "{}\n{}", failures.join("\n\n"), said.join("\n\n"));
@@ -181,7 +181,7 @@ fn twenty_followers(machines: &[Server], mode: &str) {
 #[test]
 fn every_answer_is_seen_once_whole_and_in_order_from_one_machine() {
     let model = model();
-    twenty_followers(&[machine("safe", &model.address, None)], "safe");
+    twenty_users(&[machine("safe", &model.address, None)], "safe");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn every_answer_is_seen_once_whole_and_in_order_from_two_machines_with_a_redis()
     let Some(redis) = redis_server::Server::start() else { return };
     let model = model();
     let machines = [(); 2].map(|()| machine("plain", &model.address, Some(&redis.url())));
-    twenty_followers(&machines, "plain");
+    twenty_users(&machines, "plain");
 }
 
 #[test]

@@ -271,8 +271,9 @@ async fn another_host_or_origin_is_refused_whatever_it_asks_for() {
     let simulator = Simulator::start(&receiver.address, &receiver.options).await;
     let own = &simulator.host;
     let port = own.split_once(':').unwrap().1;
-    let wrong_host = |host: &str| format!("Host is `{host}`, not `{own}`: this page is for this machine alone\n");
-    let wrong_origin = |origin: &str| format!("Origin is `{origin}`, not `http://{own}`: another page asks\n");
+    let wrong_host = |host: &str| format!("Host is `{host}`, not `{own}`: this page is for this machine only\n");
+    let wrong_origin =
+        |origin: &str| format!("Origin is `{origin}`, not `http://{own}`: the request comes from another page\n");
     for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1", "127.0.0.1:1", ""] {
         for path in ["/", "/api/setup", "/api/changes"] {
             let answer = get(own, path, &[("host", host)]).await;

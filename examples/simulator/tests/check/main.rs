@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use faults::{FAULTS, FEW, Fault, HOSTILE, JOINS, QUICK, SLOW};
+use faults::{FEW, Fault, HOSTILE, JOINS, QUICK, SLOW, faults};
 use receiver::{AES_KEY, APP_ID, Mode, TOKEN, start};
 
 /// What the program says, and how it ends.
@@ -92,15 +92,17 @@ async fn a_good_receiver_passes_every_check_of_its_mode() {
     );
     assert_eq!(
         names(&safe.difference(&plain).cloned().collect()),
-        "answer-seal-fresh\nanswer-sealed\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\nsealed-empty-token\n\
-         sealed-exchanged\nsealed-long-parts\nsealed-no-signature\nsealed-oracle\nsealed-other-app-id\n\
-         sealed-other-key\nsealed-other-parts\nsealed-reflection\nsealed-splice\nsealed-tampered\nsealed-wrong-signature\ntext-every-length\nxml-envelope-order"
+        "answer-encrypted\nanswer-encrypted-afresh\ndowngrade-mixed\ndowngrade-plain\ndowngrade-raw\n\
+         encrypted-empty-token\nencrypted-exchanged\nencrypted-long-parts\nencrypted-no-signature\n\
+         encrypted-oracle\nencrypted-other-app-id\nencrypted-other-key\nencrypted-other-parts\n\
+         encrypted-reflection\nencrypted-splice\nencrypted-tampered\nencrypted-wrong-signature\n\
+         text-every-length\nxml-envelope-order"
     );
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let counted = format!("{} checks in plain mode, {} in the others", plain.len(), safe.len());
     assert!(readme.contains(&counted), "the README is to speak of {counted}");
     // A check that no fault fails proves nothing.
-    let known: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.fails).copied().collect();
+    let known: BTreeSet<&str> = faults().flat_map(|fault| fault.fails).copied().collect();
     let all: BTreeSet<&str> = plain.union(&safe).map(|id| &**id).collect();
     assert_eq!(all.difference(&known).copied().collect::<Vec<_>>(), Vec::<&str>::new());
 }
@@ -113,7 +115,7 @@ async fn each_fault_is_found_and_nothing_else() {
     for (at_once, run) in [(5, QUICK), (5, FEW), (3, JOINS), (8, SLOW), (2, HOSTILE)] {
         let at_once = Arc::new(Semaphore::new(at_once));
         let mut running = JoinSet::new();
-        for fault in FAULTS.iter().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
+        for fault in faults().filter(|fault| fault.run == run || (run == FEW && fault.is_alone())) {
             let at_once = Arc::clone(&at_once);
             running.spawn(async move {
                 let _permit = at_once.acquire_owned().await;
@@ -130,8 +132,8 @@ async fn each_fault_is_found_and_nothing_else() {
 }
 
 /// What `check` does not say of a fault, or says and should not.
-async fn wrong(fault: &Fault) -> Option<String> {
-    let receiver = start(fault.mode, fault.serve).await;
+async fn wrong(fault: &'static Fault) -> Option<String> {
+    let receiver = start(fault.mode, |stand, asked| fault.serve(stand, asked)).await;
     let ran = check(&receiver.url, fault.mode, &[&["--json"], fault.run].concat()).await;
     let rows = rows(&ran);
     let (found, expected) = (found(&rows), fault.fails.iter().copied().collect::<BTreeSet<_>>());
@@ -157,7 +159,7 @@ async fn what_cannot_be_reached_is_said_and_ends_with_2() {
     assert_eq!(ran.stdout, "");
     let expected = format!(
         "error: no connection to http://{free}/wechat: Connection refused (os error 111)\n  \
-         Nobody listens there: is the receiver running, and on that port?\n"
+         Nothing listens there: is the receiver running, and on that port?\n"
     );
     assert_eq!(ran.stderr, expected);
 }
@@ -200,10 +202,10 @@ async fn what_is_always_late_is_no_answer_that_tells_of_a_seal_or_of_json() {
         })
     })
     .await;
-    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh,json"]).await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-encrypted-afresh,json"]).await;
     let rows = rows(&ran);
-    let nothing = "one of them is never answered in time, so that there is nothing to compare";
-    assert_eq!(rows["answer-seal-fresh"], ("warned".to_owned(), nothing.to_owned()));
+    let nothing = "one of them is never answered in time, so there is nothing to compare";
+    assert_eq!(rows["answer-encrypted-afresh"], ("warned".to_owned(), nothing.to_owned()));
     let untold = "no answer in time: whether JSON is taken cannot be told";
     for id in ["json-text", "json-event"] {
         assert_eq!(rows[id], ("warned".to_owned(), untold.to_owned()));
@@ -243,9 +245,9 @@ async fn a_connection_that_is_cut_is_no_answer_that_tells_of_a_seal() {
         })
     })
     .await;
-    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-seal-fresh"]).await;
+    let ran = check(&receiver.url, Mode::Safe, &["--json", "--only", "answer-encrypted-afresh"]).await;
     let seen = "no answer: connection closed before message completed".to_owned();
-    assert_eq!(rows(&ran)["answer-seal-fresh"], ("failed".to_owned(), seen));
+    assert_eq!(rows(&ran)["answer-encrypted-afresh"], ("failed".to_owned(), seen));
     assert_eq!(ran.code, Some(1));
 }
 
@@ -264,12 +266,12 @@ async fn a_genuine_text_without_a_right_answer_is_a_failure_whatever_was_asked_f
             "answer-text",
             "failed",
             "status 404, `not found`; WeChat shows its fault line: status 404, not 200\n\
-             Is the path right? WeChat sends to exactly the address that it is given.",
+             Is the path right? WeChat calls exactly the address that it is given.",
         ),
         (
             "forged-no-signature",
             "skipped",
-            "WeChat does not take the answer to a genuine text, so that nothing can be told",
+            "WeChat rejects the answer to a genuine text, so there is nothing to compare with",
         ),
     ];
     let all = expected.map(|(id, result, seen)| (id.to_owned(), (result.to_owned(), seen.to_owned())));
@@ -297,7 +299,7 @@ async fn a_receiver_that_ended_is_not_blamed_on_what_came_after() {
     })
     .await;
     let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "address-bare,hostile-dtd,hostile-wide"]).await;
-    let gone = ("skipped".to_owned(), "the receiver is gone since the quick checks".to_owned());
+    let gone = ("skipped".to_owned(), "the receiver has been gone since the quick checks".to_owned());
     let expected = [
         ("address-bare".to_owned(), ("passed".to_owned(), String::new())),
         ("hostile-dtd".to_owned(), gone.clone()),
@@ -351,7 +353,7 @@ async fn a_check_that_is_none_is_refused_before_anything_is_sent() {
         assert_eq!(ran.code, Some(2));
         assert_eq!(
             ran.stderr,
-            "error: `adress-right` is no check and no group of checks; meant is perhaps address-right\n"
+            "error: `adress-right` is not a check or a group of checks; did you mean address-right?\n"
         );
     }
 }
@@ -362,9 +364,9 @@ async fn the_help_is_broken_into_lines_that_begin_below_each_other() {
     let output = Command::new(program).args(["check", "--help"]).env("COLUMNS", "80").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let paragraph = "
-Exit codes: 0 when nothing failed, 1 when something did or the receiver is gone,
-2 when it cannot be reached at all. A warning is no failure: it is about what no
-official page settles, what WeChat forgives, or what cannot be told.
+Exit codes: 0 if nothing failed, 1 if something did or the receiver went down, 2
+if it cannot be reached at all. A warning is not a failure: no official page
+settles it, WeChat forgives it, or the result is not certain.
 ";
     let row = "
     address-signed-script (warns)
@@ -384,8 +386,9 @@ async fn a_wait_that_is_no_number_of_seconds_is_refused() {
     assert!(help.contains("[default: 6,12,20]"), "{help}");
     for (slow, wrong) in [("NaN,0,0", "NaN"), ("6,-1,20", "-1"), ("6,12,inf", "inf")] {
         let ran = check("http://127.0.0.1:1/wechat", Mode::Plain, &["--slow", slow]).await;
-        let expected =
-            format!("error: invalid value '{wrong}' for '--slow <SECONDS>': it is no number of seconds, such as 6\n");
+        let expected = format!(
+            "error: invalid value '{wrong}' for '--slow <SECONDS>': it is not a number of seconds, such as 6\n"
+        );
         assert_eq!(ran.code, Some(2));
         assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
     }
@@ -406,7 +409,7 @@ async fn who_asks_where_an_entity_leads_moves_no_cursor() {
     })
     .await;
     let ran = check(&receiver.url, Mode::Plain, &["--json", "--only", "hostile-external-entity"]).await;
-    let seen = "it asked the simulator for `GET /\\u{1b}[2J HTTP/1.0`".to_owned();
+    let seen = "it requested `GET /\\u{1b}[2J HTTP/1.0` from the simulator".to_owned();
     assert_eq!(rows(&ran)["hostile-external-entity"], ("failed".to_owned(), seen));
 }
 
@@ -421,33 +424,33 @@ async fn a_check_of_another_mode_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_says_what_was_sent_what_passes_what_was_seen_and_what_it_means() {
-    let quoting = FAULTS.iter().find(|fault| fault.name == "success in quotes").unwrap();
-    let receiver = start(Mode::Plain, quoting.serve).await;
+    let quoting = faults().find(|fault| fault.name == "success in quotes").unwrap();
+    let receiver = start(Mode::Plain, |stand, asked| quoting.serve(stand, asked)).await;
     let arguments = ["--only", "address-length,kinds-job,json-event,joins-others", "--skip", "joins"];
     let ran = check(&receiver.url, Mode::Plain, &arguments).await;
     let expected = "in plain mode; it knows echo, number, wait
 
 address
-  passed   address-length             a signed check of the address
+  passed   address-length             a signed address check
 
 kinds
   FAILED   kinds-job                  the outcome of template, mass and subscription messages
-             passes:    `success`, nothing, or a reply where WeChat takes one
+             passes:    `success`, an empty body, or a reply where WeChat takes one
              seen:      TEMPLATESENDJOBFINISH, MASSSENDJOBFINISH, PUBLISHJOBFINISH, subscribe_msg_popup_event, \
                     subscribe_msg_change_event, subscribe_msg_sent_event: status 200, `\\\"success\\\"`; WeChat shows its \
                     fault line: the answer `\\\"success\\\"` is not `success`, not empty and not XML: unknown token at 1:1
-             in WeChat: WeChat counts the receiver as out of order: you get an alarm, and after many a pause of a minute
+             in WeChat: WeChat counts the receiver as failing: you get an alarm, and after many a pause of a minute
 
 json
   warning  json-event                 an event in JSON, with a list and a number
-             passes:    `success` or nothing; skipped where JSON is not taken at all
+             passes:    `success` or an empty body; skipped where JSON is not accepted at all
              seen:      status 200, `\\\"success\\\"`; WeChat shows its fault line: the answer `\\\"success\\\"` is not \
                     `success`, not empty and not XML: unknown token at 1:1
              in WeChat: an alarm, and the event is lost
 
 joins
-  skipped  joins-others               a text, while the handler waits 3 seconds for each of four other followers
-             why:       by request
+  skipped  joins-others               a text, while the handler waits 3 seconds for each of four other users
+             why:       left out by --skip
 
 1 passed, 1 failed, 1 warned, 1 skipped, in ";
     let (shown, _) = ran.stdout.rsplit_once(" s\n").unwrap();
@@ -458,9 +461,9 @@ joins
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_are_asked_for() {
-    let selling = FAULTS.iter().find(|fault| fault.name == "answers a payment as any other event").unwrap();
-    let receiver = start(Mode::Plain, selling.serve).await;
-    let nothing = "a payment is answered as any other event is; if it is to sell, --payments asks for these";
+    let selling = faults().find(|fault| fault.name == "answers a payment as any other event").unwrap();
+    let receiver = start(Mode::Plain, |stand, asked| selling.serve(stand, asked)).await;
+    let nothing = "a payment is answered like any other event; if the receiver sells, run these with --payments";
     let ids = ["pay-code", "pay-again", "pay-json", "pay-missing-fields", "pay-unknown", "pay-game"];
     let skip = ["--skip", "slow,joins,hostile,kinds,text,xml,forged"];
     let ran = check(&receiver.url, Mode::Plain, &[&["--json"], &skip[..]].concat()).await;
@@ -468,7 +471,7 @@ async fn who_answers_success_to_a_payment_is_told_what_to_answer_where_payments_
     assert_eq!(ids.map(|id| unasked[id].clone()), [(); 6].map(|()| ("skipped".to_owned(), nothing.to_owned())));
     assert_eq!(ran.code, Some(0), "who has nothing to sell is not at fault");
 
-    let fix = "Answer code 0 once the goods are in the books, in the push's form: \
+    let fix = "Return code 0 once the goods are booked, in the push's format: \
                <xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>, \
                or {\"ErrCode\":0,\"ErrMsg\":\"success\"} to JSON.";
     for asked in [&["--payments"][..], &["--only", "payments"], &["--only", "pay-code"]] {
@@ -522,7 +525,7 @@ async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
     let rows = rows(&ran);
     let skipped = rows.iter().filter(|(_, (result, _))| result == "skipped");
     let skipped: Vec<String> = skipped.map(|(id, (_, why))| format!("{id}: {why}")).collect();
-    let nothing = "a payment is answered as any other event is; if it is to sell, --payments asks for these";
+    let nothing = "a payment is answered like any other event; if the receiver sells, run these with --payments";
     assert_eq!(
         skipped.join("\n"),
         format!(

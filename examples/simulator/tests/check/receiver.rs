@@ -259,7 +259,10 @@ impl Drop for Receiver {
     }
 }
 
-pub async fn start(mode: Mode, serve: Serve) -> Receiver {
+pub async fn start<S>(mode: Mode, serve: S) -> Receiver
+where
+    S: for<'s> Fn(&'s Stand, Asked) -> Serving<'s> + Copy + Send + Sync + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/wechat", listener.local_addr().unwrap());
     let stand = Arc::new(Stand::new(mode));
@@ -279,7 +282,11 @@ pub async fn start(mode: Mode, serve: Serve) -> Receiver {
     Receiver { url, task }
 }
 
-async fn converse(mut stream: TcpStream, stand: &Stand, serve: Serve) -> std::io::Result<()> {
+async fn converse(
+    mut stream: TcpStream,
+    stand: &Stand,
+    serve: impl for<'s> Fn(&'s Stand, Asked) -> Serving<'s>,
+) -> std::io::Result<()> {
     let mut read = Vec::new();
     let head_end = loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {

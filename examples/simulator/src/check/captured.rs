@@ -1,4 +1,4 @@
-//! What an attacker makes of genuine requests and answers that he has overheard, without any of the secrets.
+//! What an attacker makes of genuine requests and answers that they captured, without any of the secrets.
 
 use wechat_events::testing::Request;
 
@@ -8,33 +8,33 @@ use crate::account::now;
 
 pub const CHECKS: &[Check] = &[
     must(
-        "sealed-splice",
-        "a sealed text whose Encrypt begins in nonce or timestamp: the signature joins the parts, and stays right",
-        "whoever can read the traffic of one text of his own writes to your service in the name of any follower",
+        "encrypted-splice",
+        "an encrypted text whose Encrypt begins in nonce or timestamp: the signature joins the parts, and still matches",
+        "anyone who can capture one text of their own can send messages to your service as any user",
         |receiver| Box::pin(splice(receiver)),
     ),
     must(
-        "sealed-reflection",
-        "the receiver's own sealed reply, sent back to it as a push",
-        "whoever overhears a reply makes your handler take your own words for a follower's",
+        "encrypted-reflection",
+        "the receiver's own encrypted reply, sent back to it as a push",
+        "anyone who captures a reply can make your handler take your own words for a user's",
         |receiver| Box::pin(reflection(receiver)),
     ),
     Check {
         level: Level::Should,
-        passes: "a refusal, if a push of last year is refused too; where that is taken, this adds nothing to it",
+        passes: "a refusal, if a push of last year is refused too; if that is accepted, this adds nothing",
         ..must(
-            "sealed-exchanged",
-            "a sealed text of last year whose nonce, read as a time, is now: with timestamp and nonce exchanged",
-            "the signature holds for both orders: some old pushes become fresh; the CreateTime that is sealed tells",
+            "encrypted-exchanged",
+            "an encrypted text of last year whose nonce, read as a time, is now: with timestamp and nonce swapped",
+            "the signature matches in both orders: some old pushes become fresh; the encrypted CreateTime reveals it",
             |receiver| Box::pin(exchanged(receiver)),
         )
     },
     Check {
         level: Level::Should,
         ..must(
-            "sealed-long-parts",
-            "sealed texts, rightly signed, whose nonce or timestamp has 74 digits: WeChat's have at most 10",
-            "what may be long can hold the front of an Encrypt, which is how a spliced push is written",
+            "encrypted-long-parts",
+            "encrypted texts, correctly signed, whose nonce or timestamp has 74 digits: WeChat's have at most 10",
+            "a long value can hold the front of an Encrypt: that is how a spliced push is made",
             |receiver| Box::pin(long_parts(receiver)),
         )
     },
@@ -53,14 +53,14 @@ const fn must(
 const WHOLE: usize = 96;
 /// Base64 digits of as many bytes.
 const WHOLE_IN_BASE64: usize = WHOLE / 3 * 4;
-/// In front of what is sealed: 16 bytes that nobody reads, and the length of the message.
+/// In front of the encrypted message: 16 random bytes, and the length of the message.
 const HEAD: usize = 16 + 4;
 /// Bytes of the message that is forged: a number whose bytes are text, so that it can be typed.
 const FORGED: usize = 0x0170;
 /// Seals that are tried: with most tokens about every third can be spliced, with few only one in hundreds.
 const SEALS: usize = 4096;
 
-/// A message that a follower makes WeChat seal, and the one that the rest of its Encrypt opens to.
+/// A message that a user makes WeChat seal, and the one that the rest of its Encrypt opens to.
 ///
 /// ```text
 /// whole   random┊length┊<xml>…<Content><![CDATA[xxxxxxxxxxxx┊length┊<xml>…<Content><![CDATA[echo TEXT]]>…┊app id
@@ -76,13 +76,13 @@ struct Spliceable {
 impl Spliceable {
     fn new(receiver: &Receiver) -> Spliceable {
         let (account, created) = ("<ToUserName>gh_ebc88566ca2e</ToUserName>", now());
-        let opening = |follower: String| {
+        let opening = |user: String| {
             format!(
-                "{account}<FromUserName>{follower}</FromUserName><CreateTime>{created}</CreateTime>\
+                "{account}<FromUserName>{user}</FromUserName><CreateTime>{created}</CreateTime>\
                  <MsgType>text</MsgType><Content><![CDATA["
             )
         };
-        let (front, victim) = (opening(receiver.follower()), opening(receiver.follower()));
+        let (front, victim) = (opening(receiver.user()), opening(receiver.user()));
         let rest = format!("{victim}echo {}]]></Content><MsgId>{}</MsgId></xml>", receiver.mark(), receiver.msg_id());
         let forged = format!("<xml>{rest:>width$}", width = FORGED - "<xml>".len());
         let front = format!("<xml>{front}");
@@ -92,12 +92,16 @@ impl Spliceable {
         Spliceable { typed: format!("{filled}\0\0\u{1}\u{70}{forged}"), forged, front: blocks * WHOLE_IN_BASE64 }
     }
 
-    /// Pushes that WeChat has sealed and signed, and in which something was moved so that the signature stays right.
+    /// Pushes that WeChat has encrypted and signed, in which something was moved so that the signature still matches.
     fn spliced(&self, receiver: &Receiver) -> Result<Vec<Request>, Miss> {
         let typed = receiver.safe.raw(self.typed.as_str());
         let found = |into| (0..SEALS).find_map(|_| self.moved(receiver, typed.request(now()), into));
         let spliced: Vec<Request> = ["nonce", "timestamp"].into_iter().filter_map(found).collect();
-        if spliced.is_empty() { skip("with this token no seal was found that can be cut") } else { Ok(spliced) }
+        if spliced.is_empty() {
+            skip("with this token no ciphertext was found that can be spliced")
+        } else {
+            Ok(spliced)
+        }
     }
 
     /// The request with the front of its Encrypt in another place, if its msg_signature is right for that too.
@@ -133,16 +137,16 @@ async fn splice(receiver: &Receiver) -> Outcome {
 async fn reflection(receiver: &Receiver) -> Outcome {
     receiver.needs_genuine()?;
     // The reply says what makes the handler reply again.
-    let overheard = receiver.takes(receiver.text(&format!("echo echo {}", receiver.mark())).request(now())).await?;
-    let answer = overheard.came.as_ref().map(|answered| answered.body.as_slice()).unwrap_or_default();
+    let captured = receiver.takes(receiver.text(&format!("echo echo {}", receiver.mark())).request(now())).await?;
+    let answer = captured.came.as_ref().map(|answered| answered.body.as_slice()).unwrap_or_default();
     let envelope = String::from_utf8_lossy(answer);
     let parts = ["Encrypt", "MsgSignature", "TimeStamp", "Nonce"].map(|name| element(&envelope, name));
     let ([Some(_), Some(signature), Some(timestamp), Some(nonce)], Some(message)) =
         (parts, receiver.account.open(answer))
     else {
-        return skip("the receiver does not reply to texts with what is sealed");
+        return skip("the receiver does not send encrypted replies to texts");
     };
-    let mut request = overheard.request;
+    let mut request = captured.request;
     for (name, value) in [("msg_signature", signature), ("timestamp", timestamp), ("nonce", nonce)] {
         request.query = with(&request.query, name, Some(&encoded(value)));
     }
@@ -168,7 +172,7 @@ async fn exchanged(receiver: &Receiver) -> Outcome {
     };
     match receiver.refuses(old("1")).await {
         Ok(_) => {}
-        Err(Miss::Failed(_)) => return Ok("a push of last year is taken as it is".to_owned()),
+        Err(Miss::Failed(_)) => return Ok("a push of last year is accepted as it is".to_owned()),
         Err(miss) => return Err(miss),
     }
     let nonce = now().to_string();
