@@ -38,7 +38,7 @@ pub enum Takes {
 impl Takes {
     /// How long WeChat waits for the answer: 3 s if it needs to know the outcome, otherwise 5 s.
     #[must_use]
-    pub fn deadline(self) -> Duration {
+    pub const fn deadline(self) -> Duration {
         match self {
             Takes::Reply | Takes::Success => Duration::from_secs(5),
             Takes::Code | Takes::IosRefund => Duration::from_secs(3),

@@ -89,7 +89,7 @@ use crate::store::Memory;
 /// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is not a valid push |
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
 /// | `account` | ToUserName, `gh_…`; absent if the push has none |
-/// | `delivery` | which delivery of the push this seems to be: 1, 2 or 3; for a payment up to 15 |
+/// | `delivery` | which delivery of the push this seems to be: 1, 2 or 3; for a payment one more than its `RetryTimes`, absent if it has none |
 /// | `joined` | `true` if another delivery started the run that this one waited for, or the answer was known; else absent |
 /// | `outcome` | how the delivery ended, see below |
 /// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |

@@ -41,6 +41,8 @@ struct Facts {
     schedule: &'static Schedule,
     /// The push's CreateTime, in seconds since 1970.
     create_time: Option<i64>,
+    /// How often it has come before, of a push that says so.
+    retries: Option<u8>,
 }
 
 impl<'w> Delivery<'w> {
@@ -213,14 +215,17 @@ impl<'w> Delivery<'w> {
         *self.facts.get_or_insert_with(|| {
             let event = self.push.event().ok();
             let create_time = event.as_ref().map(|event| event.create_time).filter(|seconds| *seconds > 0);
-            Facts { schedule: Schedule::of(event.as_ref()), create_time }
+            let schedule = Schedule::of(event.as_ref());
+            let retries =
+                event.filter(|_| schedule.is_counted()).and_then(|event| event.field("RetryTimes")?.parse().ok());
+            Facts { schedule, create_time, retries }
         })
     }
 
     /// Which delivery of its push this is, from 1.
-    fn number(&mut self) -> u8 {
-        let Facts { schedule, create_time } = self.facts();
-        schedule.delivery(self.age(), create_time.map(|seconds| self.wall.saturating_sub(seconds)))
+    fn number(&mut self) -> Option<u8> {
+        let Facts { schedule, create_time, retries } = self.facts();
+        schedule.delivery(self.age(), create_time.map(|seconds| self.wall.saturating_sub(seconds)), retries)
     }
 
     fn is_last(&mut self) -> bool {
@@ -234,7 +239,7 @@ impl<'w> Delivery<'w> {
 
     /// When WeChat hangs up. Later answers reach nobody.
     fn hung_up_at(&mut self) -> u64 {
-        self.came.saturating_add(self.facts().schedule.deadline)
+        self.came.saturating_add(self.facts().schedule.deadline())
     }
 
     /// Leaves a watch behind that waits for another machine's run.
@@ -259,7 +264,7 @@ impl<'w> Delivery<'w> {
             return;
         }
         let taken = self.shared.now().saturating_sub(self.came);
-        let deadline = self.facts().schedule.deadline;
+        let deadline = self.facts().schedule.deadline();
         let left = i64::try_from(deadline).unwrap_or_default() - i64::try_from(taken).unwrap_or_default();
         let number = self.number();
         self.span.close(number, self.watch.joined, end, left);

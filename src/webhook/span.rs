@@ -69,7 +69,7 @@ impl Span {
     }
 
     /// Records how the delivery ended.
-    pub(super) fn close(&mut self, delivery: u8, joined: bool, end: End, left: i64) {
+    pub(super) fn close(&mut self, delivery: Option<u8>, joined: bool, end: End, left: i64) {
         let outcome = match end {
             End::Answered => "answered",
             End::Late => "late",
@@ -115,7 +115,7 @@ impl Span {
         true
     }
 
-    pub(super) fn close(&mut self, _: u8, _: bool, _: End, _: i64) {}
+    pub(super) fn close(&mut self, _: Option<u8>, _: bool, _: End, _: i64) {}
 
     pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         work()

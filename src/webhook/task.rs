@@ -17,6 +17,7 @@ use super::schedule::Schedule;
 use super::shared::Shared;
 use super::span::{Stopwatch, tell_late};
 use crate::endpoint::{Endpoint, Report};
+use crate::error::ParseError;
 use crate::event::Event;
 use crate::failure::{Cause, Failure};
 use crate::handler::{AsyncHandler, NoMethod};
@@ -88,21 +89,15 @@ impl<H: AsyncHandler> Typed<H> {
         let Typed { endpoint, shared, handler } = self;
         let stopwatch = Stopwatch::start();
         let mut owner = Owner { endpoint, shared, run, stopwatch, handles: true, listed: true, duty: Duty::Run };
-        // With `let else`, because what a `match` destructures would take room in the task.
-        let mut cause = Cause::Cancelled;
-        let Ok(event) = endpoint.parse_event(&run.body).map_err(|error| cause = Cause::Unparsable(error)) else {
-            owner.handled();
-            let carrier = Some(Carrier::Delivery);
-            let finished = shared.store.finish(&run.claim, b"success", carrier, shared.now()).await;
-            let done = Ended::Done { answer: b"success".to_vec(), carrier };
-            owner.end(finished.map_or(Ended::Superseded, |()| done));
-            return self.fail(&mut owner, None, cause).await;
+        // Boxed, like everything that only few runs need, to keep the task small.
+        let event = match endpoint.parse_event(&run.body) {
+            Ok(event) => event,
+            Err(error) => return Box::pin(self.unparsable(&mut owner, error)).await,
         };
         let schedule = Schedule::of(Some(&event));
         let has_waited = AtomicBool::new(false);
         let end = async {
             has_waited.store(true, Ordering::Relaxed);
-            // Boxed, like everything that only few runs need, to keep the task small.
             Box::pin(self.interrupted(run.claim)).await
         };
         let handled = guarded_until(event.dispatch_async(handler), end).await;
@@ -110,11 +105,9 @@ impl<H: AsyncHandler> Typed<H> {
         owner.handled();
         let handled = handled.and_then(|result| result.map_err(|error| Cause::Handler(error.into())));
         owner.stopwatch.stop(Some(&event), run.claim.run, handled.as_ref().err());
-        let Ok(reply) = handled.map_err(|failed| cause = failed) else {
-            // Reported even if another run took over the push: this run did fail.
-            let released = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
-            owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
-            return self.fail(&mut owner, Some(&event), cause).await;
+        let reply = match handled {
+            Ok(reply) => reply,
+            Err(cause) => return Box::pin(self.not_handled(&mut owner, &event, schedule.failed, cause)).await,
         };
 
         let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
@@ -132,7 +125,7 @@ impl<H: AsyncHandler> Typed<H> {
         let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
-        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline));
+        let at_once = !has_waited && begun.came.is_some_and(|came| now < came.saturating_add(schedule.deadline()));
         let carrier = if !is_reply || at_once {
             Some(Carrier::Delivery)
         } else if run.was_answered() || now >= late_at {
@@ -177,6 +170,22 @@ impl<H: AsyncHandler> Typed<H> {
             }
         }
         owner.duty = Duty::Nothing;
+    }
+
+    async fn unparsable(&self, owner: &mut Owner<'_>, error: ParseError) {
+        owner.handled();
+        let (claim, carrier) = (&owner.run.claim, Some(Carrier::Delivery));
+        let finished = self.shared.store.finish(claim, b"success", carrier, self.shared.now()).await;
+        let done = Ended::Done { answer: b"success".to_vec(), carrier };
+        owner.end(finished.map_or(Ended::Superseded, |()| done));
+        self.fail(owner, None, Cause::Unparsable(error)).await;
+    }
+
+    async fn not_handled(&self, owner: &mut Owner<'_>, event: &Event<'_>, attempt: Attempt, cause: Cause) {
+        let released = self.shared.store.release(&owner.run.claim, attempt, self.shared.now()).await;
+        owner.end(if released.is_ok() { Ended::Failed } else { Ended::Superseded });
+        // Reported even if another run took over the push: this run did fail.
+        self.fail(owner, Some(event), cause).await;
     }
 
     /// Renews the claim while the handler works, until the handler must be stopped.

@@ -35,6 +35,41 @@ fn a_plaintext_push_is_answered_with_the_reply_and_its_bytes_allocated() {
     assert_eq!(respond(&Silent).count_total, 1, "`success`");
 }
 
+/// Neither their lines nor their fields.
+#[test]
+fn a_report_that_nobody_listens_to_builds_nothing() {
+    struct Fails;
+    impl Handler for Fails {
+        fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+            match &*text.content {
+                "fail" => Err(wechat_events::ConfigError::EmptyToken.into()),
+                _ => Ok(Reply::text("")),
+            }
+        }
+    }
+    let silent = Endpoint::plain("token").unwrap();
+    let told = silent.clone().on_report(|report| drop(black_box(report.to_string())));
+    let query = wire::query("token", "1714037059", "486452656");
+    let body = |content: &str| {
+        format!(
+            "<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName><CreateTime>1714037059</CreateTime>\
+             <MsgType>text</MsgType><Content>{content}</Content><MsgId>1</MsgId></xml>"
+        )
+    };
+    for (claim, query, body, answer) in [
+        ("a request is refused", "signature=0", body("hi"), 0),
+        ("a handler fails: its error is boxed", &*query, body("fail"), 1),
+        ("a reply is not written", &*query, body("hi"), 1),
+    ] {
+        let respond = |endpoint: &Endpoint| {
+            let call = || drop(black_box(endpoint.respond("POST", query, body.as_bytes(), 1_714_037_060, &Fails)));
+            allocations(call).count_total
+        };
+        assert_eq!(respond(&silent), answer, "{claim}");
+        assert!(respond(&told) > answer, "{claim}, and somebody listens");
+    }
+}
+
 #[cfg(feature = "tokio")]
 #[test]
 fn a_webhook_allocates_for_what_outlives_the_request_and_for_the_answer() {

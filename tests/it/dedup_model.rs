@@ -466,6 +466,25 @@ fn a_vanished_push_comes_back_to_its_owner_and_learns_what_a_shared_store_knows_
 }
 
 #[test]
+fn a_claim_that_was_given_back_does_not_come_back_to_life() {
+    for (attempt, run) in [(Attempt::Failed, 2), (Attempt::NotMade, 1)] {
+        let (memory, key) = (Memory::new(), DedupKey::from_bytes([1; 16]));
+        let Claimed::New(claim) = memory.claim(key, 0) else { panic!() };
+        memory.release(&claim, attempt, 1).unwrap();
+        let over = || {
+            assert_eq!(memory.renew(&claim, 2), Err(Lost));
+            assert_eq!(memory.finish(&claim, b"stale", None, 2), Err(Lost));
+            assert_eq!(memory.release(&claim, attempt, 2), Err(Lost));
+        };
+        over();
+        let Claimed::New(next) = memory.claim(key, 3) else { panic!() };
+        assert_eq!((next.run, next.owner == claim.owner), (run, false));
+        over();
+        assert_eq!(memory.finish(&next, b"fresh", None, 4), Ok(()));
+    }
+}
+
+#[test]
 fn an_answer_beyond_the_bound_goes_with_the_next_claim() {
     let memory = Memory::builder().bytes(10).shards(1).build();
     let key = |n: u8| DedupKey::from_bytes([n; 16]);

@@ -274,6 +274,32 @@ fn each_kind_of_payment_has_its_key() {
 }
 
 #[test]
+fn a_payment_that_is_not_typed_is_answered_by_a_code_known_by_its_bytes_and_read_all_the_same() {
+    let event = xml("xpay_new", "<OpenId>o_1</OpenId><Info><Day>3</Day><Day>4</Day></Info>");
+    assert_eq!(written(&Reply::Success, &event), (DONE.into(), None));
+    let again = "<xml><ErrCode>-1</ErrCode><ErrMsg><![CDATA[no]]></ErrMsg></xml>";
+    assert_eq!(written(&Reply::code(-1, "no"), &event), (again.into(), None));
+    assert_eq!((event.business_key(), event.dedup_key()), (None, DedupKey::of_body(event.body())));
+    assert_eq!((event.field("OpenId").as_deref(), event.field("Info/Day").as_deref()), (Some("o_1"), Some("3")));
+    #[cfg(feature = "serde")]
+    {
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        #[serde(rename_all = "PascalCase")]
+        struct New {
+            open_id: String,
+            info: Info,
+        }
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        #[serde(rename_all = "PascalCase")]
+        struct Info {
+            day: Vec<u8>,
+        }
+        let expected = New { open_id: "o_1".into(), info: Info { day: vec![3, 4] } };
+        assert_eq!(event.to::<New>().unwrap(), expected);
+    }
+}
+
+#[test]
 fn a_mini_games_delivery_is_known_by_its_bytes_whatever_the_features() {
     let kind = KINDS.iter().find(|kind| kind.variant() == "MinigameH5GoodsDeliverNotify").unwrap();
     let event = parse_event(kind.sample().as_bytes()).unwrap();

@@ -87,8 +87,9 @@ impl<'e> Bought<'e> {
             }
             _ => return Ok(None),
         };
-        let (Some(env), Some(product_id), Some(quantity)) = (env, product_id, quantity) else { return Err(LACKS) };
-        Ok(Some(Bought { env, open_id, product_id, quantity }))
+        let (Some(product_id), Some(quantity)) = (product_id, quantity) else { return Err(LACKS) };
+        // What Apple takes has no Env, and is live.
+        Ok(Some(Bought { env: env.unwrap_or(0), open_id, product_id, quantity }))
     }
 
     fn grant(&self, transaction: &Transaction<'_>) -> rusqlite::Result<usize> {

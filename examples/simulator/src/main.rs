@@ -23,6 +23,7 @@ mod screen;
 mod send;
 mod shown;
 mod wire;
+mod words;
 
 use std::process::ExitCode;
 

@@ -81,7 +81,7 @@ pub struct Card {
 impl Shown {
     /// Upon an answer to what takes that; `lost` says why there is no answer, if it is not only late.
     pub fn of(takes: Takes, verdict: &Verdict, lost: Option<&Lost>) -> Shown {
-        let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.clone());
+        let told = |reason: &Reason| lost.map_or_else(|| reason.to_string(), |lost| lost.reason.to_string());
         match verdict {
             Verdict::Accepted(reply) => Shown::reply(reply),
             Verdict::Silent if is_asked_by_wechat(takes) => Shown::Done,

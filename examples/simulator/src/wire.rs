@@ -24,6 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wechat_events::testing::{self, Answer};
 
 use crate::Problem;
+use crate::words::Words;
 
 /// Bytes of an answer that are read; WeChat's own limit is not known.
 pub const LARGEST_ANSWER: usize = 1 << 20;
@@ -59,7 +60,7 @@ impl FromStr for Target {
         };
         let authority = uri.authority().map_or("", Authority::as_str);
         if authority.contains('@') {
-            return Err("a user name stands in front of the host, and WeChat sends none".to_owned());
+            return Err("there is a user name in front of the host: WeChat sends none".to_owned());
         }
         let host = uri.host().unwrap_or_default();
         // `Uri::port` is silent about what is no port.
@@ -90,7 +91,7 @@ fn tls(host: &str, authorities: RootCertStore) -> Result<(TlsConnector, ServerNa
 fn port(text: &str) -> Result<u16, String> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|port| is_number && *port > 0);
-    port.ok_or_else(|| format!("the port `{text}` is no number from 1 to 65535"))
+    port.ok_or_else(|| format!("the port `{text}` is not a number from 1 to 65535"))
 }
 
 impl std::fmt::Display for Target {
@@ -146,7 +147,7 @@ impl std::fmt::Display for Silence {
         match self {
             Silence::Unreachable(error) => write!(f, "no connection: {error}"),
             Silence::Broken(reason) => write!(f, "no answer: {reason}"),
-            Silence::TooLong => f.write_str("an answer of more than a mebibyte"),
+            Silence::TooLong => f.write_str("the answer has more than 1 MiB"),
             Silence::TimedOut => f.write_str("no answer in time"),
         }
     }
@@ -169,22 +170,39 @@ impl Silence {
         let hint = match self {
             Silence::Unreachable(error) => hint_to_unreachable(error),
             Silence::Broken(_) => Some(HUNG_UP),
-            Silence::TooLong => Some("A reply has some hundred bytes: what the receiver sends must be something else."),
+            Silence::TooLong => Some(TOO_LONG),
             Silence::TimedOut => return None,
         };
-        Some(Lost { reason: self.to_string(), hint: hint.map(str::to_owned) })
+        Some(Lost { reason: self.words(), hint })
+    }
+
+    /// The same as `Display`, and in Chinese.
+    pub fn words(&self) -> Words {
+        let zh = match self {
+            Silence::Unreachable(error) => format!("无法连接：{error}"),
+            Silence::Broken(reason) => format!("没有响应：{reason}"),
+            Silence::TooLong => "响应超过 1 MiB".to_owned(),
+            Silence::TimedOut => "超时未响应".to_owned(),
+        };
+        Words::made(self.to_string(), zh)
     }
 }
 
 /// Why an answer is lost, where WeChat knows only that there is none; and what to look at first.
 #[derive(Debug, Clone)]
 pub struct Lost {
-    pub reason: String,
-    pub hint: Option<String>,
+    pub reason: Words,
+    pub hint: Option<Words>,
 }
 
-const HUNG_UP: &str =
-    "The receiver hung up without an answer in HTTP: its log may say why. Is http or https the right one?";
+const HUNG_UP: Words = Words::new(
+    "The receiver closed the connection without an HTTP response: see its log. Is http or https the right one?",
+    "服务端没有返回 HTTP 响应就断开了连接：请看它的日志。该用 http 还是 https？",
+);
+const TOO_LONG: Words = Words::new(
+    "A reply has some hundred bytes: the receiver must be sending something else.",
+    "一条回复只有几百字节：服务端发来的应该是别的内容。",
+);
 
 /// What to say where there is nobody.
 pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
@@ -192,13 +210,22 @@ pub fn unreachable(target: &Target, error: &io::Error) -> Problem {
     format!("no connection to {target}: {error}{hint}").into()
 }
 
-fn hint_to_unreachable(error: &io::Error) -> Option<&'static str> {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Some("Nobody listens there: is the receiver running, and on that port?"),
-        io::ErrorKind::TimedOut => Some("Is the machine there, and does no firewall drop what comes to that port?"),
-        io::ErrorKind::InvalidData => Some("Is it https, with a certificate that the public trusts?"),
-        _ => None,
-    }
+fn hint_to_unreachable(error: &io::Error) -> Option<Words> {
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => Words::new(
+            "Nothing listens there: is the receiver running, and on that port?",
+            "那里没有程序在监听：服务端启动了吗？端口对吗？",
+        ),
+        io::ErrorKind::TimedOut => Words::new(
+            "Is the machine up, and does no firewall drop packets to that port?",
+            "机器开着吗？有没有防火墙丢弃发往这个端口的数据？",
+        ),
+        io::ErrorKind::InvalidData => Words::new(
+            "Is it https, with a certificate from a public authority?",
+            "是 https 吗？证书是公共机构签发的吗？",
+        ),
+        _ => return None,
+    })
 }
 
 /// What a connection runs over.
@@ -443,10 +470,10 @@ mod tests {
         let refused = [
             ("ftp://h/", "it does not begin with http:// or https://"),
             ("127.0.0.1:8080/wechat", "it does not begin with http:// or https://"),
-            ("http://h:99999/", "the port `99999` is no number from 1 to 65535"),
-            ("https://h:808O/", "the port `808O` is no number from 1 to 65535"),
-            ("http://[::1]:0/", "the port `0` is no number from 1 to 65535"),
-            ("http://user:word@h:80/", "a user name stands in front of the host, and WeChat sends none"),
+            ("http://h:99999/", "the port `99999` is not a number from 1 to 65535"),
+            ("https://h:808O/", "the port `808O` is not a number from 1 to 65535"),
+            ("http://[::1]:0/", "the port `0` is not a number from 1 to 65535"),
+            ("http://user:word@h:80/", "there is a user name in front of the host: WeChat sends none"),
         ];
         for (address, problem) in refused {
             assert_eq!(address.parse::<Target>().unwrap_err(), problem);

@@ -95,6 +95,30 @@ async fn a_run_that_lives_counts_when_the_one_that_replaced_it_has_died() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_given_back_does_not_come_back_to_life() {
+    let Some(server) = Server::start() else { return };
+    // The second knows of the claim what Redis knows, and has no memory of its own of it.
+    let (a, same, b) = (node(&server.url()).await, node(&server.url()).await, node(&server.url()).await);
+    for (n, attempt, run) in [(1, Attempt::Failed, 2), (2, Attempt::NotMade, 1)] {
+        let claim = new(a.claim(key(n), 0).await);
+        // A renewal is on its way meanwhile, and reaches Redis behind it.
+        let (released, renewed) =
+            tokio::join!(a.release(&claim, attempt, 0).into_future(), a.renew(&claim, 0).into_future());
+        assert_eq!((released, renewed), (Ok(()), Err(Lost)));
+        for node in [&a, &same] {
+            assert_eq!(node.renew(&claim, 0).await, Err(Lost));
+            assert_eq!(node.finish(&claim, &answer("stale"), None, 0).await, Err(Lost));
+        }
+        let next = new(b.claim(key(n), 0).await);
+        assert_eq!(next.run, run);
+        for node in [&a, &same] {
+            assert_eq!(node.renew(&claim, 0).await, Err(Lost));
+        }
+        b.finish(&next, &answer("fresh"), None, 0).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_answer_is_carried_by_a_delivery_or_late_never_both() {
     let Some(server) = Server::start() else { return };
     let (a, b) = (node(&server.url()).await, node(&server.url()).await);

@@ -101,6 +101,32 @@ fn what_is_seen_for_2_5_s_is_at_its_second_delivery() {
     }
 }
 
+/// Its deliveries come at ever larger distances over hours, so that its age tells nothing.
+#[test]
+fn a_payment_says_itself_which_delivery_it_is() {
+    let spans = Spans::default();
+    spans.of(|| {
+        paused(async {
+            let log = Log::new();
+            let webhook = webhook(builder(&log), &log, &[Fails(0)]);
+            for counted in
+                ["<RetryTimes>0</RetryTimes>", "<RetryTimes>3</RetryTimes>", "<RetryTimes>15</RetryTimes>", ""]
+            {
+                let body = "<xml><MsgType>event</MsgType><Event>xpay_goods_deliver_notify</Event></xml>";
+                call(&webhook, &body.replace("</xml>", &format!("{counted}</xml>"))).await;
+            }
+        });
+    });
+    let told = spans.lines().into_iter().map(|line| {
+        let fields = line.split(' ').filter(|field| !field.starts_with("push="));
+        fields.collect::<Vec<_>>().join(" ")
+    });
+    let line =
+        |delivery| format!(r#"wechat_push kind="xpay_goods_deliver_notify"{delivery} outcome="failed" left_ms=3000"#);
+    let deliveries = [" delivery=1", " delivery=4", " delivery=16", ""];
+    assert_eq!(told.collect::<Vec<_>>(), deliveries.map(line));
+}
+
 /// Notes the spans that it is within, before it waits and afterwards.
 struct Looks(Spans, Arc<Mutex<Vec<Vec<u64>>>>);
 

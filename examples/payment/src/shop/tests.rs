@@ -56,6 +56,24 @@ fn an_order_is_granted_once_however_often_it_comes_and_in_whatever_form() {
 }
 
 #[test]
+fn an_order_of_the_sandbox_does_not_stand_in_the_way_of_the_live_one_of_its_number() {
+    let ((endpoint, wechat), shop) = (both_sides(), Shop::open(":memory:").unwrap());
+    for env in ["1", "0", "1", "0"] {
+        let order = wechat.push("xpay_goods_deliver_notify").set("OpenId", "o_1").set("OutTradeNo", "7");
+        order.set("Env", env).set("GoodsInfo/Quantity", "3").respond(&endpoint, &shop).expect_success();
+    }
+    assert_eq!(shop.goods(), "0 o_1 vip_month 3\n1 o_1 vip_month 3");
+}
+
+#[test]
+fn what_apple_takes_says_no_environment_and_is_granted_as_live() {
+    let ((endpoint, wechat), shop) = (both_sides(), Shop::open(":memory:").unwrap());
+    let order = wechat.push("xpay_goods_deliver_notify").set("OpenId", "o_1").without("Env");
+    order.set("GoodsInfo/Quantity", "3").respond(&endpoint, &shop).expect_success();
+    assert_eq!(shop.goods(), "0 o_1 vip_month 3");
+}
+
+#[test]
 fn coins_are_granted_too_and_what_nobody_paid_for_is_kept_apart() {
     let ((endpoint, wechat), shop) = (both_sides(), Shop::open(":memory:").unwrap());
     for (order, env) in [("1", "0"), ("2", "1"), ("3", "0")] {

@@ -8,6 +8,7 @@ use wechat_events::testing::Draft;
 use super::Chat;
 use crate::account::now;
 use crate::shown::takes_as_word;
+use crate::words::Words;
 
 /// Something done on the phone.
 #[derive(Debug, Deserialize)]
@@ -25,11 +26,11 @@ pub enum Act {
         #[serde(default)]
         set: Vec<(String, String)>,
     },
-    /// Scans a code of the account: who does not follow yet does then.
+    /// Scans a QR code of the account: whoever does not follow it yet follows it by that.
     Scan { scene: String },
-    /// Follows, by no code.
+    /// Follows without a QR code.
     Follow {},
-    /// Anything of the catalogue, or an event of a name that nobody knows.
+    /// Any kind of the catalogue, or an event with a name that is not in it.
     Push {
         kind: String,
         #[serde(default)]
@@ -37,27 +38,27 @@ pub enum Act {
         #[serde(default)]
         without: Vec<String>,
     },
-    /// These bytes, as they are.
+    /// These bytes, unchanged.
     Raw { message: String },
-    /// The push of this number once more, to the byte.
+    /// The push with this number once more, byte for byte.
     Again { id: u64 },
-    /// The console's button: is the address confirmed?
+    /// The console's address check.
     Check {},
 }
 
 /// What an act becomes.
 pub enum Made {
-    /// Pushes, as they are in the clear, one after another.
+    /// Pushes in plaintext, one after another.
     Pushes(Vec<Vec<u8>>),
     AddressCheck,
 }
 
-/// Why there is nothing to push; the text is for the page.
+/// Why nothing is pushed; the text is for the page.
 #[derive(Debug)]
 pub enum Refused {
-    /// There is no such thing.
-    Unknown(String),
-    /// The follower has left.
+    /// What it names does not exist.
+    Unknown(Words),
+    /// The user does not follow the account.
     NotFollowing,
 }
 
@@ -81,13 +82,19 @@ impl Act {
             Act::Push { kind, set, without } => {
                 let draft = chat.addressed(wechat.push_unknown(&kind));
                 let draft = without.iter().fold(filled(draft, &set), |draft, path| draft.without(path));
-                let draft = chat.account.signed(draft).map_err(|problem| Refused::Unknown(problem.to_string()))?;
+                let draft = chat
+                    .account
+                    .signed(draft)
+                    .map_err(|problem| Refused::Unknown(Words::made(problem.to_string(), problem.to_string())))?;
                 Ok(Made::Pushes(vec![draft.request(now()).message]))
             }
             Act::Raw { message } => Ok(Made::Pushes(vec![message.into_bytes()])),
             Act::Again { id } => match chat.conversation.message(id) {
                 Some(message) => Ok(Made::Pushes(vec![message])),
-                None => Err(Refused::Unknown(format!("push {id} is forgotten"))),
+                None => Err(Refused::Unknown(Words::made(
+                    format!("push {id} is no longer kept"),
+                    format!("第 {id} 条推送已不再保留"),
+                ))),
             },
             Act::Check {} => Ok(Made::AddressCheck),
         }
@@ -100,9 +107,15 @@ const PICTURES: usize = 9;
 impl Chat {
     /// The event of a button; pictures that were taken and places that were chosen follow it as messages.
     fn press(&self, place: &[usize], set: &[(String, String)]) -> Result<Vec<Vec<u8>>, Refused> {
-        let button = self.menu.button(place).ok_or_else(|| Refused::Unknown(format!("no button at {place:?}")))?;
+        let button = self.menu.button(place).ok_or_else(|| {
+            Refused::Unknown(Words::made(format!("no button at {place:?}"), format!("{place:?} 处没有按钮")))
+        })?;
         let draft = button.press(&self.wechat).ok_or_else(|| {
-            Refused::Unknown(format!("nothing is pushed for `{}`: WeChat answers it by itself", button.kind))
+            let kind = &button.kind;
+            Refused::Unknown(Words::made(
+                format!("`{kind}` pushes nothing: WeChat handles it by itself"),
+                format!("`{kind}` 类型的按钮由微信自己处理，没有推送"),
+            ))
         })?;
         let event = self.message(filled(draft, set));
         let field = |path: &str| parse_event(&event).ok()?.field(path).map(String::from);
@@ -126,19 +139,20 @@ impl Chat {
         Ok([vec![event], follow].concat())
     }
 
-    /// What a push says in the clear, sent now and by this chat's follower.
+    /// The plaintext of a push, sent now by this chat's user.
     fn message(&self, draft: Draft<'_>) -> Vec<u8> {
         self.addressed(draft).request(now()).message
     }
 
-    /// The same from and to this chat's own; WeChat's own senders and third-party platforms' pushes stay as they are.
+    /// The same from this chat's user to its account; what WeChat itself sends, and pushes to third-party platforms, stay
+    /// as they are.
     pub fn addressed<'w>(&self, draft: Draft<'w>) -> Draft<'w> {
         let message = draft.request(0).message;
         let Ok(event) = parse_event(&message) else { return draft };
         let mut draft = draft;
         // OpenIDs begin with an `o`.
         if event.from_user.starts_with('o') {
-            draft = draft.set("FromUserName", &self.follower);
+            draft = draft.set("FromUserName", &self.user);
         }
         if !event.to_user.is_empty() {
             draft = draft.set("ToUserName", &self.account_id);

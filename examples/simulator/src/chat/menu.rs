@@ -20,6 +20,9 @@ pub struct Menu {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Button {
     pub name: String,
+    /// What a Chinese browser shows in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name_zh: Option<String>,
     /// None for a button that opens others.
     #[serde(rename = "type", default)]
     pub kind: String,

@@ -9,6 +9,7 @@
 //! The server signs with the account's token, so it answers this machine's browser alone, and no page but its own.
 
 mod act;
+mod chinese;
 mod conversation;
 mod menu;
 mod record;
@@ -44,6 +45,7 @@ use crate::account::{Account, now};
 use crate::delivery::{PAUSE, Step, deliver};
 use crate::screen::say;
 use crate::wire::{Answered, Silence, Target};
+use crate::words::Words;
 use act::{Act, Made, Refused};
 use conversation::Conversation;
 use menu::Menu;
@@ -68,15 +70,15 @@ pub struct Options {
     /// The account's menu, as JSON: what the interface `menu/create` takes. Default: that of a restaurant.
     #[arg(long, value_name = "FILE")]
     menu: Option<PathBuf>,
-    /// The account's name, above the chat.
-    #[arg(long, default_value = "Official Account")]
-    name: String,
+    /// The account's name, above the chat. Default: «Official Account», or 公众号 in a Chinese browser.
+    #[arg(long)]
+    name: Option<String>,
     /// The account's id (原始ID): ToUserName of what is pushed.
     #[arg(long, default_value = "gh_ebc88566ca2e")]
     account_id: String,
-    /// The follower's OpenID: FromUserName of what is pushed.
+    /// The user's OpenID: FromUserName of what is pushed.
     #[arg(long, value_name = "OPENID", default_value = "oqi1rLPx-bJ18oxc49j8USAghBVe")]
-    follower: String,
+    user: String,
 }
 
 /// Pushes that may be under way at once: a slow receiver has each of them for 15 s.
@@ -90,9 +92,9 @@ struct Chat {
     wechat: WeChat,
     account: Account,
     target: Target,
-    name: String,
+    name: Option<String>,
     account_id: String,
-    follower: String,
+    user: String,
     menu: Menu,
     conversation: Conversation,
     under_way: Arc<Semaphore>,
@@ -103,7 +105,7 @@ struct Chat {
 }
 
 pub async fn run(options: Options) -> Verdict {
-    let Options { url, account, port, open, menu, name, account_id, follower } = options;
+    let Options { url, account, port, open, menu, name, account_id, user } = options;
     let menu = Menu::of(menu.as_deref())?;
     let wechat = account.wechat()?;
     let listener =
@@ -117,7 +119,7 @@ pub async fn run(options: Options) -> Verdict {
         target: url,
         name,
         account_id,
-        follower,
+        user,
         menu,
         conversation: Conversation::new(),
         under_way: Arc::new(Semaphore::new(UNDER_WAY)),
@@ -131,13 +133,38 @@ pub async fn run(options: Options) -> Verdict {
     Ok(true)
 }
 
+/// The page's files.
+const PAGE: &[(&str, &str)] = &[
+    ("/", include_str!("page/index.html")),
+    ("/icon.svg", include_str!("page/icon.svg")),
+    ("/style.css", include_str!("page/style.css")),
+    ("/words.json", include_str!("page/words.json")),
+    ("/chat.js", include_str!("page/chat.js")),
+    ("/detail.js", include_str!("page/detail.js")),
+    ("/dialogs.js", include_str!("page/dialogs.js")),
+    ("/elements.js", include_str!("page/elements.js")),
+    ("/foot.js", include_str!("page/foot.js")),
+    ("/list.js", include_str!("page/list.js")),
+    ("/main.js", include_str!("page/main.js")),
+    ("/state.js", include_str!("page/state.js")),
+    ("/words.js", include_str!("page/words.js")),
+];
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "json")) => "application/json",
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "text/html; charset=utf-8",
+    }
+}
+
 fn router(chat: Arc<Chat>) -> Router {
-    let file = |content_type, text: &'static str| get(move || async move { ([(CONTENT_TYPE, content_type)], text) });
-    Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
-        .route("/style.css", file("text/css; charset=utf-8", include_str!("page/style.css")))
-        .route("/script.js", file("text/javascript; charset=utf-8", include_str!("page/script.js")))
-        .route("/icon.svg", file("image/svg+xml", include_str!("page/icon.svg")))
+    let file = |text: &'static str, content_type| get(move || async move { ([(CONTENT_TYPE, content_type)], text) });
+    let files =
+        PAGE.iter().fold(Router::new(), |router, (path, text)| router.route(path, file(text, content_type(path))));
+    files
         .route("/api/setup", get(setup))
         .route("/api/changes", get(changes))
         .route("/api/acts", post(acts))
@@ -196,7 +223,7 @@ async fn setup(State(chat): State<Arc<Chat>>) -> Json<serde_json::Value> {
         "run": chat.run,
         "name": chat.name,
         "account_id": chat.account_id,
-        "follower": chat.follower,
+        "user": chat.user,
         "target": chat.target.to_string(),
         "mode": chat.account.mode(),
         "menu": chat.menu,
@@ -221,15 +248,18 @@ async fn changes(State(chat): State<Arc<Chat>>) -> Sse<impl Stream<Item = Result
 }
 
 /// What the page says when nothing was pushed.
-fn refusal(status: StatusCode, problem: impl Into<String>) -> Response {
-    (status, Json(json!({ "problem": problem.into() }))).into_response()
+fn refusal(status: StatusCode, problem: &Words) -> Response {
+    (status, Json(json!({ "problem": problem }))).into_response()
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Refused::Unknown(problem) => refusal(StatusCode::NOT_FOUND, problem),
-            Refused::NotFollowing => refusal(StatusCode::CONFLICT, "the follower has left: follow first"),
+            Refused::Unknown(problem) => refusal(StatusCode::NOT_FOUND, &problem),
+            Refused::NotFollowing => refusal(
+                StatusCode::CONFLICT,
+                &Words::new("you do not follow the account: follow it first", "你没有关注这个公众号，请先关注"),
+            ),
         }
     }
 }
@@ -248,7 +278,10 @@ async fn acts(State(chat): State<Arc<Chat>>, Json(act): Json<Act>) -> Response {
     let Some(Ok(mut permits)) = permits else {
         return refusal(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("{UNDER_WAY} pushes are under way: wait for some to end"),
+            &Words::made(
+                format!("{UNDER_WAY} pushes are under way: wait for some to end"),
+                format!("已有 {UNDER_WAY} 条推送正在进行，请稍等"),
+            ),
         );
     };
     let mut ids = Vec::new();

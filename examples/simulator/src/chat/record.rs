@@ -9,10 +9,12 @@ use wechat_events::event::Takes;
 use wechat_events::testing::{Reason, Request, Verdict};
 use wechat_events::{Event, Kind, parse_event};
 
+use super::chinese;
 use crate::account::Account;
 use crate::hint::hint_to;
 use crate::shown::{Shown, takes_as_word};
 use crate::wire::{Answered, Lost, Silence, Target};
+use crate::words::Words;
 
 /// Bytes of a body that the page shows, and that are kept for it.
 const KEPT: usize = 32 << 10;
@@ -44,7 +46,7 @@ pub struct Push {
     pub bytes: Vec<u8>,
 }
 
-/// What the follower sees of their own message.
+/// What users see of their own message.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "said", rename_all = "snake_case")]
 enum Said {
@@ -69,7 +71,9 @@ pub struct Attempt {
     body: Body,
     answer: Option<Answer>,
     /// Why there is no answer.
-    silence: Option<String>,
+    silence: Option<Words>,
+    /// It is the time that was short.
+    is_late: bool,
     outcome: Option<Outcome>,
 }
 
@@ -110,9 +114,9 @@ impl Body {
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// In a line, with the reason.
-    verdict: String,
+    verdict: Words,
     /// What to look at first.
-    hint: Option<String>,
+    hint: Option<Words>,
     tone: Tone,
     #[serde(flatten)]
     shown: Shown,
@@ -143,12 +147,8 @@ impl Outcome {
             Verdict::PushedAgain(_) | Verdict::Ignored(Reason::Silence | Reason::TooLate { .. }) => Tone::Silent,
             _ => Tone::Bad,
         };
-        let verdict_as_told = match lost {
-            Some(lost) => verdict.to_string().replace(&Reason::Silence.to_string(), &lost.reason),
-            None => verdict.to_string(),
-        };
         Outcome {
-            verdict: verdict_as_told,
+            verdict: chinese::told(verdict, lost),
             hint: hint_to(takes, verdict, lost),
             tone,
             shown: Shown::of(takes, verdict, lost),
@@ -258,6 +258,7 @@ impl Attempt {
             body: Body::of(&request.body),
             answer: None,
             silence: None,
+            is_late: false,
             outcome: None,
         }
     }
@@ -274,7 +275,10 @@ impl Attempt {
         self.outcome = Some(Outcome::of(takes, verdict, came.as_ref().err().and_then(Silence::lost).as_ref(), at));
         match came {
             Ok(answered) => self.answer = Some(Answer::of(account, answered, verdict)),
-            Err(silence) => self.silence = Some(silence.to_string()),
+            Err(silence) => {
+                self.silence = Some(silence.words());
+                self.is_late = silence.is_late();
+            }
         }
     }
 }

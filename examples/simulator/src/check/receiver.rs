@@ -16,6 +16,7 @@ use crate::Problem;
 use crate::account::{Account, Mode, now};
 use crate::hint::hint_to;
 use crate::wire::{Answered, Silence, Target, unreachable};
+use crate::words::Words;
 
 /// Requests under way, but where a check is about more.
 const AT_ONCE: usize = 16;
@@ -67,7 +68,7 @@ pub enum Genuine {
     /// What WeChat does not take: as it was seen, and what usually causes it.
     Bad {
         seen: String,
-        hint: Option<String>,
+        hint: Option<Words>,
     },
 }
 

@@ -153,7 +153,7 @@ fn note(faults: &mut BTreeMap<String, Fault>, count: u64, push: &'static str, re
         _ => reason.to_string(),
     };
     let (text, hint) = if faults.len() < REASONS || faults.contains_key(&text) {
-        (text, hint(reason))
+        (text, hint(reason).map(|hint| hint.to_string()))
     } else {
         ("for other reasons".to_owned(), None)
     };

@@ -245,7 +245,7 @@ impl<'o> Log<'o> {
         let (takes, lost) = (self.takes, self.lost.as_ref());
         let follower = Shown::of(takes, verdict, lost);
         let reason = follower.reason().map(str::to_owned);
-        let (content, hint) = (reason.is_none(), hint_to(takes, verdict, lost));
+        let (content, hint) = (reason.is_none(), hint_to(takes, verdict, lost).map(|hint| hint.to_string()));
         let notes = self.notes(content);
         let Log { options, name, message, attempts, .. } = self;
         let mode = options.account.mode();

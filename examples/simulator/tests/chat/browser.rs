@@ -106,6 +106,12 @@ impl Browser {
         self.own("goog/cdp/execute", command).await;
     }
 
+    /// From the next page on, the language of the person.
+    async fn language(&self, language: &str) {
+        let override_all = json!({ "userAgent": self.js("navigator.userAgent").await, "acceptLanguage": language });
+        self.own("goog/cdp/execute", json!({ "cmd": "Emulation.setUserAgentOverride", "params": override_all })).await;
+    }
+
     async fn dark(&self, dark: bool) {
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -221,7 +227,7 @@ async fn in_browser<F: Future<Output = ()> + 'static>(test: impl FnOnce(Rc<Brows
 const REPLIES: &str = ".row.shown .bubble";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_at_the_page_sees_what_a_follower_would() {
+async fn a_person_at_the_page_sees_what_a_user_would() {
     in_browser(person).await;
 }
 
@@ -238,7 +244,7 @@ async fn person(browser: Rc<Browser>) {
     assert_eq!(browser.js("document.title").await, "Noodle House · WeChat simulator");
     assert_eq!(browser.texts("#name, #mode, #target").await, ["Noodle House", "safe mode", &receiver.address]);
     assert_eq!(browser.texts("#menu > .item > button").await, ["Dishes", "At table", "More"]);
-    browser.until("document.querySelector('#detail').innerText.startsWith('Nothing was pushed yet.')").await;
+    browser.until("document.querySelector('#detail').innerText.startsWith('No push yet.')").await;
     browser.screenshot("1-begin").await;
 
     // The menu: a news reply of two articles.
@@ -252,16 +258,16 @@ async fn person(browser: Rc<Browser>) {
         json!([format!("https://example.com/noodles{rel}"), format!("https://example.com/dumplings{rel}")])
     );
     // In safe mode the request is sealed, and shown in the clear first.
-    let body = "document.querySelector('[aria-label=Request] pre').innerText";
+    let body = "document.querySelector('.request pre').innerText";
     browser.until(&format!("{body}.includes('<EventKey><![CDATA[DISHES]]></EventKey>')")).await;
-    browser.press(".choice button", "As sent").await;
+    browser.press(".request .choice button", "As sent").await;
     browser.until(&format!("{body}.includes('<Encrypt>') && !{body}.includes('DISHES')")).await;
-    let answer = "document.querySelector('[aria-label=Answer] pre').innerText";
+    let answer = "document.querySelector('.answer pre').innerText";
     browser.until(&format!("{answer}.includes('<![CDATA[Dumplings]]>')")).await;
-    browser.press(".choice button", "As received").await;
+    browser.press(".answer .choice button", "As received").await;
     browser.until(&format!("{answer}.includes('<MsgSignature>') && !{answer}.includes('Dumplings')")).await;
-    browser.press(".choice button", "In the clear").await;
-    browser.press(".choice button", "Opened").await;
+    browser.press(".request .choice button", "Plaintext").await;
+    browser.press(".answer .choice button", "Plaintext").await;
 
     // Submenus, and what their buttons ask for.
     browser.press("#menu .item > button", "At table").await;
@@ -283,11 +289,11 @@ async fn person(browser: Rc<Browser>) {
     browser.until_last(".row.said .place strong", "花城广场").await;
     // What is in front of a request is shown when it is asked for.
     let host = receiver.address.strip_prefix("http://").unwrap().strip_suffix("/wechat").unwrap();
-    let head = "document.querySelector('[aria-label=Request] .http').innerText";
+    let head = "document.querySelector('.request .http').innerText";
     browser.until(&format!("!{head}.includes('Host: ')")).await;
-    browser.click("[aria-label=Request] summary").await;
+    browser.click(".request summary").await;
     browser.until(&format!("{head}.includes('Host: {host}')")).await;
-    browser.click("[aria-label=Request] summary").await;
+    browser.click(".request summary").await;
     // By the keyboard alone.
     browser.js("document.querySelectorAll('#menu .item > button')[2].focus()").await;
     let (enter, down) = (char::from(Key::Enter).to_string(), char::from(Key::Down).to_string());
@@ -305,6 +311,13 @@ async fn person(browser: Rc<Browser>) {
     // Texts: what strangers write stays text.
     browser.click("#to-keyboard").await;
     browser.until("document.activeElement.id === 'text'").await;
+    // A text that is answered `success`: why nothing appears, and what to do.
+    browser.say("silence").await;
+    assert_eq!(browser.verdict("text").await, "WeChat shows nothing, as asked");
+    assert_eq!(browser.texts(".row .nothing").await, ["The user sees nothing: the receiver returned no reply."]);
+    let hint = browser.texts(".verdict small").await.remove(0);
+    assert!(hint.starts_with("The receiver returned `success` or an empty body, so the user sees nothing."), "{hint}");
+    browser.screenshot("2-silence").await;
     let script = "<img src=x onerror=alert(1)>";
     browser.say(script).await;
     browser.until_last(REPLIES, &format!("You said: {script}")).await;
@@ -337,7 +350,7 @@ async fn person(browser: Rc<Browser>) {
     }
     browser.say("echo <b>bold</b>").await;
     browser.until_last(REPLIES, "<b>bold</b>").await;
-    let tags = "[...document.querySelectorAll('[aria-label=Answer] pre .tag')].map((tag) => tag.textContent)";
+    let tags = "[...document.querySelectorAll('.answer pre .tag')].map((tag) => tag.textContent)";
     browser.until(&format!("{tags}.includes('<Content>')")).await;
     assert_eq!(browser.js(&format!("{tags}.filter((tag) => /^<[/]?b>/.test(tag))")).await, json!([]));
 
@@ -377,7 +390,7 @@ async fn person(browser: Rc<Browser>) {
     browser.until_last(REPLIES, "Welcome to table 8!").await;
     browser.until("document.querySelector('#unfollowed').hidden && !document.querySelector('#text').disabled").await;
     browser.click("#profile").await;
-    browser.press("dialog button", "Unfollow 取消关注").await;
+    browser.press("dialog button", "Unfollow").await;
     browser.until("!document.querySelector('#unfollowed').hidden").await;
     browser.click("#follow").await;
     browser.until_last(REPLIES, "Welcome!").await;
@@ -427,24 +440,24 @@ async fn person(browser: Rc<Browser>) {
     browser.say("quick").await;
     browser.until_last(REPLIES, "You said: quick").await;
     browser.click("#pushes .push:nth-child(2)").await;
-    browser.until("document.querySelector('.verdict').innerText === 'WeChat waits for an answer'").await;
+    browser.until("document.querySelector('.verdict').innerText === 'WeChat is waiting for a response'").await;
     assert!(width().await > early, "the bar grows");
     browser.within(Duration::from_secs(9), "document.querySelectorAll('.timeline .attempt.silent').length === 1").await;
     browser.until("document.querySelectorAll('.timeline .attempt.running').length === 1").await;
     browser.screenshot("8-slow").await;
     browser.until_last(REPLIES, "number 1").await;
     let results = browser.texts(".delivery .result").await;
-    assert!(results[0].starts_with("hung up after 5.") && results[1].starts_with("200 after "), "{results:?}");
+    assert!(results[0].starts_with("timed out after 5.") && results[1].starts_with("200 after "), "{results:?}");
     assert_eq!(results[2], "not needed");
     assert_eq!(
         browser.texts(".verdict").await,
-        ["WeChat shows the reply\nWeChat pushed the same twice, and takes the last answer."]
+        ["WeChat shows the reply\nWeChat delivered it 2 times, and takes the last answer."]
     );
     let bars = browser.js("[...document.querySelectorAll('.timeline .attempt')].map((one) => one.className)").await;
     assert_eq!(bars, json!(["attempt silent", "attempt good"]));
     // Either delivery can be looked at.
     browser.click(".delivery:first-child").await;
-    browser.until("document.querySelector('[aria-label=Answer]').innerText.includes('no answer in time')").await;
+    browser.until("document.querySelector('.answer').innerText.includes('no answer in time')").await;
     browser.screenshot("9-retried").await;
 
     // The page loaded again shows the same conversation.
@@ -493,7 +506,61 @@ async fn person(browser: Rc<Browser>) {
     browser.until("document.querySelectorAll('.push, .row, .time').length === 0").await;
     assert_eq!(browser.complaints().await, [""; 0]);
     drop(simulator);
-    browser.until("document.querySelector('#link').innerText === 'The simulator has ended. Start it again.'").await;
+    browser.until("document.querySelector('#link').innerText === 'The simulator has stopped. Start it again.'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chinese_browser_has_the_page_in_chinese() {
+    in_browser(chinese).await;
+}
+
+async fn chinese(browser: Rc<Browser>) {
+    let receiver = Receiver::safe().await;
+    let simulator = Simulator::start(&receiver.address, &receiver.options).await;
+    browser.viewport(1280, 800).await;
+    browser.language("zh-CN").await;
+    browser.client.goto(&format!("http://{}/", simulator.host)).await.unwrap();
+    browser.until("document.querySelectorAll('#menu > .item').length === 3").await;
+    assert_eq!(browser.js("document.title + document.documentElement.lang").await, "公众号 · 微信模拟器zh-CN");
+    assert_eq!(
+        browser.texts("#name, #mode, #check, .columns span").await,
+        ["公众号", "安全模式", "验证服务器地址", "时间", "推送", "", "投递", "用户看到",]
+    );
+    assert_eq!(browser.texts("#menu > .item > button").await, ["今日菜品", "堂食", "更多"]);
+    browser.screenshot("20-chinese-begin").await;
+
+    // A text that is answered `success`: why nothing appears, and what to do.
+    browser.click("#to-keyboard").await;
+    browser.say("silence").await;
+    assert_eq!(browser.verdict("text").await, "微信按响应的要求，什么也不显示");
+    assert_eq!(browser.texts(".row .nothing").await, ["用户什么也看不到：服务端没有返回回复。"]);
+    let hint = browser.texts(".verdict small").await.remove(0);
+    assert!(hint.starts_with("服务端返回了 `success` 或空响应，所以用户什么也看不到。"), "{hint}");
+    browser.screenshot("21-chinese-silence").await;
+
+    receiver.break_it(true);
+    browser.say("在吗？").await;
+    browser.until_last(".line.fault", FAULT_LINE).await;
+    assert_eq!(browser.verdict("text").await, "微信显示故障提示：推送和响应的格式不一致，应当同为 XML 或同为 JSON");
+    browser.screenshot("22-chinese-fault").await;
+    receiver.break_it(false);
+    browser.click("#plus").await;
+    browser.press("#panel button", "其他推送…").await;
+    browser.until("document.querySelectorAll('dialog option').length > 90").await;
+    browser.screenshot("23-chinese-any-push").await;
+    browser.press("dialog button", "取消").await;
+    browser.say("wait 7").await;
+    browser.within(Duration::from_secs(9), "document.querySelectorAll('.timeline .attempt.silent').length === 1").await;
+    browser.until_last(REPLIES, "number 1").await;
+    browser.until("document.querySelector('.verdict').innerText.includes('微信投递了 2 次')").await;
+    browser.screenshot("24-chinese-slow").await;
+
+    // No English but what the receiver, the wire and the options say.
+    browser.click("#plus").await;
+    browser.press("#panel button", "取消关注").await;
+    assert_eq!(browser.verdict("unsubscribe").await, "微信按响应的要求，什么也不显示");
+    browser.screenshot("25-chinese-unfollowed").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
 }
 
 /// The pictures of the READMEs:

@@ -6,6 +6,7 @@ mod receiver;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod simulator;
+mod words;
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ async fn a_text_becomes_a_bubble_on_each_side_and_both_survive_a_reload() {
     assert_eq!(
         outcome,
         json!({
-            "verdict": "shows the reply", "hint": null, "tone": "good", "shown": "text",
+            "verdict": { "en": "WeChat shows the reply", "zh": "微信显示这条回复" }, "hint": null, "tone": "good", "shown": "text",
             "content": "You said: hi <b>", "at": null,
         })
     );
@@ -96,14 +97,19 @@ async fn a_payment_comes_until_it_has_its_code() {
         simulator.wait_for(u64::try_from(id).unwrap()).await;
         let push = simulator.state().await["pushes"][id - 1].clone();
         let attempts = push["attempts"].as_array().unwrap().len();
-        let told = ["tone", "shown", "verdict"].map(|name| push["outcome"][name].as_str().unwrap().to_owned());
+        let outcome = &push["outcome"];
+        let told = [&outcome["tone"], &outcome["shown"], &outcome["verdict"]["en"]];
+        let told = told.map(|text| text.as_str().unwrap().to_owned());
         (push["takes"].clone(), attempts, told)
     };
     simulator.post("/api/acts", &goods).await;
-    assert_eq!(outcome(1).await, (json!("code"), 1, ["quiet", "done", "shows nothing, as asked"].map(str::to_owned)));
+    assert_eq!(
+        outcome(1).await,
+        (json!("code"), 1, ["quiet", "done", "WeChat shows nothing, as asked"].map(str::to_owned))
+    );
     receiver.break_it(true);
     simulator.post("/api/acts", &goods).await;
-    let format = "gives up: the push and the answer are not both XML or both JSON";
+    let format = "WeChat gives up: the push and the answer are not both XML or both JSON";
     assert_eq!(outcome(2).await, (json!("code"), 16, ["bad", "given_up", format].map(str::to_owned)));
 }
 
@@ -179,9 +185,11 @@ async fn who_has_left_can_scan_and_follow_and_do_nothing_else() {
     let follows = async || simulator.state().await["following"].clone();
     simulator.post("/api/acts", &json!({ "push": { "kind": "unsubscribe" } })).await;
     assert_eq!(follows().await, json!(false));
+    let problem =
+        json!({ "en": "you do not follow the account: follow it first", "zh": "你没有关注这个公众号，请先关注" });
     for refused in [json!({ "text": { "content": "hi" } }), json!({ "press": { "button": [0] } })] {
         let answer = simulator.post("/api/acts", &refused).await;
-        assert_eq!((answer.status, answer.json()), (409, json!({ "problem": "the follower has left: follow first" })));
+        assert_eq!((answer.status, answer.json()), (409, json!({ "problem": problem })));
     }
     let scan = simulator.preview(json!({ "scan": { "scene": "7" } })).await;
     let expected = "<Event><![CDATA[subscribe]]></Event>\n<EventKey><![CDATA[qrscene_7]]></EventKey>\n<Ticket>";
@@ -196,13 +204,13 @@ async fn who_has_left_can_scan_and_follow_and_do_nothing_else() {
 async fn what_is_not_there_is_refused_by_name() {
     let receiver = Receiver::plain().await;
     let simulator = Simulator::start(&receiver.address, &receiver.options).await;
-    for (act, status, problem) in [
-        (json!({ "press": { "button": [1] } }), 404, "no button at [1]"),
-        (json!({ "press": { "button": [0, 0] } }), 404, "no button at [0, 0]"),
-        (json!({ "again": { "id": 9 } }), 404, "push 9 is forgotten"),
+    for (act, status, [en, zh]) in [
+        (json!({ "press": { "button": [1] } }), 404, ["no button at [1]", "[1] 处没有按钮"]),
+        (json!({ "press": { "button": [0, 0] } }), 404, ["no button at [0, 0]", "[0, 0] 处没有按钮"]),
+        (json!({ "again": { "id": 9 } }), 404, ["push 9 is no longer kept", "第 9 条推送已不再保留"]),
     ] {
         let answer = simulator.post("/api/acts", &act).await;
-        assert_eq!((answer.status, answer.json()), (status, json!({ "problem": problem })), "{act}");
+        assert_eq!((answer.status, answer.json()), (status, json!({ "problem": { "en": en, "zh": zh } })), "{act}");
     }
     assert_eq!(simulator.post("/api/acts", &json!({ "blow": {} })).await.status, 422);
 }
@@ -271,7 +279,8 @@ async fn every_answer_forbids_what_does_not_come_from_the_page_itself() {
     for (path, content_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
-        ("/script.js", "text/javascript; charset=utf-8"),
+        ("/main.js", "text/javascript; charset=utf-8"),
+        ("/words.json", "application/json"),
         ("/icon.svg", "image/svg+xml"),
         ("/api/setup", "application/json"),
         ("/no/such", ""),
@@ -286,9 +295,10 @@ async fn every_answer_forbids_what_does_not_come_from_the_page_itself() {
         assert_eq!(header("cache-control"), "no-store");
     }
     // Nothing that the policy would stop, and nothing from elsewhere.
-    for file in ["index.html", "style.css", "script.js", "icon.svg"] {
-        let path = format!("{}/src/chat/page/{file}", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/chat/page")).unwrap() {
+        let path = file.unwrap().path();
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
         for forbidden in ["style=\"", "innerHTML", "insertAdjacentHTML", "document.write", "eval(", "@import"] {
             assert!(!text.contains(forbidden), "{file} has {forbidden}");
         }
@@ -302,7 +312,7 @@ async fn the_setup_names_the_account_and_never_its_secrets() {
     let menu = std::env::temp_dir().join(format!("wechat-simulator-menu-{}.json", std::process::id()));
     std::fs::write(&menu, r#"{"button":[{"type":"click","name":"One","key":"ONE"}]}"#).unwrap();
     let mut options = receiver.options.clone();
-    options.extend(["--name", "Tea", "--follower", "o_me", "--menu", menu.to_str().unwrap()].map(str::to_owned));
+    options.extend(["--name", "Tea", "--user", "o_me", "--menu", menu.to_str().unwrap()].map(str::to_owned));
     let simulator = Simulator::start(&receiver.address, &options).await;
     std::fs::remove_file(&menu).unwrap();
     let answer = get(&simulator.host, "/api/setup", &[]).await;
@@ -315,7 +325,7 @@ async fn the_setup_names_the_account_and_never_its_secrets() {
     assert_eq!(
         setup,
         json!({
-            "run": null, "name": "Tea", "account_id": "gh_ebc88566ca2e", "follower": "o_me",
+            "run": null, "name": "Tea", "account_id": "gh_ebc88566ca2e", "user": "o_me",
             "target": receiver.address, "mode": "safe", "kinds": null,
             "menu": { "button": [{ "type": "click", "name": "One", "key": "ONE" }] },
         })
@@ -346,7 +356,9 @@ async fn a_slow_receiver_has_many_pushes_at_once_but_not_any_number() {
         assert_eq!((answer.status, answer.json()), (202, json!({ "ids": [id] })));
     }
     let one_more = simulator.post("/api/acts", &json!({ "text": { "content": "hi" } })).await;
-    let problem = json!({ "problem": "64 pushes are under way: wait for some to end" });
+    let problem = json!({ "problem": {
+        "en": "64 pushes are under way: wait for some to end", "zh": "已有 64 条推送正在进行，请稍等",
+    } });
     assert_eq!((one_more.status, one_more.json()), (429, problem));
     // All of them are sent, none waits for another.
     let mut connections = Vec::new();
@@ -367,8 +379,14 @@ async fn three_deliveries_to_nobody_end_in_the_fault_line() {
     let told = json!({
         "shown": "fault_line",
         "reason": refused,
-        "verdict": format!("shows its fault line: {refused}"),
-        "hint": "Nobody listens there: is the receiver running, and on that port?",
+        "verdict": {
+            "en": format!("WeChat shows its fault line: {refused}"),
+            "zh": format!("微信显示故障提示：{}", refused.replace("no connection: ", "无法连接：")),
+        },
+        "hint": {
+            "en": "Nothing listens there: is the receiver running, and on that port?",
+            "zh": "那里没有程序在监听：服务端启动了吗？端口对吗？",
+        },
     });
     for (field, expected) in told.as_object().unwrap() {
         assert_eq!(push["outcome"][field], *expected);
@@ -379,7 +397,7 @@ async fn three_deliveries_to_nobody_end_in_the_fault_line() {
         assert!((due..due + 400).contains(sent), "{sent} is due at {due}");
     }
     for attempt in attempts {
-        let silence = attempt["silence"].as_str().unwrap();
+        let silence = attempt["silence"]["en"].as_str().unwrap();
         assert!(silence.starts_with("no connection: "), "{silence}");
         assert_eq!((&attempt["answer"], &attempt["outcome"]["tone"]), (&Value::Null, &json!("silent")));
     }

@@ -1,8 +1,8 @@
 //! The handler of the receivers that the tests start.
 //!
-//! It answers any text with the same text. Three of them are commands, by which `wechat-simulator check` sees more of
-//! a receiver than others can: `echo TEXT` is answered with `TEXT` alone, `wait SECONDS` after so long, and `number`
-//! with another number each time the handler is run.
+//! It replies to a text with that text. Three texts are commands that let `wechat-simulator check` see more of a receiver:
+//! `echo TEXT` is answered with `TEXT` alone, `wait SECONDS` after that many seconds, and `number` with another number each
+//! time the handler runs. `silence` gets no reply.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,12 +25,14 @@ enum Command<'t> {
     Echo(&'t str),
     Wait(Duration),
     Number,
+    Silence,
 }
 
 impl<'t> Command<'t> {
     fn read(text: &'t str) -> Option<Command<'t>> {
         match text.split_once(' ') {
             None if text == "number" => Some(Command::Number),
+            None if text == "silence" => Some(Command::Silence),
             Some(("echo", rest)) => Some(Command::Echo(rest)),
             Some(("wait", seconds)) => {
                 let seconds = seconds.parse().ok().filter(|seconds| (0.0..=PATIENCE).contains(seconds))?;
@@ -46,6 +48,7 @@ impl Shop {
         Ok(match command {
             Some(Command::Echo(rest)) => Reply::text(rest),
             Some(Command::Number | Command::Wait(_)) => self.number(),
+            Some(Command::Silence) => Reply::Success,
             None => Reply::text(format!("You said: {}", text.content)),
         })
     }
