@@ -111,17 +111,23 @@ impl<H: AsyncHandler> Typed<H> {
         };
 
         let written = reply.write(&event, if has_waited { shared.settings.wall() } else { begun.wall });
-        if let Some(refused) = &written.refused {
-            endpoint.report(&Report::Refused { event: &event, reply: &reply, refused });
-        }
         let answer = written.body.into_bytes();
+        // The user sees neither `success` nor what payments are answered.
+        let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
+        // What is written in part comes whole to `late`.
+        let report_refused = |reply: &Reply| {
+            if let Some(refused) = &written.refused {
+                endpoint.report(&Report::Refused { event: &event, reply, refused });
+            }
+        };
+        if !is_reply {
+            report_refused(&reply);
+        }
         if !schedule.owed && reply.asks_again() {
             // The next delivery must find a run, not this answer.
             let _ = shared.store.release(&run.claim, schedule.failed, shared.now()).await;
             return owner.end(Ended::Done { answer, carrier: Some(Carrier::Delivery) });
         }
-        // The user sees neither `success` nor what payments are answered.
-        let is_reply = schedule.owed && !matches!(&*answer, b"" | b"success");
         let now = shared.now();
         let late_at = run.first_seen.saturating_add(schedule.late_after());
         // A handler may have blocked its thread, and so the delivery, until WeChat had hung up.
@@ -144,6 +150,9 @@ impl<H: AsyncHandler> Typed<H> {
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
+                if is_reply {
+                    report_refused(&reply);
+                }
                 if is_reply && !still_listens {
                     let cause = Cause::HungUp { reply };
                     owner.duty = Duty::TellFailed(owner.failure(cause.clone()));
@@ -166,6 +175,8 @@ impl<H: AsyncHandler> Typed<H> {
                     self.tell_late(&mut owner, &event, reply).await;
                 } else if run.was_dropped() {
                     self.fail(&mut owner, Some(&event), Cause::HungUp { reply }).await;
+                } else {
+                    report_refused(&reply);
                 }
             }
         }

@@ -12,12 +12,12 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Beside whatever prints your logs: it has a filter of its own.
+/// Add it beside the layer that prints your logs: it has its own filter.
 pub fn layer<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
     Numbers.with_filter(Targets::new().with_target("wechat_events", LevelFilter::DEBUG))
 }
 
-/// What keeps the numbers; its handle renders them.
+/// Keeps the numbers; its handle renders them.
 pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
     Ok(PrometheusBuilder::new().set_buckets(&[0.01, 0.1, 1.0, 5.0, 15.0])?.build_recorder())
 }
@@ -25,7 +25,7 @@ pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
 struct Numbers;
 
 impl<S: Subscriber> Layer<S> for Numbers {
-    /// Of the span of a delivery: how it ended.
+    /// From the span of a delivery: how it ended, and whether it joined.
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         values.record(&mut fields);
@@ -53,7 +53,7 @@ impl<S: Subscriber> Layer<S> for Numbers {
     }
 }
 
-/// Fields by their names, as texts.
+/// Fields by name, as text.
 #[derive(Default)]
 struct Fields(HashMap<&'static str, String>);
 

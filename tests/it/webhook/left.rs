@@ -21,6 +21,50 @@ fn what_a_wrapper_does_not_hand_on_is_reported() {
     }
 }
 
+/// Answers with a text that is longer than a reply may be, after as many milliseconds.
+struct Long(u64, Log);
+
+impl AsyncHandler for Long {
+    async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
+        sleep(Duration::from_millis(self.0)).await;
+        Ok(Reply::text("x".repeat(3_000)))
+    }
+    async fn late(&self, _: &Event<'_>, reply: &Reply) -> Told {
+        let Reply::Text(text) = reply else { panic!() };
+        self.1.add(format!("late with {}", text.content.len()));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_long_text_is_reported_as_cut_where_a_delivery_carries_it_and_comes_whole_to_late() {
+    const CUT: &str = "report: reply to `text` not written as asked: Content is 3000 bytes long, WeChat takes 2047: it \
+                       was cut, see Reply::to_custom_messages";
+    for (takes, policy, expected) in [
+        (1_000, Policy::Hold, vec![format!("1000 {CUT}")]),
+        (7_000, Policy::Hold, vec![format!("7000 {CUT}")]),
+        (20_000, Policy::Hold, vec!["20000 late with 3000".to_owned()]),
+        (6_000, Policy::Acknowledge, vec!["6000 late with 3000".to_owned()]),
+    ] {
+        for remote in [false, true] {
+            paused(async {
+                let log = Log::new();
+                let webhooks = on_store(builder(&log).policy(policy), remote).build();
+                let webhook = webhooks.account(endpoint(&log), Long(takes, log.clone()));
+                for came in [0, 5_000, 10_000] {
+                    sleep_until(log.start + Duration::from_millis(came)).await;
+                    let answer = timeout(Duration::from_millis(5_000), call(&webhook, &push("text"))).await;
+                    if answer.is_ok_and(|response| response.status == 200) {
+                        break;
+                    }
+                }
+                sleep(Duration::from_secs(60)).await;
+                assert_eq!(log.text(), expected.join(", "), "{takes} {policy:?} {remote}");
+            });
+        }
+    }
+}
+
 /// What `late` and `failed` do.
 #[derive(Clone, Copy)]
 enum Tells {
