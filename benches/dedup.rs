@@ -1,7 +1,7 @@
 //! `Dedup` against a locked map of strings, sharded maps of 64 bits, and moka.
 //!
-//! `cargo bench --bench dedup`. Each on one thread and on two at once; «known» asks for keys that are there, «new» for
-//! keys that are not. Time is for one call on one thread.
+//! `cargo bench --bench dedup`. Each on one thread and on two at once; "known" looks up keys that are there, "new"
+//! keys that are not. Times are for one call on one thread.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -28,7 +28,7 @@ impl Seen for Dedup {
     }
 }
 
-/// What most SDKs have: the key as a text, one lock, no bound.
+/// What most SDKs do: the key as a text, one lock, no limit.
 #[derive(Default)]
 struct LockedStrings(Mutex<HashMap<String, Instant>>);
 
@@ -44,7 +44,7 @@ impl Seen for LockedStrings {
     }
 }
 
-/// Sixteen locks, 64 bits a key, no bound and no time.
+/// Sixteen locks, 64 bits per key, no limit and no expiry.
 #[derive(Default)]
 struct Sixteen([Mutex<HashMap<u64, ()>>; 16]);
 
@@ -109,7 +109,7 @@ fn store<S: Seen>(criterion: &mut Criterion, name: &str, new: impl Fn() -> S) {
         });
         group.bench_function(format!("new, {name}"), |bencher| {
             bencher.iter_custom(|calls| {
-                // Keys are made beforehand, and a store never holds more than fits the cache.
+                // Keys are made in advance, and a store never holds more than fits the cache.
                 const ROUND: u64 = 1 << 14;
                 let mut total = Duration::ZERO;
                 let mut left = calls;

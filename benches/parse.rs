@@ -1,8 +1,8 @@
-//! Bytes to a typed event, against other ways to the same fields.
+//! Parsing bytes to a typed event, compared with other ways to get the same fields.
 //!
 //! `cargo bench --bench parse`. Baselines in the same run: `roxmltree` and `quick-xml` parse and pick the same fields.
 //! `floor` reads no field: it asks memchr for each `<`, one after the other, and std whether the bytes are UTF-8. It is a
-//! yardstick and no bound: `parse_event` checks the UTF-8 of a long text faster than std does.
+//! yardstick, not a lower bound: `parse_event` checks the UTF-8 of a long text faster than std does.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use wechat_events::parse_event;
 mod inputs;
 use inputs::{each, mix};
 
-/// The header, and of the kinds at hand every field.
+/// The header, and all fields of these kinds.
 #[derive(Default)]
 struct Picked<'a> {
     to_user: Cow<'a, str>,
@@ -58,7 +58,7 @@ impl<'a> Picked<'a> {
     }
 }
 
-/// Holds the document that the picked fields borrow from, as a service would that goes on with them.
+/// Keeps the document that the picked fields borrow from, like a service that goes on using them.
 fn roxmltree<R>(body: &[u8], then: impl FnOnce(&Picked<'_>) -> R) -> R {
     let document = roxmltree::Document::parse(std::str::from_utf8(body).unwrap()).unwrap();
     let mut picked = Picked::default();
@@ -99,7 +99,7 @@ fn parse(criterion: &mut Criterion) {
     for (name, bodies) in &cases {
         let mut group = criterion.benchmark_group(format!("parse/{name}"));
         group.throughput(Throughput::Elements(bodies.len() as u64));
-        // Whole rounds over the bodies: the next one is never the one just read.
+        // Whole rounds over the bodies, so that no body is read twice in a row.
         let mut run = |name: &str, read: &mut dyn FnMut(&[u8])| {
             group.bench_function(name, |bencher| {
                 bencher.iter_batched_ref(

@@ -1,4 +1,4 @@
-//! The whole way of a plaintext push, and its signature alone.
+//! Handling a plaintext push from request to response, and its signature alone.
 //!
 //! `cargo bench --bench pipeline`. Baselines in the same run: SHA-1 of the bytes that are signed, and roxmltree's
 //! parse of the push alone.

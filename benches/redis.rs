@@ -28,7 +28,7 @@ fn key() -> DedupKey {
 
 async fn set(connection: &mut MultiplexedConnection) {
     let mut set = cmd("SET");
-    // As long a key and a value as a claim's.
+    // Key and value as long as those of a claim.
     set.arg(format!("bench:{}", key())).arg([b'1'; 35].as_slice()).arg("NX").arg("PX").arg(64_000);
     assert!(set.query_async::<bool>(connection).await.unwrap());
 }
@@ -40,7 +40,7 @@ async fn claim(store: &dyn Store, now: u64, finish: bool) {
     }
 }
 
-/// How many a second, of 64 tasks of which each does one after the other.
+/// Claims per second, by 64 tasks that each make one after the other.
 async fn rate<S: Clone + Send + 'static>(time: Duration, states: &[S], work: impl AsyncWork<S>) -> f64 {
     let start = Instant::now();
     let tasks: Vec<_> = (0..CONNECTIONS)
@@ -76,8 +76,8 @@ impl AsyncWork<MultiplexedConnection> for SetNx {
     }
 }
 
-/// A store that has been at work for a while: by its clock a push comes every second, so it forgets as many as come, and 64
-/// of them hold together what one holds in life.
+/// A store in its steady state: by its clock a push comes every second, so it forgets as many as come, and 64
+/// of them together hold what one holds in production.
 #[derive(Clone)]
 struct Machine(Arc<Redis>, Arc<AtomicU64>);
 
@@ -105,7 +105,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
 
 #[tokio::main]
 async fn main() {
-    // `cargo test` only wants to see it run.
+    // `cargo test` only checks that it runs.
     let measured = std::env::args().any(|argument| argument == "--bench");
     let (rounds, time) = if measured { (15, Duration::from_secs(1)) } else { (1, Duration::from_millis(20)) };
     let Some(server) = Server::start() else { return };
@@ -127,7 +127,7 @@ async fn main() {
             empty(&client).await;
             pushes.push(rate(time, &stores, Claims { finish: true }).await);
         }
-        // Round by round, since a machine that others use is not the same from one to the next.
+        // In alternating rounds, since the load of a shared machine changes from one to the next.
         let ratio = median(claims.iter().zip(&sets).map(|(claims, sets)| claims / sets).collect());
         let (sets, claims, pushes) = (median(sets), median(claims), median(pushes));
         println!("{CONNECTIONS} tasks on {connections} connection(s), median of {rounds} rounds of {time:?}");

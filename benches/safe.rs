@@ -1,4 +1,4 @@
-//! The whole way of a push of 400 bytes in safe mode, against the sum of what it cannot do without.
+//! Handling a push of 400 bytes in safe mode, compared with the sum of its unavoidable parts.
 //!
 //! `cargo bench --bench safe --features aes`. The parts, in the same run and of the same sizes: SHA-1 over what is
 //! signed, base64, AES, for the push and for its answer.

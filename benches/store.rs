@@ -1,4 +1,4 @@
-//! What the memory store costs a push: alone, beside another thread, and when it is full.
+//! The cost of the memory store per push: alone, with another thread, and when it is full.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -34,7 +34,7 @@ impl AsyncHandler for Greeter {
     }
 }
 
-/// The same, but in a task of its own: when everybody has come.
+/// The same, but in its own task, once all deliveries have come.
 struct Waits(Arc<tokio::sync::Semaphore>);
 
 impl AsyncHandler for Waits {
@@ -56,7 +56,7 @@ fn endpoint() -> Endpoint {
     Endpoint::plain(TOKEN).unwrap().on_report(|_| {})
 }
 
-/// A new push at each call: the mix, with a number where it does not hurt.
+/// A new push for each call: from the mix, made distinct by a number in a harmless place.
 struct Pushes {
     bodies: Vec<Vec<u8>>,
     next: usize,
@@ -87,7 +87,7 @@ fn push(criterion: &mut Criterion) {
         let mut pushes = Pushes::new();
         bencher.iter(|| black_box(endpoint.respond("POST", &query, pushes.next(), 1_714_037_060, &Greeter)).status);
     });
-    // The same work and clock, with the handler in an async block: what any service that awaits has to pay.
+    // The same work and clock, with the handler in an async block: the cost for any service that awaits.
     group.bench_function("receive, dispatch_async, respond", |bencher| {
         let mut pushes = Pushes::new();
         runtime.block_on(async {
@@ -128,7 +128,7 @@ fn push(criterion: &mut Criterion) {
     });
 }
 
-/// What a future comes to that never waits, without a runtime's own cost.
+/// The result of a future that never waits, without the cost of a runtime.
 fn ready<F: Future>(future: F) -> F::Output {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut context) {
@@ -137,7 +137,7 @@ fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A thousand calls, each in a task as a server has it, until the last is answered.
+/// A thousand calls, each in a task as in a server, until the last is answered.
 async fn joined(query: &Arc<String>, bodies: &[Arc<Vec<u8>>]) -> Duration {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let webhooks = Webhooks::builder().max_joiners(DELIVERIES).build();
@@ -180,7 +180,7 @@ fn joins(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a service pays that makes an account for each request.
+/// The cost of making an account for each request.
 fn account(criterion: &mut Criterion) {
     let webhooks = Webhooks::builder().build();
     let mut group = criterion.benchmark_group("account");

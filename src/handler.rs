@@ -10,7 +10,7 @@ use crate::reply::Reply;
 
 /// What a handler returns for a push.
 ///
-/// `Err` means «not handled: another delivery may try again».
+/// `Err` means "not handled: another delivery may try again".
 pub type HandlerResult = Result<Reply, Box<dyn Error + Send + Sync>>;
 
 /// The error of the default `late` and `failed`: the reply or failure is then reported, so that nothing is lost in
@@ -290,7 +290,7 @@ macro_rules! handlers {
             /// Calls the handler's method for this kind.
             ///
             /// # Errors
-            /// The handler's.
+            /// The handler's error.
             ///
             /// ```
             /// use wechat_events::{Handler, Reply, parse_event};
@@ -312,7 +312,7 @@ macro_rules! handlers {
             /// Calls the handler's method for this kind and waits for it.
             ///
             /// # Errors
-            /// The handler's.
+            /// The handler's error.
             ///
             /// See [`AsyncHandler`] for an example.
             pub async fn dispatch_async<H: AsyncHandler>(&self, handler: &H) -> HandlerResult {
@@ -345,7 +345,7 @@ handlers! {
     /// A user shared a mini program page.
     miniprogram_page(MiniprogramPage);
 
-    /// A user follows the account.
+    /// A user followed the account.
     subscribe(Subscribe);
     /// A user unfollowed the account.
     unsubscribe(Unsubscribe);

@@ -1,4 +1,4 @@
-//! Receives WeChat Official Account (公众号) pushes: verified, typed, handled once, answered as WeChat accepts.
+//! Receives WeChat Official Account (公众号) pushes: verified, typed, handled once, and answered within WeChat's limits.
 //!
 #![cfg_attr(all(feature = "aes", feature = "http", feature = "tokio"), doc = "```no_run")]
 #![cfg_attr(not(all(feature = "aes", feature = "http", feature = "tokio")), doc = "```ignore")]
@@ -51,9 +51,9 @@
 //! | your code | [`AsyncHandler`], [`Handler`], [`HandlerResult`] |
 //! | what was pushed, and all kinds of push | [`Event`], [`Kind`], [`event`] |
 //! | replies | [`Reply`], [`reply`] |
-//! | several machines, or de-duplication alone | [`store`], [`Dedup`] |
+//! | several machines; de-duplication alone | [`store`], [`Dedup`] |
 //! | testing your handler | [`testing`] |
-//! | single parts without the rest | [`parse_event`], [`verify_signature`], [`cipher`] |
+//! | single building blocks | [`parse_event`], [`verify_signature`], [`cipher`] |
 //!
 //! # Features
 //!

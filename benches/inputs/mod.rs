@@ -1,4 +1,4 @@
-//! What the benchmarks read: pushes as they come, never twice the same.
+//! The input of the benchmarks: realistic pushes, all different.
 //!
 //! | kind | of 16 pushes | bytes |
 //! |---|---|---|
@@ -12,10 +12,10 @@
 //! | `LOCATION` | 1 | 342 |
 //! | image | 1 | 479 |
 //!
-//! How many of which an account gets, nobody publishes: the shares are a guess. On average they have 334 bytes. A text
-//! of 600 characters, 2,071 bytes, is no part of the mix.
+//! The shares are a guess, since nobody publishes the mix of an account. The average is 334 bytes. A text
+//! of 600 characters, 2,071 bytes, is not part of the mix.
 
-/// A small generator: the same pushes in every run.
+/// A small random generator, with the same pushes in every run.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -135,7 +135,7 @@ pub fn each() -> Vec<(&'static str, Vec<u8>)> {
     kinds.map(|kind| (kind, push(kind, &mut numbers))).collect()
 }
 
-/// So many distinct ones, each kind by its share, shuffled.
+/// So many distinct pushes, each kind by its share, shuffled.
 #[allow(dead_code, reason = "each bench takes what it needs")]
 pub fn mix(count: usize) -> Vec<Vec<u8>> {
     let mut numbers = Numbers(2);

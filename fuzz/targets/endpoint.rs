@@ -1,5 +1,5 @@
-//! An arbitrary message, sealed or not, at the door of an account in each mode: what WeChat sends is let in as it is,
-//! what comes back is never its fault line, and what was not sealed is never believed.
+//! An arbitrary message, encrypted or not, sent to endpoints in each mode: what WeChat sends is accepted unchanged,
+//! no answer makes WeChat show its error message, and what was not encrypted is never trusted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ const TOKEN: &str = "AAAAA";
 const APP_ID: &str = "wxba5fad812f8e6fb9";
 const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 
-/// Repeats what came, which is what a careless account does.
+/// Echoes the text, as a careless account does.
 struct Echo;
 
 impl Handler for Echo {
@@ -38,12 +38,12 @@ fuzz_target!(|input: &[u8]| {
         }
         let response = endpoint.respond("POST", &request.query, &request.body, NOW, &Echo);
         let verdict = wechat.judge(&request, &response);
-        // Whether Apple should pay back is not this handler's to say.
+        // This handler has no opinion on refunds by Apple.
         let no_opinion = matches!(&verdict, Verdict::Ignored(Reason::TakesOpinion { .. }));
         assert!(no_opinion || matches!(verdict, Verdict::Accepted(_) | Verdict::Silent), "{verdict}");
     }
 
-    // The input as a body, under the query of a sealed push: signed with the right token, and yet not sealed.
+    // The input as a body under the query of an encrypted push: signed with the right token, but not encrypted.
     let wechat = WeChat::safe(TOKEN, APP_ID, KEY).unwrap();
     let sealed = wechat.push("text").request(NOW);
     match safe.receive("POST", &sealed.query, input, NOW) {
@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(received) => panic!("believed {received:?}"),
         Err(error) => assert!(error.status() >= 400),
     }
-    // The input as a query, over a body that is sealed.
+    // The input as a query, with an encrypted body.
     let query = String::from_utf8_lossy(input);
     assert!(safe.receive("POST", &query, &sealed.body, NOW).is_err());
 });

@@ -1,7 +1,7 @@
-//! An arbitrary `Encrypt`: no panic, and what opens is what was sealed.
+//! An arbitrary `Encrypt`: no panic, and what decrypts is what was encrypted.
 //!
-//! The input is read in three ways: as the text of `Encrypt`, as the bytes that its base64 says, and as what AES makes
-//! of them, which reaches the envelope's inner parts past the cipher.
+//! The input is used in three ways: as the text of `Encrypt`, as its decoded bytes, and as the decrypted plaintext,
+//! which reaches the envelope's inner parts past the cipher.
 #![no_main]
 
 use aes::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(!error.to_string().contains(char::is_control), "{error}");
     }
 
-    // What the cipher hides: random bytes, a length, a message, an app id, a padding, each as it may be.
+    // The plaintext: random bytes, a length, a message, an app id, a padding, each arbitrary.
     let whole = input.len() / 16 * 16;
     let mut block = input[..whole].to_vec();
     let cipher = cbc::Encryptor::<aes::Aes256>::new(&[0; 32].into(), &[0; 16].into());

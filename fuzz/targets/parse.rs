@@ -1,5 +1,5 @@
-//! Arbitrary bytes as a body: no panic, one result from both readers, and every element within reach. The same as a text
-//! that somebody typed.
+//! Arbitrary bytes as a body: no panic, one result from both readers, and every element reachable. The same as a text
+//! that a user typed.
 #![no_main]
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use wechat_events::parse_event;
 use wechat_events::testing::readers;
 
-/// Paths asked of one event; each reads the body again.
+/// Paths to look up in one event; each lookup reads the body again.
 const PATHS: usize = 8;
 
 fuzz_target!(|body: &[u8]| {
@@ -32,7 +32,7 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// Whatever a user types, his message is read, and its header is WeChat's.
+/// Whatever a user types, the message is read, and its header is WeChat's.
 fn typed(text: &str) {
     let body = format!(
         "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o_1]]></FromUserName>\
@@ -56,7 +56,7 @@ fn by_path(elements: &readers::Elements) -> Vec<(String, Vec<&str>)> {
     for (depth, name, value) in elements {
         names.truncate(usize::try_from(*depth).unwrap());
         names.push(name);
-        // In JSON a name may hold what separates names in a path: out of a path's reach.
+        // In JSON a name may contain a path's separators: no path can reach it.
         if names.iter().any(|name| name.contains(['/', '|'])) {
             continue;
         }

@@ -1,7 +1,7 @@
-//! An arbitrary request, and one signed with arbitrary parts: no panic, what is signed is let in, what is not is not,
-//! and what goes back is `success`, XML or JSON.
+//! An arbitrary request, and one signed with arbitrary parts: no panic, what is signed is accepted, all else is not,
+//! and the answer is `success`, XML or JSON.
 //!
-//! The input is parts with a zero byte between them, the body first: so a push as it is is an input.
+//! The input is parts separated by zero bytes, the body first, so that a plain push is an input.
 #![no_main]
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     // Whatever it is.
     let _ = endpoint.respond(&method, &query, body, NOW, &Echo);
 
-    // Signed, and encoded in any of the ways there are.
+    // Signed, and percent-encoded in any way.
     let mut how = how.iter().copied().cycle();
     let mut encoded = |text: &str| encode(text, &mut how);
     let parts = format!("timestamp={}&nonce={}&echostr={}", encoded(&timestamp), encoded(&nonce), encoded(&echostr));
@@ -74,7 +74,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(endpoint.receive("GET", &forged, b"", NOW).unwrap_err(), RequestError::Signature);
 });
 
-/// Letters, digits and marks that base64 does not have.
+/// Letters, digits, and punctuation that base64 does not use.
 fn has_form(text: &str, limit: usize) -> bool {
     let formed = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
     formed && (1..=limit).contains(&text.len())
@@ -85,7 +85,7 @@ fn sign(mut parts: [&str; 3]) -> String {
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// Percent-encodes what must be and, as `how` has it, what need not be, in either case.
+/// Percent-encodes what must be encoded and, depending on `how`, what need not be, in upper or lower case.
 fn encode(text: &str, how: &mut impl Iterator<Item = u8>) -> String {
     let mut encoded = String::new();
     for c in text.chars() {

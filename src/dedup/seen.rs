@@ -45,7 +45,7 @@ pub struct Dedup {
     /// The number of shards is a power of two. The last one is stored apart, so that there always is one.
     shards: Box<[Shard]>,
     last: Shard,
-    /// Without the salt nobody can choose keys that are confused.
+    /// Secret: nobody can choose keys that are confused without knowing it.
     salt: [u64; 2],
     /// In seconds.
     time_to_live: u64,

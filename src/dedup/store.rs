@@ -44,10 +44,10 @@ pub const MAX_RUNS: u8 = 3;
 ///
 /// A store may forget (it is full, was restarted, cannot be reached), and it may lag. Both are allowed, and each method
 /// documents what they cost:
-/// - **a wrong «new»** treats a seen push as if it were new: the handler runs twice, and the user may be answered
+/// - **a wrong "new"** treats a seen push as if it were new: the handler runs twice, and the user may be answered
 ///   twice. Annoying; dangerous only for handlers that must not run twice.
-/// - **a wrong «seen»** treats a push that nobody handles as if somebody did: the user is never answered and the push
-///   is lost. **In doubt a store says «new»**.
+/// - **a wrong "seen"** treats a push that nobody handles as if somebody did: the user is never answered and the push
+///   is lost. **In doubt a store says "new"**.
 ///
 /// To have another user's push taken for seen, an attacker would need its exact bytes beforehand. Someone who can forge
 /// pushes (in plaintext mode, with one captured signature) can fill a bounded store, and so make other retries look
@@ -71,7 +71,7 @@ pub const MAX_RUNS: u8 = 3;
 ///
 /// # Errors
 ///
-/// There is no error for «the store is down»: an implementation limits the time of each operation. By its configuration
+/// There is no error for "the store is down": an implementation limits the time of each operation. By its configuration
 /// it either continues in this process (every method then works as for a store of one machine), or answers
 /// [`Refusal::Down`] to [`claim`](Self::claim), the only method after which nobody is owed anything.
 ///
@@ -201,8 +201,8 @@ pub trait Store: Send + Sync {
     ///
     /// # What a wrong answer costs
     ///
-    /// - **False, though owed** (a wrong «seen»): the user gets nothing.
-    /// - **True, though carried** (a wrong «new»): the user gets it twice. Hence true for what was forgotten.
+    /// - **False, though owed** (a wrong "seen"): the user gets nothing.
+    /// - **True, though carried** (a wrong "new"): the user gets it twice. Hence true for what was forgotten.
     fn carry(&self, key: DedupKey, by: Carrier, now_ms: u64) -> Outcome<'_, bool>;
 }
 

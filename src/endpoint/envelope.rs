@@ -117,7 +117,7 @@ impl Endpoint {
         let mut nodes = Nodes::new();
         let fields = Fields::read(body, &self.0.limits, &mut nodes).map_err(RequestError::Envelope)?;
         let encrypt = fields.root().first(const { Path::new("Encrypt") }).ok_or(RequestError::NoEncrypt)?;
-        // The signed text is decrypted as it is, but for surrounding white space, which `cipher::open` would ignore.
+        // The signed text is decrypted as it is, except for surrounding white space, which `cipher::open` would ignore.
         let encrypt = encrypt.peek().trim_ascii();
 
         let signs = |token: &Token| same(&sign([&token.0, &timestamp, &nonce, encrypt]), &msg_signature);
@@ -172,7 +172,7 @@ impl Push<'_> {
         self.endpoint.0.cipher.as_ref().zip(self.sealing.as_ref())
     }
 
-    /// Encrypts a written reply. `seal` is [`cipher::seal`], but for the test of its failure.
+    /// Encrypts a written reply. `seal` is [`cipher::seal`], except in the test of its failure.
     pub(super) fn sealed(
         &self,
         cipher: &Cipher,

@@ -43,8 +43,29 @@ const ECHOSTR: usize = 64;
 ///
 /// The constructor decides which checks apply, never the request. Cloning is cheap.
 ///
+/// ```
+/// use wechat_events::event::Text;
+/// use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+///         Ok(Reply::text(&*text.content))
+///     }
+/// }
+///
+/// let endpoint = Endpoint::plain("AAAAA")?;
+/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
+/// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName>\
+///              <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>";
+/// let response = endpoint.respond("POST", query, body, 1714037060, &Echo);
+/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
+/// # Ok::<(), wechat_events::ConfigError>(())
+/// ```
+///
 /// # From plaintext to safe mode without losing a push
-/// Encrypted pushes need the feature `aes`. This is which endpoint works with which mode of an account:
+/// Encrypted pushes need the feature `aes`. Which endpoint works with which mode of an account:
 ///
 /// | in WeChat's console | what is pushed | `plain` | `compatible`, `safe` |
 /// |---|---|---|---|
@@ -53,11 +74,11 @@ const ECHOSTR: usize = 64;
 /// | safe mode (安全模式) | `Encrypt` | no: reported with the reason and answered `success` | yes |
 ///
 /// In plaintext mode the signature does not cover the body: anyone who captures a request can send any body with its
-/// query, at any time, whatever [`freshness`](Endpoint::freshness) is. In the other modes they can only replay what
+/// query, at any time, regardless of [`freshness`](Endpoint::freshness). In the other modes they can only replay what
 /// WeChat sent, and only within `freshness`.
 ///
 /// So switch by way of compatible mode, which works with every endpoint: set the console from plaintext to compatible
-/// mode, replace [`Endpoint::plain`] by `Endpoint::safe`, and when no old process is left, set the console to safe
+/// mode, replace [`Endpoint::plain`] with `Endpoint::safe`, and when no old process is left, set the console to safe
 /// mode. The way back is the same.
 ///
 /// To change a token or a key without losing a push, use [`previous_token`](Endpoint::previous_token) and
@@ -80,27 +101,6 @@ const ECHOSTR: usize = 64;
 /// `msg_signature`, which covers token, timestamp, nonce and `Encrypt`, is checked first, in constant time. A
 /// ciphertext from somebody without the token is never decrypted, so neither the answer nor its timing says anything
 /// about the padding. The padding is checked in constant time nevertheless.
-///
-/// ```
-/// use wechat_events::event::Text;
-/// use wechat_events::{Endpoint, Event, Handler, HandlerResult, Reply};
-///
-/// struct Echo;
-///
-/// impl Handler for Echo {
-///     fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
-///         Ok(Reply::text(&*text.content))
-///     }
-/// }
-///
-/// let endpoint = Endpoint::plain("AAAAA")?;
-/// let query = "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656";
-/// let body = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName>\
-///              <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content>hi</Content></xml>";
-/// let response = endpoint.respond("POST", query, body, 1714037060, &Echo);
-/// assert_eq!((response.status, response.content_type), (200, "text/xml"));
-/// # Ok::<(), wechat_events::ConfigError>(())
-/// ```
 #[doc(alias("服务器配置", "消息推送"))]
 #[derive(Clone)]
 pub struct Endpoint(Arc<Settings>);
@@ -406,7 +406,7 @@ impl Endpoint {
     /// |---|---|
     /// | a request refused by [`receive`](Endpoint::receive) | the error's status, no body |
     /// | an authentic push that cannot be parsed | 200 `success` |
-    /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its fault line |
+    /// | the handler's `Err` | 500, no body. WeChat may push again, and may show its error message |
     /// | the handler's `Err` on a push that requires a code | code -1: WeChat pushes again |
     /// | a reply that WeChat would refuse | 200 with [`Written`](crate::reply::Written) |
     /// | a reply that cannot be encrypted for lack of random bytes | 200 `success`; in compatible mode, in the clear |

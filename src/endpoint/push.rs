@@ -14,7 +14,7 @@ use crate::reply::Reply;
 /// The bytes of a verified push. Only an [`Endpoint`] makes one.
 ///
 /// A function that takes a `Push` needs no check of its own. From a safe or compatible endpoint it holds what was
-/// decrypted, and nothing that stood beside it.
+/// decrypted, and nothing beside it.
 ///
 /// There is no way to make one from other bytes:
 /// ```compile_fail,E0451

@@ -5,7 +5,7 @@ use crate::text::Str;
 use super::record::record;
 
 record! {
-    /// A user follows the account, perhaps by scanning a QR code of it.
+    /// A user followed the account, perhaps by scanning one of its QR codes.
     #[doc(alias("关注", "follow"))]
     pub struct Subscribe<'a> = "subscribe" in events => Reply {
         /// Where the user came from; [`scene`](Subscribe::scene) is the scene of a QR code.

@@ -7,7 +7,7 @@
 //!                                             the first `]]>`, and `close(name)` must follow
 //!          | bare                             its text without the white space around it
 //!          | element (space element)*         its text is empty
-//! bare     = no `<`, `>`, `&` and, but for the ends, no carriage return
+//! bare     = no `<`, `>`, `&` and, except at the ends, no carriage return
 //! name     = [A-Za-z_] [A-Za-z0-9_.-]*
 //! ```
 //!
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.usual(nodes, b"<MsgType><![CDATA[", b"]]></MsgType>")
     }
 
-    /// What nearly every event goes on with.
+    /// The elements that follow in nearly every event.
     #[inline]
     fn event(&mut self, nodes: &mut Nodes) -> Option<()> {
         self.usual(nodes, b"<Event><![CDATA[", b"]]></Event>")?;
@@ -216,7 +216,7 @@ fn bracket(bytes: &[u8]) -> Option<usize> {
     memchr(b']', bytes.get(seen..)?).map(|at| seen + at)
 }
 
-/// Which bytes may stand in a name.
+/// Which bytes a name may contain.
 static NAME: [bool; 256] = {
     let mut name = [false; 256];
     let mut byte = 0;

@@ -228,7 +228,7 @@ impl<'t> Marked<'t> {
         }
     }
 
-    /// Where the `]]>` stands that ends the section at `at`.
+    /// The position of the `]]>` that ends the section at `at`.
     fn end_of_cdata(&mut self) -> Option<usize> {
         let start = self.at + CDATA.len();
         let inside = self.text.get(start..)?;

@@ -31,7 +31,7 @@ use crate::text::Str;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen some 10 kB.
+    /// Bytes of one body. Default 1 MiB: a text has at most 2 kB, and the largest job report seen about 10 kB.
     pub bytes: u32,
     /// Bytes of the body around `Encrypt`, which is read before its signature is verified. Default 64 KiB: the largest
     /// push seen has about 10 kB, encrypted and in base64 14, and compatible mode adds the fields in the clear.

@@ -24,7 +24,7 @@ const ARTICLES: usize = 8;
 
 /// An answer to a push.
 ///
-/// It keeps all that it is given. [`write`](Reply::write) alone decides what goes on the wire: nothing in a reply,
+/// A reply keeps all that it is given. [`write`](Reply::write) alone decides what goes on the wire: nothing in a reply,
 /// except [`raw`](Reply::raw), can make WeChat show its error message.
 ///
 /// ```

@@ -60,7 +60,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When WeChat delivers an unanswered push, counted from the first delivery.
 ///
-/// The official page says «three times»; the times are from a log. Payments have their own [plans](Plan).
+/// The official page says "three times"; the times are from a log. Payments have their own [plans](Plan).
 pub const DELIVERIES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(5070), Duration::from_millis(10080)];
 
 /// WeChat as seen by one account.

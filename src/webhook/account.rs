@@ -16,10 +16,10 @@ use crate::store::Memory;
 
 /// Runs each push once under WeChat's five-second rule, and answers its retries with the same reply.
 ///
-/// A webhook is an [`Endpoint`] and a handler. WeChat hangs up after 5 s and retries, three deliveries in all. The
+/// A webhook is an [`Endpoint`] and a handler. WeChat hangs up after 5 s and retries, with three deliveries in all. The
 /// first one runs the handler, which becomes a task as soon as it has to wait. The other deliveries join it, and
-/// whichever is waiting when the reply is ready carries it. So a handler has about 14 s without a customer-service API,
-/// and any time with one.
+/// whichever is waiting when the reply is ready carries it. So a handler has about 14 s, or with a customer-service API
+/// as long as it likes.
 ///
 /// Cloning is cheap. Call it from any HTTP server that runs on tokio, one [`call`](Webhook::call) for each request.
 ///
@@ -65,7 +65,7 @@ use crate::store::Memory;
 /// | a push that takes no reply, not ready in 4.5 s | 1 | `success` after 4.5 s; the handler keeps running |
 /// | [`Policy::Acknowledge`](crate::Policy::Acknowledge), not ready in 4.5 s | 1 | `success` after 4.5 s; the reply goes to `late`, once |
 /// | a delivery or its answer is lost, or repeated by a proxy | 1 | each delivery gets the same reply, encrypted anew |
-/// | the first delivery stays the only one, and ended before the reply was ready | 1 | none; the reply goes to `late` 15.6 s after the push was first seen |
+/// | no second delivery comes, and the first ended before the reply was ready | 1 | none; the reply goes to `late` 15.6 s after the push was first seen |
 /// | the handler fails, panics, or takes longer than [`max_run`](crate::WebhooksBuilder::max_run) | up to 3 | none, so that the next delivery runs it again; `success` after the last. Each failure goes to the handler's [`failed`](AsyncHandler::failed) |
 /// | a handler is done, but another run has taken over its push | +1 | the other run's reply; this one goes to `failed`, as [`Cause::Superseded`](crate::Cause::Superseded) |
 /// | a payment (`xpay_…`, `minigame_…`), not ready in 2.5 s, or failed | 1 for each delivery that finds none | a code that makes WeChat push again: after 2.5 s, or at once on failure. The next delivery joins the run or starts one; a finished answer waits for the next delivery, and never goes to `late` |
@@ -84,7 +84,7 @@ use crate::store::Memory;
 /// first three fields are set before that, so that the handler's own logs have them, the others at the end. None
 /// contains a token, a key, a text or an OpenID:
 ///
-/// | field | |
+/// | field | meaning |
 /// |---|---|
 /// | `kind` | the event's [name](crate::Event::name) on the wire; absent if it is not a valid push |
 /// | `push` | the first 8 digits of its [key](crate::DedupKey): the same for all its deliveries, on all machines |
@@ -94,7 +94,7 @@ use crate::store::Memory;
 /// | `outcome` | how the delivery ended, see below |
 /// | `left_ms` | milliseconds until WeChat hangs up; negative if it has |
 ///
-/// | outcome | |
+/// | outcome | how it was answered |
 /// |---|---|
 /// | `answered` | with the handler's reply |
 /// | `acknowledged` | with `success`, the interim reply, or a payment's "not yet", because there was no reply yet |
@@ -110,7 +110,7 @@ use crate::store::Memory;
 /// [recipe](crate::guide::recipes#logs-and-metrics). The others are [reports](crate::Report), and do not become events
 /// if a [hook](Endpoint::on_report) takes them.
 ///
-/// | name | level | fields | |
+/// | name | level | fields | when |
 /// |---|---|---|---|
 /// | `wechat_refused` | `INFO` | `error`, `status`, `reason` | a request was refused; `error` is the name of the [`RequestError`](crate::RequestError)'s variant |
 /// | `wechat_run` | `DEBUG` | `kind`, `run`, `result`, `seconds` | a handler ended: `replied`, `failed`, `panicked`, `too long` or `cancelled` |

@@ -14,7 +14,7 @@ use crate::reply::Reply;
 #[doc(alias("重试", "客服消息"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// Leaves the first two deliveries unanswered, so that WeChat retries: a handler has about 14 s.
+    /// Answers the first two deliveries only once the reply is ready, so that WeChat retries: a handler has about 14 s.
     ///
     /// WeChat counts one or two timeouts for each slow push. They raise an alarm, and many of them pause the account
     /// for one minute. The last delivery is acknowledged 4.5 s after it came.

@@ -155,7 +155,7 @@ impl WebhooksBuilder {
         self.set(|settings| settings.interim = Some(Box::new(interim)))
     }
 
-    /// How long after it came a delivery that is not held is acknowledged. Default and maximum: 4.5 s.
+    /// The time after which a delivery that is not held is acknowledged. Default and maximum: 4.5 s.
     ///
     /// WeChat hangs up after 5 s; half a second is for the network. Choose less for a slow path, such as a chain of
     /// proxies.

@@ -148,7 +148,7 @@ fn a_million_keys_cost_at_most_40_bytes_each() {
 
 #[test]
 fn a_push_costs_the_memory_store_at_most_300_bytes_beside_its_answer_however_many_have_gone_through() {
-    // The second is a little more than fills its map, which is then the largest for its pushes.
+    // The second just overflows its map, which is then the largest for its number of pushes.
     for entries in [4_096, 3_585] {
         let memory = Memory::builder().entries(entries).shards(1).build();
         let counted = allocations(|| {

@@ -1,4 +1,4 @@
-//! The catalogue: our copy of what WeChat pushes, `tests/catalogue.txt`, against the table of kinds and their records.
+//! The catalogue of what WeChat pushes, `tests/catalogue.txt`, compared with the table of kinds and their records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ fn every_row_of_the_catalogue_is_a_kind_with_its_fields_and_every_kind_a_row() {
     assert_eq!(kinds.len(), 146);
 }
 
-/// A push of that kind: each of these paths leads to a 1, through one parent where neighbours have the same.
+/// A push of that kind in which each of these paths leads to a 1; neighbours with the same parent share it.
 fn push(element: &str, name: &str, paths: &[String]) -> Vec<u8> {
     let mut xml = match element {
         "Event" => format!("<xml><MsgType>event</MsgType><Event>{name}</Event>"),
@@ -65,7 +65,7 @@ fn push(element: &str, name: &str, paths: &[String]) -> Vec<u8> {
     (xml + "</xml>").into_bytes()
 }
 
-/// The way that a path of several offers, the last where it has not so many.
+/// The nth alternative of a path, or the last one if it has fewer.
 fn way(path: &str, number: usize) -> String {
     path.split('|').take(number + 1).last().unwrap().to_owned()
 }
@@ -164,8 +164,8 @@ fn a_text_of_which_wechat_documents_the_values_comes_back_to_the_letter() {
 
 #[test]
 fn an_event_stays_as_large_as_a_usual_body() {
-    // `RetailRefundNotify`, thirteen texts and four numbers, makes it so. To box such rare kinds would save 200 bytes and
-    // cost an allocation and a pattern through a Box; parsing writes the kind in its place whatever its size, and the
+    // Because of `RetailRefundNotify`, thirteen texts and four numbers. Boxing such rare kinds would save 200 bytes and
+    // cost an allocation and a pattern through a Box; parsing writes the kind in place whatever its size, and the
     // usual kinds are read no slower than when this was 416.
     assert!(size_of::<Event<'_>>() <= 504, "{}", size_of::<Event<'_>>());
 }

@@ -24,7 +24,7 @@ fn raw_key() -> [u8; 32] {
     STANDARD.decode(format!("{}E=", &KEY[..42])).unwrap().try_into().unwrap()
 }
 
-/// `Encrypt` of any plaintext, also one that `seal` would not write.
+/// `Encrypt` of any plaintext, even one that `seal` would not write.
 fn encrypt(plaintext: &[u8]) -> String {
     let key = raw_key();
     let mut buffer = plaintext.to_vec();

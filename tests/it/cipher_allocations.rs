@@ -15,7 +15,7 @@ fn key() -> EncodingAesKey {
     EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG").unwrap()
 }
 
-/// How many allocations the work makes, and what comes of it.
+/// The number of allocations of some work, and its result.
 fn allocations<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let mut result = None;
     let counted = measure(|| result = Some(black_box(work())));

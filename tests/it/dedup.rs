@@ -15,7 +15,7 @@ fn key(number: u64) -> DedupKey {
 
 #[test]
 fn the_digest_is_the_one_every_machine_and_version_computes() {
-    // By the xxhash package of another language: xxh3_128_hexdigest.
+    // Computed by Python's xxhash package: xxh3_128_hexdigest.
     for (body, digest) in [
         (&b""[..], "99aa06d3014798d86001c324468d497f"),
         (b"<xml/>", "d715ddea725819418a335b54829c1beb"),
@@ -25,7 +25,7 @@ fn the_digest_is_the_one_every_machine_and_version_computes() {
     }
 }
 
-/// What a plain endpoint reads of an account in compatible mode.
+/// A push of an account in compatible mode, as a plain endpoint reads it.
 #[test]
 fn what_was_sealed_anew_for_a_retry_does_not_count() {
     let xml = |encrypt: &str, rest: &str| {
@@ -33,7 +33,7 @@ fn what_was_sealed_anew_for_a_retry_does_not_count() {
     };
     let of = |body: &str| DedupKey::of_body(body.as_bytes());
     assert_eq!(of(&xml("q1w2", "")), of(&xml("e3r4", "")));
-    // By the digest of the rest, which stays as it is written.
+    // By the digest of the rest, which is unchanged.
     assert_eq!(of(&xml("q1w2", "")), of(&xml("", "")));
     assert_eq!(of(&xml("q1w2", "")).to_string(), "b059a2e0be528fc5cda2fc347e8fb65f");
     assert_ne!(of(&xml("q1w2", "")), of(&xml("q1w2", "<Idx>1</Idx>")));
@@ -83,7 +83,7 @@ fn the_sender_key_is_pinned_and_parts_do_not_run_together() {
     };
     assert_eq!(of("o_1", 7), DedupKey::of_body(b"o_1\x007"));
     assert_ne!(of("o_1", 17), of("o_11", 7));
-    // A name may hold what parts the two, and look like a push.
+    // A name may contain the separator, and look like a push.
     assert_ne!(of("<![CDATA[o\x001]]>", 7), of("o", 17));
     let sealed = |encrypt: &str| of(&format!("<![CDATA[<xml><Encrypt>{encrypt}</Encrypt></xml>]]>"), 7);
     assert_ne!(sealed("a"), sealed("b"));

@@ -1,4 +1,4 @@
-//! `Memory` against a model that is slow and obvious: a list of pushes, searched from end to end.
+//! `Memory` compared with a slow and obvious model: a list of pushes, searched from end to end.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -59,7 +59,7 @@ struct Push {
     owner: u128,
     run: u8,
     state: State,
-    /// When it came to its state: the order of eviction.
+    /// When it entered its state, which is the order of eviction.
     since: usize,
 }
 
@@ -122,7 +122,7 @@ impl Model {
         }
         let bytes = |push: &Push| if let State::Done(answer, _) = &push.state { answer.len() } else { 0 };
         while self.pushes.iter().map(bytes).sum::<usize>() > BYTES {
-            // As in the store the newest stands last in its queue: it is passed over only where it is also first.
+            // As in the store the newest is last in its queue: it is skipped only if it is also first.
             let Some(at) = self.victim(Some(key)) else { break };
             self.pushes.remove(at);
         }
@@ -142,7 +142,7 @@ impl Model {
         true
     }
 
-    /// What the store should say; `owner` is what it called the new owner, if it made one.
+    /// The expected answer of the store; `owner` is the number that it gave to a new owner.
     fn claim(&mut self, id: u8, owner: u128, now: u64) -> Claimed {
         let key = DedupKey::from_bytes([id; 16]);
         let Some(push) = self.find(id) else {

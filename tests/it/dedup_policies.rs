@@ -1,4 +1,4 @@
-//! One push through the trait, for every row of the policies: what a caller needs is there, and nothing else.
+//! One push through the trait `Store`, for every row of the policies.
 //!
 //! WeChat, the nodes and their handlers are a loop over milliseconds; the store is `Memory` with a shared one's lease.
 
@@ -37,9 +37,9 @@ use Said::{Late, Reply, Success};
 struct Delivery<'a> {
     number: usize,
     came: u64,
-    /// When it is given up: held to the end of its bound, or acknowledged.
+    /// When it gives up: held to its deadline, or acknowledged.
     acknowledged_at: Option<u64>,
-    /// Its own run failed: it is held, so that WeChat asks again.
+    /// Its own run failed: it is held, so that WeChat retries.
     failed: bool,
     runs: bool,
     waits: Option<(Outcome<'a, Waited>, u64)>,
@@ -57,7 +57,7 @@ fn now<T>(outcome: Outcome<'_, T>) -> T {
     value
 }
 
-/// How many runs, and what was said to whom and when.
+/// The number of runs, and each answer with its time.
 fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
     let memory = Memory::builder().lease(Duration::from_secs(4)).build();
     let store: &dyn Store = &memory;
@@ -96,7 +96,7 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
             runs.swap_remove(n);
         }
 
-        // WeChat asks again 70 and 80 ms after it hung up.
+        // WeChat retries 70 and 80 ms after it hung up.
         for (number, came) in [0, 5_070, 10_080].into_iter().enumerate() {
             if t == came && !settled {
                 let first_two = policy == Policy::Hold && number < 2;
@@ -171,7 +171,7 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
         settled |= !answered.is_empty();
         deliveries.retain(|delivery| !answered.contains(&delivery.number));
 
-        // The owner's look at what nobody carried.
+        // The owner checks for a reply that nobody carried.
         if let Some(claim) = owed
             && t == claim.first_seen + 15_600
             && now(store.carry(key, Carrier::Late, t))
@@ -182,7 +182,7 @@ fn push(policy: Policy, handler: Handler) -> (u8, Vec<Said>) {
     (count, said)
 }
 
-/// A handler, how often it is run, and what is said.
+/// A handler, how often it is run, and the answers.
 pub type Case = (Handler, u8, Vec<Said>);
 
 pub fn cases(policy: Policy) -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! The door: who gets in, and what the others are told.
+//! The endpoint: which requests are accepted, and what the others are answered.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -298,7 +298,7 @@ fn the_same_request_is_accepted_again_as_wechat_repeats_it() {
 #[test]
 fn parameters_are_found_in_any_order_and_decoded() {
     let signature = sign(&["token", "171403", "4-8"]);
-    // Names that begin as a wanted one are others; of a name the first counts.
+    // Names that only begin like a wanted one do not count; of each name the first counts.
     let query = format!(
         "openid=o&nonces=1&nonce=%34%2d8&encrypt_type=raw&&x&timestamp=%3171403&signature_=2&signature={signature}&nonce=3"
     );
@@ -385,7 +385,7 @@ impl AsyncHandler for Patient {
     }
 }
 
-/// No runtime: this is all that there is.
+/// No runtime: polls the future by hand.
 fn polled<T>(future: impl Future<Output = T>) -> T {
     let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
     loop {

@@ -1,4 +1,4 @@
-//! Errors say each thing once, and keep what caused them.
+//! Errors say each thing once, and keep their causes.
 
 use std::error::Error;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wechat_events::{RequestError, parse_event};
 
-/// As `{:#}` of anyhow: an error and what caused it, each after a colon.
+/// Like `{:#}` of anyhow: an error and its causes, separated by colons.
 pub fn whole(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.fold(error.to_string(), |whole, cause| format!("{whole}: {cause}"))
@@ -45,7 +45,7 @@ fn a_handler_s_error_keeps_its_causes() {
     assert_eq!(whole(&cause), "binding a scene: invalid digit found in string");
 }
 
-/// What is shown may not be the source too, nor the source be shown: whoever prints the chain would read it twice.
+/// A source must not be shown by the error itself: printed as a chain it would appear twice.
 #[test]
 fn no_error_shows_the_text_of_its_source() {
     let mut attributes = 0;

@@ -1,4 +1,4 @@
-//! What WeChat passes through as its users type it, and what reading it must neither lose, forge nor cost.
+//! What users type and WeChat passes on: reading it must lose nothing, allow no forgery, and stay cheap.
 
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ fn a_pasted_push_is_the_text_that_it_is() {
     }
 }
 
-/// As a user would end the value himself and begin it again.
+/// What a user types to close the value and open it again.
 const FORGED: &str = "<ToUserName>gh_2</ToUserName><FromUserName><![CDATA[o_2]]></FromUserName><CreateTime>1</CreateTime>\
      <MsgType>event</MsgType><Event>subscribe</Event><InfoType>authorized</InfoType><MsgId>1</MsgId>\
      <Encrypt>forged</Encrypt><bizmsgmenuid>101</bizmsgmenuid>";
@@ -142,7 +142,7 @@ fn no_element_of_the_header_can_be_typed() {
     let event = forged.replace("</xml>", "<!-- --></xml>");
     assert_eq!(parse(&event), parse(&forged));
     assert_eq!(parse(&event).msg_id().as_deref(), Some("7"));
-    // A retry is known by all but Encrypt, so it matters which Encrypt that is.
+    // The key covers all but Encrypt, so it matters which Encrypt that is.
     let retry = forged.replace("sealed", "sealed anew");
     assert_eq!(parse(&forged).dedup_key(), parse(&retry).dedup_key());
 }
@@ -243,7 +243,7 @@ fn create_time_is_read_in_seconds() {
     }
 }
 
-/// Reads with little stack and little time, though nothing is optimised here and the machine may be busy: in half a
+/// Reads with little stack and in little time, though tests are not optimised and the machine may be busy: in half a
 /// second at most on one that is not.
 fn read_cheaply(body: String) -> Result<(), ParseError> {
     let started = Instant::now();
@@ -326,7 +326,7 @@ fn an_error_names_its_place_once_and_where_it_is() {
     for (body, error) in [
         ("<xml>\n<a b='1' b='2'/></xml>", "not XML: attribute 'b' is already defined at line 2, column 10"),
         ("<xml>\n\n  <a></b></xml>", "not XML: expected 'a' tag, not 'b' at line 3, column 6"),
-        // Behind what is rewritten.
+        // After a rewritten part.
         (
             "<xml>&#10;&amp;&nbsp;<![CDATA[a\u{8}]]><!-- c -->\u{8}</y></xml>",
             "not XML: expected 'xml' tag, not 'y' at line 1, column 47",

@@ -1,4 +1,4 @@
-//! Forgeries in safe and compatible mode, by somebody who overhears traffic and has neither token nor key.
+//! Forgeries in safe and compatible mode, by an attacker who captures traffic but has neither token nor key.
 
 use wechat_events::cipher::{EncodingAesKey, open};
 use wechat_events::testing::WeChat;
@@ -33,17 +33,17 @@ const SHIFT: usize = 64;
 /// Bytes of plaintext that they hold.
 const SHIFTED: usize = 48;
 
-/// What a follower types so that, without its first blocks, his own push reads as another one: its length, two of whose
+/// What a user types so that, without its first blocks, their push decrypts to another one: its length, two of whose
 /// bytes are NUL, and then its text up to where the official order goes on with the end of Content and MsgId.
 ///
 /// Returns how many characters of `Encrypt` have to go.
 fn typed(head: usize, tail: usize) -> (String, usize) {
     const FORGED: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_victim</FromUserName>\
                           <CreateTime>1714037059</CreateTime><MsgType>text</MsgType><Content><![CDATA[pay me";
-    // Behind the first plaintext block that is left, which nobody looks at.
+    // After the first remaining plaintext block, which is not checked.
     let shifts = (16 + 4 + head).div_ceil(SHIFTED);
     let filler = shifts * SHIFTED + 16 - (16 + 4 + head);
-    // The last byte of the length is to be a character of UTF-8.
+    // The last byte of the length must be a character of UTF-8.
     let mut forged = FORGED.to_owned();
     while (forged.len() + tail) % 256 >= 128 {
         forged.push('!');
@@ -52,7 +52,7 @@ fn typed(head: usize, tail: usize) -> (String, usize) {
     (format!("{}{}{forged}", "f".repeat(filler), std::str::from_utf8(&length).unwrap()), shifts * SHIFT)
 }
 
-/// The queries in which the first characters of `Encrypt` stand somewhere else, with what is left of it.
+/// The queries into which the first characters of `Encrypt` are moved, with the rest of it.
 fn spliced(query: &str, encrypt: &str, shift: usize) -> Vec<(String, String)> {
     let [timestamp, nonce, signature] = ["timestamp", "nonce", "msg_signature"].map(|name| parameter(query, name));
     let (front, rest) = encrypt.split_at(shift);
@@ -81,7 +81,7 @@ fn the_front_of_encrypt_moved_into_timestamp_or_nonce_forges_no_push() {
     for seed in 0..500 {
         let wechat = wechat(seed);
         let text = |content: &str| wechat.push("text").set("Content", content);
-        // Followers know what stands around their words: it is the same each time.
+        // Users know what surrounds their words: it is the same each time.
         let around = String::from_utf8(text("WORDS").request(NOW).message).unwrap();
         let (head, tail) = around.split_once("WORDS").unwrap();
         let (content, shift) = typed(head.len(), tail.len());
@@ -89,7 +89,7 @@ fn the_front_of_encrypt_moved_into_timestamp_or_nonce_forges_no_push() {
         let encrypt = encrypt_of(&captured.body);
         let mut forged = 0;
         for (query, rest) in spliced(&captured.query, encrypt, shift) {
-            // The attack is one only where signature and seal are right.
+            // It is only an attack if signature and encryption are valid.
             let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| parameter(&query, name).replace("%2B", "+"));
             let is_signed = sign(&[TOKEN, &timestamp, &nonce, &rest]) == parameter(&query, "msg_signature");
             if is_signed {
@@ -154,7 +154,7 @@ fn no_other_cut_of_what_was_signed_says_anything_else_wherever_the_token_stands(
         let captured = wechat(seed.try_into().unwrap()).push("text").request(NOW);
         let encrypt = encrypt_of(&captured.body);
         let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| parameter(&captured.query, name));
-        // The worst that a token can be: it stands in Encrypt, or in the number, as well.
+        // The worst token: it also occurs in Encrypt, or in the number.
         for token in [3, 6, 16, 32].map(|length| &encrypt[seed * 9 % 300..][..length]).into_iter().chain(["717", "1"]) {
             let mut parts = [token, timestamp, nonce, encrypt];
             parts.sort_unstable();

@@ -1,4 +1,4 @@
-//! Pushes made of bytes, so that whoever has bytes has pushes: a property test, a fuzzer.
+//! Generates pushes from bytes, for property tests and fuzzers.
 //!
 //! ```text
 //! sample ── vary ──▶ elements ── xml ──▶ text, in any layout
@@ -9,7 +9,7 @@
 
 use wechat_events::testing::readers;
 
-/// Bytes as decisions; zeros when they have run out.
+/// Bytes as decisions, followed by zeros.
 pub struct Choices<'b>(&'b [u8]);
 
 impl<'b> Choices<'b> {
@@ -41,7 +41,7 @@ impl<'b> Choices<'b> {
     }
 }
 
-/// Of an element tree as pushes have it: an element has a text or elements, never both.
+/// A node of a push's element tree: an element has a text or elements, never both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Element {
     pub name: String,
@@ -187,7 +187,7 @@ fn text(choices: &mut Choices<'_>) -> String {
     }
 }
 
-/// The elements that say what a push is.
+/// The elements that name a push's kind.
 const NAMING: [&str; 3] = ["MsgType", "Event", "InfoType"];
 
 /// The name of a kind, in some case.
@@ -201,7 +201,7 @@ fn recase(text: &str, choices: &mut Choices<'_>) -> String {
         .collect()
 }
 
-/// A push that must become the same event: other case of its names, extra elements, another order.
+/// A push that must give the same event: names in other case, extra elements, another order.
 ///
 /// Elements of one name stay in their order, since the first counts.
 pub fn disguise(sample: &[Element], choices: &mut Choices<'_>) -> Vec<Element> {
@@ -254,7 +254,7 @@ fn reorder(elements: &mut [Element], choices: &mut Choices<'_>) {
     }
 }
 
-/// A push that was a sample's, with whatever can be odd about it. It is still one: it has a MsgType or an InfoType.
+/// A sample with arbitrary oddities. It is still a valid push: it has a MsgType or an InfoType.
 pub fn vary(sample: &[Element], choices: &mut Choices<'_>) -> Vec<Element> {
     let mut elements = varied(sample, choices, 0);
     let names_kind = |element: &Element| matches!(&*element.name, "MsgType" | "InfoType");
@@ -298,7 +298,7 @@ fn varied(sample: &[Element], choices: &mut Choices<'_>, depth: usize) -> Vec<El
     elements
 }
 
-/// The elements in XML that any reader must read as exactly these: as WeChat writes, or with whatever XML allows.
+/// XML that any reader must read as exactly these elements: as WeChat writes it, or using anything XML allows.
 pub fn xml(elements: &[Element], choices: &mut Choices<'_>) -> String {
     let plain = !choices.one_in(2);
     let mut writer = Xml { text: String::new(), plain, choices };
@@ -436,7 +436,7 @@ impl Xml<'_, '_> {
     }
 }
 
-/// What somebody types who knows how it is sent, or pastes.
+/// What a user might type to attack the reader, or paste.
 pub fn typed(pasted: &str, choices: &mut Choices<'_>) -> String {
     const TYPED: [&str; 22] = [
         "]]>",
@@ -466,7 +466,7 @@ pub fn typed(pasted: &str, choices: &mut Choices<'_>) -> String {
     (0..pieces).map(|_| if choices.one_in(12) { pasted } else { choices.pick(&TYPED) }).collect()
 }
 
-/// A document with up to eight characters missing, moved or added that mean something in XML or JSON.
+/// A document with up to eight significant characters of XML or JSON missing, moved or added.
 pub fn damage(text: &str, choices: &mut Choices<'_>) -> String {
     const MEANT: [&str; 24] = [
         "<",
@@ -609,7 +609,7 @@ impl Json<'_, '_> {
                 ('\r', 7) => "\\r".to_owned(),
                 ('\t', 7) => "\\t".to_owned(),
                 ('\u{8}', 7) => "\\b".to_owned(),
-                // Control characters too: nobody may, and WeChat does.
+                // Control characters too: they are not allowed, but WeChat writes them.
                 (c, _) => c.to_string(),
             };
             self.text += &written;

@@ -13,7 +13,7 @@ use wechat_events::{
 
 use crate::{files, snake};
 
-/// The answer of a future that waits for nothing.
+/// The result of a future that never waits.
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

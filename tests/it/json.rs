@@ -1,4 +1,4 @@
-//! JSON: `tests/json/pushes` with the whole event each becomes, `tests/json/refused` with the exact error.
+//! JSON: `tests/json/pushes` with the whole resulting event, `tests/json/refused` with the exact error.
 
 #[cfg(not(feature = "json"))]
 #[test]
@@ -33,7 +33,7 @@ mod with_the_feature {
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
-    /// The kinds that WeChat sends in JSON more than in XML: what has its sample in both is the same event.
+    /// Kinds that WeChat mostly sends as JSON: a sample in both formats gives the same event.
     #[test]
     fn what_mini_programs_get_is_the_same_in_both_forms() {
         use wechat_events::event::Group::{MiniGame, MiniProgram, Payment, Review, Trade};

@@ -80,7 +80,7 @@ fn files(folder: &str, extension: &str) -> Vec<(String, PathBuf)> {
     files
 }
 
-/// Holds what came out against the file beside what went in; `UPDATE=1` writes the file, to be read in the diff.
+/// Compares the output with the file beside the input; `UPDATE=1` writes the file, to be reviewed in the diff.
 fn expect(input: &Path, extension: &str, found: &str) -> Result<(), String> {
     let path = input.with_extension(extension);
     let found = format!("{found}\n");

@@ -1,4 +1,4 @@
-//! The signature of a mini game's payments, and what was paid.
+//! Signatures and payloads of mini-game payments.
 
 use wechat_events::event::Reason;
 use wechat_events::{AppKeys, ConfigError, ParseError, PayEventError, parse_event};
@@ -13,13 +13,13 @@ fn live() -> AppKeys {
     AppKeys::live("live-app-key").unwrap()
 }
 
-/// What becomes of a push with its order's number, if there is one.
+/// The result for a push, with its order's number if there is one.
 fn read(body: &str, keys: &AppKeys) -> Result<Option<String>, PayEventError> {
     let payload = parse_event(body.as_bytes()).unwrap().mini_game_payload(keys)?;
     Ok(payload.map(|payload| payload.out_trade_no.into()))
 }
 
-/// With a signature by the key: so that what stands behind it can be tested.
+/// Signed with the key, to test what follows the signature check.
 fn signed(key: &str, payload: &str) -> String {
     use hmac::{Hmac, KeyInit, Mac};
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();

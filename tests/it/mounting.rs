@@ -1,4 +1,4 @@
-//! `Webhook::handle` and `Webhook::service`: bodies as they come in over real sockets, and what is answered to each.
+//! `Webhook::handle` and `Webhook::service`: bodies sent over real sockets, and the answers.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -33,7 +33,7 @@ impl AsyncHandler for Echo {
     }
 }
 
-/// What an operator is told.
+/// The reports to the operator.
 type Told = Arc<Mutex<Vec<String>>>;
 
 fn webhook(limit: u32) -> (Webhook, Told) {
@@ -46,7 +46,7 @@ fn webhook(limit: u32) -> (Webhook, Told) {
     (Webhooks::builder().wall_clock(|| 1_714_037_060).build().account(endpoint, Echo), told)
 }
 
-/// A push that says `hi`, and so many spaces behind it that it is so long.
+/// A push that says `hi`, padded with spaces to this length.
 fn push(length: usize) -> String {
     let push = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>1714037059</CreateTime>\
                 <MsgType>text</MsgType><Content>hi</Content></xml>";
@@ -84,7 +84,7 @@ impl Server {
         Server { address, told, runtime }
     }
 
-    /// A connection on which a request was begun: its line, these headers, and what follows them.
+    /// A connection with the beginning of a request: its line, these headers, and what follows them.
     fn begin(&self, method: &str, headers: &str, rest: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -192,11 +192,11 @@ fn a_body_that_breaks_off_is_no_push() {
     let half = &push(0)[..PUSH / 2];
     let chunked = format!("{:x}\r\n{half}\r\n", half.len());
     for (headers, sent) in [("Content-Length: 151\r\n", half), ("Transfer-Encoding: chunked\r\n", &chunked)] {
-        // It still listens: the length that it announced was wrong.
+        // The client still listens: the length that it announced was wrong.
         let stream = server.begin("POST", headers, sent);
         stream.shutdown(Shutdown::Write).unwrap();
         assert_eq!(answer(stream), refused("400 Bad Request"), "{headers}");
-        // It hangs up.
+        // The client hangs up.
         drop(server.begin("POST", headers, sent));
     }
     // Not a number of bytes at all.
@@ -246,7 +246,7 @@ fn a_body_that_does_not_end_is_waited_for_as_long_as_wechat_waits() {
     assert_eq!(*told.lock().unwrap(), [expected]);
 }
 
-/// What stacks ask of a service that they mount: axum's `route_service`, hyper, and whatever has a body that is not
+/// Compiles with what stacks require of a mounted service: axum's `route_service`, hyper, and bodies that are not
 /// `Sync`.
 #[test]
 fn the_service_is_what_stacks_mount() {

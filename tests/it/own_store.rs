@@ -1,4 +1,4 @@
-//! A store that somebody else writes, outside of the crate: a plain `HashMap` behind a lock.
+//! A store written outside the crate: a plain `HashMap` behind a lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use wechat_events::store::{Attempt, Carrier, Claim, Claimed, Lost, MAX_RUNS, Out
 
 const LEASE_MS: u64 = 20_000;
 
-/// Forgets nothing and wakes nobody before the state is asked for: the least that a store may be.
+/// The minimal store: forgets nothing, and wakes nobody before the state is asked for.
 #[derive(Default)]
 struct Plain(Mutex<HashMap<DedupKey, Record>>);
 
@@ -26,7 +26,7 @@ enum State {
 }
 
 impl Plain {
-    /// The step of an owner, if he is one still.
+    /// A step of an owner, if it still is the owner.
     fn own<T>(&self, claim: &Claim, step: impl FnOnce(&mut Record) -> T) -> Outcome<'_, Result<T, Lost>> {
         let mut records = self.0.lock().unwrap();
         let record = records.get_mut(&claim.key);

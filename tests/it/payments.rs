@@ -1,4 +1,4 @@
-//! Pushes that demand a code: what is written, by what they are known, and what stays in the clear.
+//! Pushes that require a code: what is written, how they are identified, and what stays in the clear.
 
 use std::collections::BTreeMap;
 
@@ -161,7 +161,7 @@ fn a_payment_has_one_key_in_all_its_deliveries() {
     assert_ne!(xml("xpay_coin_pay_notify", other).dedup_key(), first.dedup_key(), "another kind of the same order");
     let body = String::from_utf8(first.body().to_vec()).unwrap().replace("gh_1", "gh_2");
     assert_ne!(parse_event(body.as_bytes()).unwrap().dedup_key(), first.dedup_key(), "another account");
-    // By the xxhash package of another language: xxh3_128_hexdigest of
+    // Computed by Python's xxhash package: xxh3_128_hexdigest of
     // b"4:gh_139:25:xpay_goods_deliver_notify3:o_11:71:0".
     assert_eq!(first.business_key().as_deref(), Some("25:xpay_goods_deliver_notify3:o_11:71:0"));
     assert_eq!(first.dedup_key().to_string(), "6c5bbd867f938bbf0ec300bd543ed274");
@@ -229,7 +229,7 @@ fn what_lacks_a_part_of_its_key_is_known_by_its_bytes() {
     }
 }
 
-/// Every kind that takes a code has a key, and its sample's is this.
+/// Every kind that takes a code has a key; these are the samples' keys.
 #[test]
 fn each_kind_of_payment_has_its_key() {
     const O: &str = "28:oWx7u5Qk2LrTz9NcVbE1sYpHdG0A";

@@ -1,4 +1,4 @@
-//! WeChat's plans for payments, held against answers of every sort.
+//! WeChat's retry plans for payments, with answers of every sort.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -207,7 +207,7 @@ async fn a_webhook_gets_the_payment_by_the_plan_on_the_paused_clock() {
         let delivery = wechat.push(GOODS).at(NOW).send(&slow).await;
         let verdicts: Vec<_> = delivery.attempts.iter().map(|attempt| attempt.verdict.to_string()).collect();
         assert_eq!(verdicts, ["pushes it again: code -1: not yet", "shows nothing, as asked"]);
-        // «Not yet» after 2.5 s, and 2 s more; then the run is joined that has 1.5 s to go.
+        // "Not yet" after 2.5 s, and 2 s more; then a delivery joins the run, which has 1.5 s to go.
         assert_eq!(due(&delivery), [0, 4_500]);
 
         let begun = tokio::time::Instant::now();

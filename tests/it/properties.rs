@@ -1,4 +1,4 @@
-//! What holds for every push that anybody could send, of every kind, in every layout.
+//! Properties of every possible push, of every kind, in every layout.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use wechat_events::{Event, parse_event};
 use crate::generate::{Choices, Element, by_path, damage, disguise, flatten, sample, typed, vary, xml};
 use crate::{files, snake};
 
-/// Tries pushes that begin as one of a kind's fixtures. `PROPTEST_CASES=20000` tries more of them.
+/// Tries pushes derived from a kind's fixtures. `PROPTEST_CASES=20000` tries more of them.
 fn for_every_kind(property: impl Fn(&[Element], &mut Choices<'_>) -> Result<(), TestCaseError>) {
     let files = files("pushes", "xml");
     let usual = Config::default();
@@ -52,7 +52,7 @@ fn parse(body: &str) -> Result<Event<'_>, TestCaseError> {
     parse_event(body.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}, {body:?}")))
 }
 
-/// Every element that was put in comes back, and no other of its path.
+/// Every element comes back, and no other at its path.
 fn has_all(event: &Event<'_>, elements: &[Element], of: &str) -> Result<(), TestCaseError> {
     for (path, texts) in by_path(elements) {
         same(event.fields(&path).collect::<Vec<_>>(), texts.iter().map(Into::into).collect(), of)?;
@@ -60,7 +60,7 @@ fn has_all(event: &Event<'_>, elements: &[Element], of: &str) -> Result<(), Test
     Ok(())
 }
 
-/// One is as good as the other: what it is, its bytes, and what is read from them.
+/// Both are equal: the event, its bytes, and the fields read from them.
 fn same_push(found: &Event<'_>, expected: &Event<'_>, path: &str) -> Result<(), TestCaseError> {
     let of = String::from_utf8_lossy(expected.body());
     same(found, expected, &of)?;

@@ -1,4 +1,4 @@
-//! The fixtures: `tests/pushes` with the whole event each becomes, `tests/refused` with the exact error.
+//! The fixtures: `tests/pushes` with the whole resulting event, `tests/refused` with the exact error.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The readers, each by itself and against one another.
+//! The readers, each by itself and compared with one another.
 
 use std::fs;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use wechat_events::testing::readers;
 
 use crate::files;
 
-/// Holds the two readers of XML to one result; whether both read it.
+/// Checks that both XML readers give one result; returns whether both read it.
 pub fn agree_on(body: &str) -> bool {
     let Some(flat) = readers::flat(body) else { return false };
     assert_eq!(Ok(flat), readers::tree(body), "{body}");

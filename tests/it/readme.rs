@@ -1,4 +1,4 @@
-//! The READMEs of two languages say the same, and what they say of the crate is so. Their programs are doctests of it.
+//! The READMEs of both languages say the same, and it is true of the crate. Their programs are doc tests.
 
 use std::fs;
 use std::path::Path;
@@ -19,9 +19,9 @@ const FOLDERS: [&str; 2] = ["", "examples/simulator/"];
 struct Outline {
     /// How many `#` each heading has.
     headings: Vec<usize>,
-    /// With the fences; of programs without the words.
+    /// With the fences; programs without their words.
     code: Vec<String>,
-    /// Of each row, its cells that need no translation; of the others their numbers.
+    /// For each row, the cells that need no translation, and the numbers of the others.
     rows: Vec<Vec<String>>,
     /// Where each link leads.
     links: Vec<String>,
@@ -57,7 +57,7 @@ fn blocks(text: &str) -> Vec<String> {
     blocks
 }
 
-/// A program without what its strings and comments say; any other block as it is.
+/// A program without the text of its strings and comments; any other block unchanged.
 fn without_words(block: &str) -> String {
     if !block.starts_with("```rust") {
         return block.to_owned();
@@ -84,7 +84,7 @@ fn outline(text: &str) -> Outline {
     outline
 }
 
-/// The numbers of a text outside its code, but for those of one digit.
+/// The numbers in a text outside its code, except those of one digit.
 fn figures(text: &str) -> impl Iterator<Item = String> {
     let parts = text.split('`').step_by(2).flat_map(|prose| prose.split(|c: char| !matches!(c, '0'..='9' | '.' | ',')));
     let numbers = parts.map(|number| number.trim_matches(['.', ',']).to_owned());
@@ -100,7 +100,7 @@ fn numbers(text: &str) -> String {
     code.chain(numbers.map(|number| format!("{number} "))).collect()
 }
 
-/// Where the same stands in the other language; a heading's name has no counterpart.
+/// The same place in the other language; a heading's name has no counterpart.
 fn in_english(link: &str) -> String {
     link.split('#').next().unwrap().replace("README.zh-CN.md", "README.md").replace("/zh/", "/en/")
 }

@@ -1,4 +1,4 @@
-//! What is written in answer, read back by an XML parser.
+//! Written replies, read back by an XML parser.
 
 use proptest::prelude::*;
 use wechat_events::event::{KINDS, Takes};
@@ -43,7 +43,7 @@ fn read(xml: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What XML 1.0 has no place for, by its production `Char`.
+/// Characters that XML 1.0 forbids, by its production `Char`.
 fn less_forbidden(text: &str) -> String {
     text.chars()
         .filter(|c| matches!(u32::from(*c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..))
@@ -294,7 +294,7 @@ fn a_push_in_json_is_answered_in_json() {
     assert_eq!(Reply::text("hi").write(&view, 1).body, "success");
 }
 
-/// Words with what breaks naive writers among them.
+/// Words, and sequences that break naive writers.
 pub(crate) fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -311,7 +311,7 @@ pub(crate) fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Whatever a handler can make, but for what nobody checks.
+/// Any reply that a handler can make, except unchecked ones.
 pub(crate) fn any_reply() -> impl Strategy<Value = Reply> {
     let text = || {
         let times = prop_oneof![3 => Just(1), 1 => Just(100usize)];
@@ -433,7 +433,7 @@ proptest! {
         event.to_user = account.clone().into();
         let written = Reply::text("hi").write(&event, 7);
         if less_forbidden(&sender) != sender || less_forbidden(&account) != account {
-            // Written without the character, it would be another's name.
+            // Without the character it would be another user's name.
             prop_assert_eq!(written.refused, Some(Refused::NoSender));
             prop_assert_eq!(written.body, "success");
         } else {

@@ -1,4 +1,4 @@
-//! Where a long text is cut, and what is left whole.
+//! Where a long text is cut, and what stays whole.
 
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;
@@ -15,7 +15,7 @@ fn message() -> Event<'static> {
     .unwrap()
 }
 
-/// What the user sees of a text, and what is told of it.
+/// The text that the user sees, and the report about it.
 fn shown(text: &str) -> (String, Option<String>) {
     let Written { body, refused, .. } = Reply::text(text).write(&message(), 1);
     let document = roxmltree::Document::parse(&body).unwrap();
@@ -82,7 +82,7 @@ async fn a_late_reply_is_whole() {
     assert_eq!(messages, [message("长".repeat(682)), message("长".repeat(318))]);
 }
 
-/// What is one character to a user, though several to Unicode.
+/// One character to a user, but several in Unicode.
 const GRAPHEMES: [&str; 8] = ["e\u{301}\u{323}", "👨‍👩‍👧‍👦", "🇨🇳", "7\u{FE0F}\u{20E3}", "👍🏽", "हि", "각", "\r\n"];
 
 #[test]
@@ -130,7 +130,7 @@ fn what_only_begins_like_a_link_is_cut_as_any_text() {
         (format!("{}<a href=\"x\">\n{}</a>{}", "a".repeat(1500), "b".repeat(400), "c".repeat(400)), 2047),
         (format!("{}\n{}", "a".repeat(2000), "b".repeat(100)), 2001),
         (format!("{}\n{}", "a".repeat(1000), "b".repeat(2000)), 2047),
-        // One that a user sees as one character, and no piece has room for.
+        // A text that a user sees as one character, too long for any piece.
         (format!("a{}", "\u{301}".repeat(2000)), 2047),
     ] {
         assert_eq!(split_text(&text).next().unwrap().len(), first, "{}", &text[..20]);

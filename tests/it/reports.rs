@@ -1,4 +1,4 @@
-//! What whoever runs the service is told: never more than a line, never at the cost of a push.
+//! Reports to the operator: never more than a line, never at the cost of a push.
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ impl Handler for Repeats {
     }
 }
 
-/// What a request makes an endpoint report, as it is shown.
+/// The reports of an endpoint for a request, as shown.
 fn reported(endpoint: &Endpoint, method: &str, query: &str, body: &[u8]) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&lines);
@@ -48,7 +48,7 @@ fn reported(endpoint: &Endpoint, method: &str, query: &str, body: &[u8]) -> Vec<
     lines.lock().unwrap().drain(..).collect()
 }
 
-/// Counts what would each be a system call.
+/// Counts writes, each of which would be a system call.
 struct Pieces(Vec<String>);
 
 impl Write for Pieces {
@@ -66,7 +66,7 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Bodies with a long piece wherever an error might show it, or a report.
+/// Bodies with a long piece wherever an error or a report might show it.
 fn bodies(long: &str) -> Vec<String> {
     let deep = |name: &str| format!("<xml>{}<{name}/>{}</xml>", "<a>".repeat(16), "</a>".repeat(16));
     vec![
@@ -150,7 +150,7 @@ proptest! {
     }
 }
 
-/// Panics again when what it panicked with is dropped.
+/// Panics again when its panic payload is dropped.
 struct Twice;
 
 impl Drop for Twice {

@@ -1,4 +1,4 @@
-//! Safe and compatible mode at the door: what comes in, what is refused and with which words, what goes out.
+//! Endpoints in safe and compatible mode: what is accepted, what is refused and with which error, what is answered.
 //!
 //! Signatures are made by hand here, and `Encrypt` by `cipher::seal_with`, which has its own tests.
 
@@ -45,7 +45,7 @@ fn safe() -> Endpoint {
     Endpoint::safe(TOKEN, APP_ID, KEY).unwrap()
 }
 
-/// Both constructors, which must refuse and believe the same.
+/// Both constructors, which must refuse and trust the same.
 fn both() -> [Endpoint; 2] {
     [safe(), Endpoint::compatible(TOKEN, APP_ID, KEY).unwrap()]
 }
@@ -84,14 +84,14 @@ fn refused(endpoint: &Endpoint, query: &str, body: &str) -> RequestError {
     push(endpoint, query, body).unwrap_err()
 }
 
-/// The text of an element of an answer, which is of the shape that the official page shows.
+/// The text of an element of an answer, whose layout is that of the official page.
 fn element<'x>(xml: &'x str, name: &str) -> &'x str {
     let (_, from) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
     let (value, _) = from.split_once(&format!("</{name}>")).unwrap();
     value.strip_prefix("<![CDATA[").map_or(value, |value| value.strip_suffix("]]>").unwrap())
 }
 
-/// What a sealed answer says, if its signature is of this token.
+/// The message of an encrypted answer, if its signature was made with this token.
 fn opened(response: &Response, token: &str, key_text: &str) -> String {
     assert_eq!((response.status, response.content_type), (200, "text/xml"));
     let xml = str::from_utf8(&response.body).unwrap();
@@ -144,7 +144,7 @@ fn the_vectors_without_a_key_pass_the_signature_and_fail_behind_it() {
         let (endpoint, query, encrypt) = vector_request(vector).unwrap();
         failed.push(refused(&endpoint, &query, &envelope(&encrypt)));
     }
-    // V08 is sealed with another key, V17 is the word `encrypt`.
+    // V08 is encrypted with another key, V17 is the word `encrypt`.
     let cut = OpenError::Base64Cut { characters: 7 };
     assert_eq!(failed, [RequestError::Open(OpenError::Padding), RequestError::Open(cut)]);
 }
@@ -157,7 +157,7 @@ fn v19_is_refused_before_anything_is_decrypted() {
     assert_eq!(refused(&endpoint, &query, &envelope(&encrypt)), RequestError::MsgSignature);
 }
 
-/// Each byte as `%xx`, so that any byte can stand in a query.
+/// Each byte as `%xx`, so that a query can contain any byte.
 fn percent(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("%{byte:02x}")).collect()
 }
@@ -276,22 +276,22 @@ fn no_request_talks_the_endpoint_out_of_a_check() {
             (in_the_clear.clone(), MESSAGE.to_owned(), RequestError::MissingMsgSignature),
             (format!("{in_the_clear}&encrypt_type=raw"), MESSAGE.to_owned(), RequestError::MissingMsgSignature),
             (format!("{in_the_clear}&encrypt_type=aes"), MESSAGE.to_owned(), RequestError::MissingMsgSignature),
-            // A sealed push without what binds it.
+            // An encrypted push without `msg_signature`.
             (format!("{signed}{without_msg_signature}"), body.clone(), RequestError::MissingMsgSignature),
             (format!("{signed}{without_msg_signature}&msg_signature="), body.clone(), RequestError::Altered),
             (format!("{without_msg_signature}&msg_signature="), body.clone(), RequestError::MsgSignature),
-            // The signature of the plaintext mode in its place.
+            // The signature of plaintext mode in its place.
             (
                 format!("{without_msg_signature}&msg_signature={}", &signed[10..50]),
                 body.clone(),
                 RequestError::MsgSignature,
             ),
-            // A sealed push that says it is none.
+            // An encrypted push that claims to be plaintext.
             (query.replace("=aes", "=raw"), body.clone(), raw("raw")),
             (query.replace("=aes", "="), body.clone(), raw("")),
             (query.replace("=aes", "=AES"), body.clone(), raw("AES")),
             (query.replace("=aes", &format!("={}", "长".repeat(100))), body.clone(), raw(&"长".repeat(64))),
-            // A plaintext body under the msg_signature of a sealed one, and under that of no text.
+            // A plaintext body with the msg_signature of an encrypted one, and with that of an empty text.
             (query.clone(), MESSAGE.to_owned(), RequestError::NoEncrypt),
             (
                 format!("{without_msg_signature}&msg_signature={msg_signature_of_nothing}"),
@@ -300,7 +300,7 @@ fn no_request_talks_the_endpoint_out_of_a_check() {
             ),
             // Encrypt where a user can write it.
             (query.clone(), user_text.clone(), RequestError::NoEncrypt),
-            // An Encrypt behind the one that was signed, which is where WeChat writes it.
+            // An Encrypt after the signed one, where WeChat writes it.
             (
                 query.clone(),
                 body.replace("</Encrypt>", "</Encrypt><Encrypt>AAAA</Encrypt>"),
@@ -538,7 +538,7 @@ fn a_sealed_create_time_bounds_what_has_one_and_is_no_late_retry() {
     assert_eq!(endpoint.receive("POST", &query, body.as_bytes(), NOW).map(drop), Ok(()));
 }
 
-/// An answer, sealed and signed, as a push: its query and its body.
+/// An encrypted and signed answer sent as a push: its query and its body.
 fn sent_back(answer: &Response) -> (String, String) {
     let body = String::from_utf8(answer.body.clone()).unwrap();
     let [signature, timestamp, nonce] = ["MsgSignature", "TimeStamp", "Nonce"].map(|name| element(&body, name));
@@ -599,7 +599,7 @@ fn an_envelope_over_its_own_limit_is_refused_before_anything_reads_it() {
     assert!(plain.receive("POST", &signed, longer(65_537).as_bytes(), NOW).is_ok());
 }
 
-/// One request for each way to be refused because of a secret or for want of `Encrypt`.
+/// One request for each refusal because of a secret or a missing `Encrypt`.
 fn refusals() -> Vec<(String, String, i32, &'static str)> {
     let (query_of, envelope_of) = (query, envelope);
     let (query, body) = sealed(TOKEN, KEY, MESSAGE);

@@ -1,4 +1,4 @@
-//! A collector of spans and events: what was told of each, and where each span is entered.
+//! A collector of spans and events: their fields, and where each span is entered.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -27,7 +27,7 @@ struct Seen {
 struct Span {
     metadata: &'static Metadata<'static>,
     fields: Fields,
-    /// How many there are of it; 0 when it is closed.
+    /// Number of handles to it; 0 when it is closed.
     handles: usize,
 }
 
@@ -41,7 +41,7 @@ impl Visit for Fields {
 }
 
 impl Spans {
-    /// Does a thing of whose spans this learns, if it is done in this thread or the span is entered in another.
+    /// Runs some work and collects its spans, from this thread, or from another one that enters the span.
     pub fn of<T>(&self, what: impl FnOnce() -> T) -> T {
         tracing::subscriber::with_default(self.clone(), what)
     }

@@ -1,4 +1,4 @@
-//! WeChat's side of the wire, held against this crate's endpoints and against itself.
+//! `testing::WeChat`, checked against this crate's endpoints and against itself.
 
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ fn a_chosen_nonce_and_openid_stand_in_the_query_encoded() {
     }
 }
 
-/// Delivers to an endpoint that takes so many seconds for each answer in turn.
+/// Delivers to an endpoint that takes these seconds for its answers, in turn.
 fn deliver(wechat: &WeChat, endpoint: &Endpoint, seconds: &[Option<u64>]) -> Delivery {
     let mut seconds = seconds.iter();
     wechat.push("text").set("Content", "hello").deliver(NOW, |request| {
@@ -241,7 +241,7 @@ fn a_misspelt_kind_or_field_fails_where_it_stands() {
         let event = parse_event(&draft.request(NOW).message).unwrap().into_owned();
         assert_eq!(event.field(path).as_deref(), Some("8"));
     }
-    // What has no kind has no fields that are known.
+    // A push without a kind has no known fields.
     let _ = wechat.push_unknown("SCNA").set("EvenKey", "7").without("EvenKey").request(NOW);
     let _ = wechat.push("SCAN").set_unknown("EvenKey", "7").request(NOW);
     let _ = wechat.raw("<xml><a>1</a></xml>").set("b", "2").request(NOW);

@@ -1,4 +1,4 @@
-//! `ThreadedWebhook` in real time: a few of WeChat's seconds, several at once.
+//! `ThreadedWebhook` in real time, with several tests at once.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ const EPOCH: i64 = 1_700_000_000;
 
 type Run = dyn Fn(usize) -> HandlerResult + Send + Sync;
 
-/// Does what it is told for the run of this number.
+/// Does what the script says for the run with this number.
 struct Does {
     seen: Arc<Seen>,
     run: Box<Run>,
@@ -215,7 +215,7 @@ fn a_held_push_is_answered_by_its_second_delivery() {
         wait(5_070);
         assert_eq!(shown(&call(&webhook, &push("hi"))), (200, &*reply("at last")));
         let first = first.join().unwrap();
-        // It comes after WeChat has hung up; if the second one carries it first, it may still be told.
+        // It comes after WeChat has hung up; the second delivery may carry it first.
         assert!([(503, ""), (200, &*reply("at last"))].contains(&shown(&first)), "{first:?}");
     });
     webhook.shutdown(Duration::from_secs(5));
@@ -277,7 +277,7 @@ fn accounts_share_the_store_and_the_bounds_and_threads_stand_in_for_tasks() {
 
 #[test]
 fn an_answered_delivery_wakes_no_other_runs_wait() {
-    // Of many that are owed and wait for their second delivery, each is told of its own alone: the last is carried as
+    // Many replies wait for their second delivery, and each is woken only by its own: the last is carried as
     // soon as the first, and none is late.
     let (handler, seen) = does(|_| {
         wait(5_100);

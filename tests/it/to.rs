@@ -1,4 +1,4 @@
-//! `Event::to`: any push as a struct of one's own, and what is said where it is none.
+//! `Event::to`: any push as the user's own struct, and the errors.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Against another language's SDK, as a real process: what wechatpy seals we open, what we seal it opens.
+//! Compared with the Python SDK wechatpy in a real process: each decrypts what the other encrypts.
 //!
 //! Runs when `WECHATPY_PYTHON` names an interpreter that has `tests/wechatpy/requirements.txt` installed. Where `CI` is
 //! set it has to.

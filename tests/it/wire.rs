@@ -2,7 +2,7 @@
 
 use sha1::{Digest, Sha1};
 
-/// What WeChat signs with: independent of the crate's own code.
+/// WeChat's signature, computed without the crate's own code.
 pub fn sign(parts: &[&str]) -> String {
     let mut parts = parts.to_vec();
     parts.sort_unstable();

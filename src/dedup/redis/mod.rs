@@ -7,7 +7,7 @@
 //! SET NX, then push.lua ─▶ new: run it ─▶ renew, finish, release, carry: `run.rs`
 //!   │                      elsewhere: wait, asking five times a second: `wait.rs`
 //!   ▼
-//! `link.rs`: any connection; away, until one stands its test
+//! `link.rs`: any connection; away, until one passes its test
 //! ```
 
 mod builder;
@@ -55,7 +55,7 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// # How to connect
 ///
-/// | to | by |
+/// | for | use |
 /// |---|---|
 /// | one server | [`Redis::connect`] with its URL. Every connection that breaks, hangs or becomes read-only is replaced |
 /// | a Redis Cluster | [`Redis::new`] with a `redis::cluster_async::ClusterConnection`, which follows moved keys |
@@ -80,11 +80,11 @@ const EPOCH: u64 = 1 << 40;
 ///
 /// | state | is written by | on a record that is |
 /// |---|---|---|
-/// | `r` running | a claim | absent; `x`; `r` of its own process; `r` with its lease over, where Redis has answered whatever this process asked for 1.5 s, so that an owner that lives could have renewed it |
-/// | | a renewal, each second; at once when Redis is back | `r` of its own; absent; `x` of another owner; `r` of another with its lease over |
-/// | `o` done, owed; `d` carried by a delivery; `l` late | the end of a run that lives | the same; `d` and `l` also on its own `o` |
+/// | `r` running | a claim | absent; `x`; `r` of its own process; `r` with an expired lease, if Redis has answered all questions of this process for 1.5 s, so that a living owner could have renewed it |
+/// | | a renewal, each second; at once when Redis is back | its own `r`; absent; `x` of another owner; `r` of another with an expired lease |
+/// | `o` done, owed; `d` carried by a delivery; `l` late | the end of a living run | the same; `d` and `l` also on its own `o` |
 /// | `d`, `l` | whoever carries the answer | `o` |
-/// | `x` released | the owner that gives its run back | `r` of its own |
+/// | `x` released | the owner that gives its run back | its own `r` |
 ///
 /// `r` lives for the lease of 4 s plus [`keep`](RedisBuilder::keep), the others for `keep`. A step that finds anything
 /// else writes nothing. An owner has [`Lost`] its push if it finds a living `r` or an answer of another owner. Each

@@ -1,4 +1,4 @@
-//! Requests, accounts, bounds, and handlers of other kinds.
+//! Requests, accounts, limits, and handlers of other kinds.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn webhooks_with_a_store_in_common_count_from_the_same_moment() {
         sleep(Duration::from_secs(61)).await;
         let new = webhook();
         let first = call(&new, &push("text")).await;
-        // One push more makes the store look for what is to be forgotten.
+        // One more push makes the store evict expired ones.
         call(&old, &push("VIEW")).await;
         assert_eq!(call(&new, &push("text")).await, first);
         assert_eq!(call(&old, &push("text")).await, first);
@@ -22,7 +22,7 @@ fn webhooks_with_a_store_in_common_count_from_the_same_moment() {
 
 #[test]
 fn a_clock_may_be_behind_that_of_the_first_webhook() {
-    // Whichever test made it, in these runtimes it is as good as now.
+    // Whichever test created it: in these runtimes it counts as now.
     for seconds in [100_000, 0] {
         paused(async {
             sleep(Duration::from_secs(seconds)).await;
@@ -181,7 +181,7 @@ fn accounts_share_the_store_the_bounds_and_the_shutdown_but_not_the_handler() {
     });
 }
 
-/// Says on which thread it is called, and keeps what else it is told.
+/// Replies with the name of its thread, and keeps late replies and failures.
 struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {

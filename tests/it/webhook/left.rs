@@ -1,4 +1,4 @@
-//! What no delivery takes along: late replies, failures, and whatever panics or hangs.
+//! What no delivery carries: late replies, failures, and code that panics or hangs.
 
 use super::*;
 
@@ -154,7 +154,7 @@ fn a_handler_that_never_ends_gives_its_place_back() {
     });
 }
 
-/// Panics when it is dropped, like whatever holds it.
+/// Panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -165,7 +165,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Panics with a bomb, or has one along while it waits.
+/// Panics with a bomb, or holds one while it waits.
 struct Bombs(Log);
 
 impl AsyncHandler for Bombs {

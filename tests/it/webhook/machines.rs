@@ -1,4 +1,4 @@
-//! Two machines with a store in common, of which one is killed.
+//! Two machines that share a store, one of which is killed.
 
 use super::*;
 
@@ -45,7 +45,7 @@ impl Store for Node {
     }
 }
 
-/// Two machines with a store in common. The first is to be killed while it runs the push, which takes it 40 s.
+/// Two machines that share a store. The first is killed while it runs the push, which takes 40 s.
 struct Two {
     log: Log,
     body: String,
@@ -63,7 +63,7 @@ impl Two {
         let node = || Node { store: Arc::clone(&store), killed: Arc::default() };
         let (first, second) = (node(), node());
         let one = builder(&log).store(first.clone()).build();
-        // Nobody hears what a machine says that is dead.
+        // A dead machine answers nobody.
         let dead = endpoint(&log).on_report(|_| {});
         let one = one.account(dead, Forwards(script(&log, &[Answers(40_000)])));
         let two = webhook(settings(builder(&log)).store(second.clone()), &log, does);

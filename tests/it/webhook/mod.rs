@@ -34,12 +34,12 @@ use crate::wire::query;
 
 const EPOCH: i64 = 1_700_000_000;
 
-/// A clock, and all that happened by it.
+/// A clock, and all that happened, with times.
 #[derive(Clone)]
 struct Log {
     start: Instant,
     lines: Arc<Mutex<Vec<(u64, String)>>>,
-    /// There if the account is in safe mode.
+    /// Set if the account is in safe mode.
     #[cfg(feature = "testing")]
     wechat: Option<Arc<WeChat>>,
 }
@@ -79,9 +79,9 @@ enum Does {
     Answers(u64),
     Fails(u64),
     Panics(u64),
-    /// Nothing that has to be carried.
+    /// A reply that need not be carried.
     Succeeds(u64),
-    /// Answers, but keeps the thread until then.
+    /// Answers, and blocks the thread until then.
     Blocks(u64),
 }
 use Does::{Answers, Blocks, Fails, Panics, Succeeds};
@@ -143,7 +143,7 @@ fn push(kind: &str) -> String {
     )
 }
 
-/// A store that is asked over a network, so to speak: it never answers at once.
+/// A store like one behind a network: it never answers at once.
 struct Remote(Memory);
 
 fn later<'a, T: Send + 'a>(outcome: impl FnOnce() -> T + Send + 'a) -> Outcome<'a, T> {
@@ -185,7 +185,7 @@ impl Store for Remote {
     }
     fn carry(&self, key: DedupKey, by: Carrier, now: u64) -> Outcome<'_, bool> {
         Outcome::later(async move {
-            // Who asks first may be told last.
+            // The first to ask may be answered last.
             for _ in 0..if by == Carrier::Delivery { 8 } else { 0 } {
                 tokio::task::yield_now().await;
             }
@@ -199,7 +199,7 @@ type Schedule = &'static [(u64, u64)];
 
 const USUAL: Schedule = &[(0, 5_000), (5_070, 10_070), (10_080, 15_080)];
 
-/// What came back, as a word; the reply is compared to the byte.
+/// The answer as a word; the reply is compared byte by byte.
 fn told(log: &Log, body: &str, response: &Response) -> String {
     let text = std::str::from_utf8(&response.body).unwrap();
     match (response.status, text) {
@@ -280,7 +280,7 @@ async fn ask(log: &Log, webhook: &Webhook, body: &str) -> Response {
     call(webhook, body).await
 }
 
-/// WeChat: asks until it is answered 200, and hangs up by dropping the future.
+/// WeChat: delivers until it is answered 200, and hangs up by dropping the future.
 async fn deliver(webhook: Webhook, log: Log, body: String, schedule: Schedule) {
     let settled = Arc::new(AtomicBool::new(false));
     let deliveries = schedule.iter().enumerate().map(|(n, (comes, hangs_up))| {
@@ -308,7 +308,7 @@ async fn deliver(webhook: Webhook, log: Log, body: String, schedule: Schedule) {
 
 fn paused<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    // A paused clock runs on to this if nothing else is to come: who is not woken fails, and does not hang.
+    // A paused clock jumps here if nothing else is due, so a lost wake-up fails instead of hanging.
     runtime.block_on(async { timeout(Duration::from_secs(1_000_000), test).await.expect("it waits for ever") })
 }
 
@@ -355,7 +355,7 @@ fn quiet_panics() {
     });
 }
 
-/// Hands on what a push asks, and forgets the rest.
+/// Forwards what a push asks, and forgets the rest.
 struct Forwards(Script);
 
 impl AsyncHandler for Forwards {

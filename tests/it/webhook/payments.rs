@@ -1,8 +1,8 @@
-//! A payment wants a code within three seconds, and comes again for hours until it has it.
+//! A payment requires a code within three seconds, and is retried for hours until it gets one.
 
 use super::*;
 
-/// The same order, as often as it has come before.
+/// The same order, with its number of earlier deliveries.
 fn goods(retries: u32) -> String {
     format!(
         "<xml><ToUserName>gh_1</ToUserName><FromUserName>o_1</FromUserName><CreateTime>{EPOCH}</CreateTime>\
@@ -80,7 +80,7 @@ async fn under_acknowledgement_each_delivery_of_a_payment_has_its_own_time() {
     }
 }
 
-/// Says by itself that it is to be pushed again, once.
+/// Answers once with a code that makes WeChat push again.
 struct NoStock(AtomicUsize);
 
 impl AsyncHandler for NoStock {

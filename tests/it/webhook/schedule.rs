@@ -1,4 +1,4 @@
-//! Which delivery is answered when, and with what: tables of all that happens to a push.
+//! When each delivery is answered, and with what: tables of all that happens to a push.
 
 use super::*;
 
@@ -55,7 +55,7 @@ fn a_failure_is_a_second_chance_for_the_next_delivery() {
                 USUAL,
                 "0 run, 1000 failed, 5000 #1 gone, 5070 run, 6070 failed, 10070 #2 gone, 10080 run, 11080 #3 success, 11080 failed",
             ),
-            // The second delivery waits for the first one's run, and begins its own when that has failed.
+            // The second delivery waits for the first one's run, and starts its own when that has failed.
             (
                 &[Fails(6_000), Answers(1_000)],
                 USUAL,
@@ -115,7 +115,7 @@ fn a_failure_is_a_second_chance_for_the_next_delivery() {
         |builder| builder.on_error(OnError::HoldAlways).max_held(0),
         &[(&[Fails(0), Succeeds(0)], USUAL, "0 #1 503, 0 failed, 0 run, 5070 #2 success, 5070 run")],
     );
-    // A failure is held whatever the push: silence is what makes WeChat ask again.
+    // A failure is held whatever the push: silence makes WeChat retry.
     check(
         "VIEW",
         |builder| builder,
@@ -142,7 +142,7 @@ fn acknowledged_pushes_are_answered_in_time_and_the_reply_comes_late() {
             (&[Succeeds(6_000)], USUAL, "0 run, 4500 #1 success"),
             (&[Fails(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
             (&[Panics(6_000)], USUAL, "0 run, 4500 #1 success, 6000 failed"),
-            // What failed is asked for again all the same; 4.5 s after the first delivery are over by then.
+            // A failed push is retried all the same; by then 4.5 s have passed since the first delivery.
             (&[Fails(0), Answers(1_000)], USUAL, "0 failed, 0 run, 5000 #1 gone, 5070 #2 success, 5070 run, 6070 late"),
             (&[Answers(6_000)], &[(3_000, 8_000)], "3000 run, 7500 #1 success, 9000 late"),
         ],
@@ -248,7 +248,7 @@ fn deliveries_may_be_lost_repeated_early_and_missing() {
             (&[Answers(12_000)], SECOND_LOST, "0 run, 5000 #1 gone, 12000 #2 reply"),
             (&[Answers(1_000)], REPEATED, "0 run, 1000 #1 reply, 1000 #2 reply"),
             (&[Answers(6_000)], REPEATED, "0 run, 5000 #1 gone, 5000 #2 gone, 6000 #3 reply, 6000 #4 reply"),
-            // A failure, seen by a repetition that waits, is its second chance.
+            // A waiting repetition sees the failure and runs the push again.
             (&[Fails(10), Answers(10)], REPEATED, "0 run, 10 failed, 20 run, 30 #2 reply of run 2, 5000 #1 gone"),
             (&[Fails(50), Answers(10)], REPEATED, "0 run, 50 failed, 50 run, 60 #2 reply of run 2, 5000 #1 gone"),
             (&[Answers(4_399)], EARLY, "0 run, 4399 #1 reply"),

@@ -1,10 +1,10 @@
-//! Ends: of the webhook, and of its runtime.
+//! Shutdown of the webhook, and of its runtime.
 
 use super::*;
 
 #[test]
 fn a_shutdown_waits_for_late_and_what_it_cannot_wait_for_is_reported() {
-    /// Sends its late replies somewhere, which takes a while.
+    /// Takes a while to send its late replies.
     struct Sends(Script, Duration);
     impl AsyncHandler for Sends {
         async fn otherwise(&self, event: &Event<'_>) -> HandlerResult {
@@ -82,7 +82,7 @@ fn a_shutdown_waits_for_handlers_then_cancels_them_and_hands_over_what_is_owed()
     }
 }
 
-/// Keeps its thread in its first poll until it is let go, and waits afterwards if it is to.
+/// Blocks its thread in its first poll until released, and then waits if asked to.
 struct Keeps {
     begins: mpsc::Sender<()>,
     let_go: Mutex<mpsc::Receiver<()>>,
@@ -100,7 +100,7 @@ impl AsyncHandler for Keeps {
     }
 }
 
-/// A delivery whose handler keeps its thread, on a runtime with others, until something is sent.
+/// A delivery whose handler blocks a thread of the runtime until something is sent.
 async fn kept(store: &Arc<Memory>, then_waits: bool) -> (Webhook, JoinHandle<Response>, mpsc::Sender<()>) {
     let (begins, begun) = mpsc::channel();
     let (lets_go, let_go) = mpsc::channel();
@@ -213,7 +213,7 @@ fn a_runtime_that_ends_gives_its_pushes_back() {
 
 #[test]
 fn a_run_whose_runtime_is_gone_gives_its_place_and_its_push_back() {
-    /// Waits for nothing that comes.
+    /// Waits forever.
     struct Waits;
     impl AsyncHandler for Waits {
         async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {

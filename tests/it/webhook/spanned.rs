@@ -1,4 +1,4 @@
-//! What the span of a delivery tells.
+//! The fields of a delivery's span.
 
 use super::machines::Node;
 use super::*;
@@ -127,7 +127,7 @@ fn a_payment_says_itself_which_delivery_it_is() {
     assert_eq!(told.collect::<Vec<_>>(), deliveries.map(line));
 }
 
-/// Notes the spans that it is within, before it waits and afterwards.
+/// Records the spans that it is within, before it waits and afterwards.
 struct Looks(Spans, Arc<Mutex<Vec<Vec<u64>>>>);
 
 impl AsyncHandler for Looks {
@@ -165,7 +165,7 @@ fn a_handler_runs_within_the_span_of_its_delivery_and_goes_on_there_when_another
     );
 }
 
-/// What is told of the runs of one push, on WeChat's schedule.
+/// The events of the runs of one push, on WeChat's schedule.
 fn runs(settings: Settings, does: &'static [Does]) -> Vec<String> {
     let spans = Spans::default();
     spans.of(|| {

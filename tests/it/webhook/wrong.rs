@@ -1,8 +1,8 @@
-//! Stores that go wrong, and what holds all the same.
+//! Stores that misbehave, and what still holds.
 
 use super::*;
 
-/// A store that goes wrong in one way.
+/// A store that misbehaves in one way.
 struct Wrong {
     memory: Memory,
     way: Way,
@@ -12,7 +12,7 @@ struct Wrong {
 enum Way {
     /// Says of each push that it is new, however often it is asked.
     Forgets,
-    /// Says at the end of a run that another one has taken the push over, and has that one's answer.
+    /// Says at the end of a run that another run took over the push, and has that run's answer.
     HasAnother,
     /// Takes a second to finish.
     Hangs,
@@ -101,7 +101,7 @@ fn a_reply_whose_push_another_run_has_taken_over_is_told_and_the_others_goes_out
         (&[Answers(0)] as &[_], format!("0 {LOST}, 0 run")),
         (&[Answers(1_000)], format!("0 run, 1000 {LOST}")),
         (&[Answers(20_000)], format!("0 run, 20000 {LOST}")),
-        // The follower would not have seen it.
+        // The user would not have seen it.
         (&[Succeeds(1_000)], "0 run".to_owned()),
     ] {
         paused(async {

@@ -1,4 +1,4 @@
-//! The least that an axum service can do with a push: read it, and answer `success`. What `measure` compares with.
+//! The minimum for an axum service: reads a push and answers `success`. The baseline of `measure`.
 
 use axum::Router;
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! Sealed pushes for `measure`, each of them new: a line with the query, a tab and the body.
+//! Encrypted pushes for `measure`, all different: one per line, with the query, a tab and the body.
 
 use std::io::{BufWriter, Write, stdout};
 use std::time::UNIX_EPOCH;
