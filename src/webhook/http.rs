@@ -20,7 +20,7 @@ use crate::error::RequestError;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Webhook {
-    /// Answers a request: reads its body, and [calls](Webhook::call) the webhook.
+    /// Answers a request: reads its body, and [calls](Webhook::call) the webhook. With the feature `http`.
     ///
     /// No more is read than the endpoint's [limit](crate::Limits::bytes), and for no longer than WeChat waits. The
     /// path is the router's business.
@@ -72,7 +72,7 @@ impl Webhook {
         response.into()
     }
 
-    /// The same as a [`tower_service::Service`], for stacks that mount one.
+    /// The same as a [`tower_service::Service`], for stacks that mount one. With the feature `http`.
     ///
     /// ```
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};

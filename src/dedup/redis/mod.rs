@@ -175,7 +175,8 @@ impl Redis {
     /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// ```
     ///
-    /// Where that was forgotten, connecting panics: [`Status::Down`] says so, and it is tried again every 5 s.
+    /// Where that was forgotten, connecting panics: [`Status::Down`] says so, and it is tried again every 5 s. The system's
+    /// authorities are trusted; with rustls a file of others, in their place, is named by the variable `SSL_CERT_FILE`.
     ///
     /// # Errors
     ///
