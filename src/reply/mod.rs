@@ -128,6 +128,20 @@ impl Reply {
         Reply::Voice(Voice { media_id: media_id.into() })
     }
 
+    /// A video that was uploaded before, without a title: for one with a title see [`Video`]. Without a media id it is
+    /// written as `success`.
+    ///
+    /// ```
+    /// # use wechat_events::Reply;
+    /// # use wechat_events::reply::Video;
+    /// assert_eq!(Reply::video("media id"), Video::new("media id").into());
+    /// ```
+    #[doc(alias("回复视频消息"))]
+    #[must_use]
+    pub fn video(media_id: impl Into<String>) -> Reply {
+        Reply::Video(Video::new(media_id))
+    }
+
     /// Articles, shown as cards.
     ///
     /// In answer to a text, image, voice, video or location message WeChat shows one article, otherwise eight: the
@@ -367,7 +381,7 @@ macro_rules! texts {
         }
     )*};
 }
-texts!(&str String Str<'_> &Str<'_>);
+texts!(&str String &String Str<'_> &Str<'_>);
 
 /// Means [`Reply::Success`].
 impl From<()> for Reply {

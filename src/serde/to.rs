@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::fields::{Element, Nodes, trim};
 
 impl Event<'_> {
-    /// Deserializes any push, typed here or not, in XML or JSON, into a struct of your own.
+    /// Deserializes any push, typed here or not, in XML or JSON, into a struct of your own. With the feature `serde`.
     ///
     /// The struct's fields are the elements directly below the root, by their names on the wire; a nested element is a
     /// nested struct:

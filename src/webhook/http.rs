@@ -20,7 +20,7 @@ use crate::error::RequestError;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Webhook {
-    /// Answers a request: reads its body, and [calls](Webhook::call) the webhook.
+    /// Answers a request: reads its body, and [calls](Webhook::call) the webhook. With the feature `http`.
     ///
     /// Reads no more than the endpoint's [limit](crate::Limits::bytes), and for no longer than WeChat waits. Any path
     /// is accepted: routing is up to the router.
@@ -73,7 +73,7 @@ impl Webhook {
         response.into()
     }
 
-    /// The webhook as a [`tower_service::Service`], for stacks that mount one.
+    /// The webhook as a [`tower_service::Service`], for stacks that mount one. With the feature `http`.
     ///
     /// ```
     /// # use wechat_events::{AsyncHandler, Endpoint, Webhook};

@@ -185,7 +185,7 @@ fn what_wechat_would_refuse_is_written_as_success_and_says_why() {
 #[test]
 fn a_text_and_nothing_at_all_are_replies() {
     let text = Str::from("hi");
-    for reply in ["hi".into(), "hi".to_owned().into(), (&text).into(), text.clone().into()] {
+    for reply in ["hi".into(), "hi".to_owned().into(), (&"hi".to_owned()).into(), (&text).into(), text.clone().into()] {
         assert_eq!(Reply::text("hi"), reply);
     }
     assert_eq!(Reply::from(()), Reply::Success);

@@ -177,6 +177,7 @@ impl Redis {
     /// ```
     ///
     /// Without this, connecting panics: [`Status::Down`] says so, and it is retried every 5 s.
+    /// The system's certificate authorities are trusted; with rustls, `SSL_CERT_FILE` names a file of others to trust instead.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! Many requests at the same time.
 
 use futures_util::future::{join, join_all};
+use wechat_events::testing::Verdict;
 
 use super::receiver::{Exchange, Genuine, Receiver, shortened};
 use super::{ALL, Check, Group, Level, Outcome, fail, skip};
@@ -73,8 +74,9 @@ async fn answered(receiver: &Receiver) -> Outcome {
     if let Some(bad) = bad(&came) {
         return fail(bad.seen());
     }
-    match (&*replies(&came), &receiver.genuine) {
-        ([], Genuine::Reply) => fail("none of the 50 gets a reply"),
+    let replied = came.iter().any(|exchange| matches!(exchange.verdict, Verdict::Accepted(_)));
+    match receiver.genuine {
+        Genuine::Reply if !replied => fail("none of the 50 gets a reply"),
         _ => Ok(String::new()),
     }
 }

@@ -552,3 +552,21 @@ async fn without_the_commands_what_they_would_show_is_skipped_and_said() {
     assert_eq!(found(&rows), BTreeSet::new());
     assert_eq!(ran.code, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hands_every_message_to_a_human_is_not_at_fault() {
+    let receiver = start(Mode::Plain, |stand, asked| {
+        Box::pin(async move {
+            let answer = stand.good(&asked).await;
+            if asked.field("MsgType") != "text" || !answer.text().contains("<Content>") {
+                return answer;
+            }
+            let to_human = asked.reply("").replace("CDATA[text]", "CDATA[transfer_customer_service]");
+            let to_human = to_human.replace("1700000000", &asked.field("CreateTime"));
+            receiver::Answer { body: to_human.into_bytes(), ..answer }
+        })
+    })
+    .await;
+    let ran = check(&receiver.url, Mode::Plain, &["--json", "--skip", "slow,hostile"]).await;
+    assert_eq!((found(&rows(&ran)), ran.code), (BTreeSet::new(), Some(0)));
+}
