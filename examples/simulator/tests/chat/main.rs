@@ -130,8 +130,10 @@ async fn who_goes_over_to_wechats_ai_is_shown_to_and_in_answer_to_messages_only(
     simulator.wait_for(2).await;
     let state = simulator.state().await;
     let told = |push: usize| ["tone", "shown", "verdict"].map(|name| state["pushes"][push]["outcome"][name].clone());
-    assert_eq!(told(0), ["good", "biz_ai", "shows the reply"].map(|word| json!(word)));
-    assert_eq!(told(1), ["quiet", "nothing", "shows nothing, as asked"].map(|word| json!(word)));
+    let shown = json!({ "en": "WeChat shows the reply", "zh": "微信显示这条回复" });
+    assert_eq!(told(0), [json!("good"), json!("biz_ai"), shown]);
+    assert_eq!(told(1)[..2], ["quiet", "nothing"].map(|word| json!(word)));
+    assert_eq!(told(1)[2]["en"], "WeChat shows nothing, as asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
