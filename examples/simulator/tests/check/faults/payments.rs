@@ -68,7 +68,8 @@ pub const FAULTS: &[Fault] = &[
         QUICK,
         &["pay-missing-fields"],
         Answers(|_, asked| {
-            let keys = ["OutTradeNo", "WxRefundId", "ComplaintId", "BusinessCode"];
+            let apple = "AppleSubscriptionInfo/OriginalTransactionId";
+            let keys = ["OutTradeNo", "WxRefundId", "ComplaintId", "BusinessCode", apple];
             let has_none = || keys.iter().all(|key| asked.field(key).is_empty());
             (asked.field("Event").starts_with("xpay_") && has_none()).then(|| Answer::new(500, "no order"))
         }),
