@@ -158,15 +158,15 @@ impl<H: AsyncHandler> Typed<H> {
             }
             (Ok(()), Some(Carrier::Delivery)) => {
                 owner.end(Ended::Done { answer, carrier });
-                if is_reply {
-                    report_refused();
-                }
                 if is_reply && !still_listens {
                     let cause = || Cause::HungUp { reply: reply.clone() };
                     owner.duty = Duty::TellFailed(Box::new(owner.failure(cause())));
                     if !Box::pin(run.answered_or_alone()).await {
-                        self.fail(owner, Some(event), cause()).await;
+                        return self.fail(owner, Some(event), cause()).await;
                     }
+                }
+                if is_reply {
+                    report_refused();
                 }
             }
             (Ok(()), Some(Carrier::Late)) => {

@@ -22,7 +22,10 @@ fn what_a_wrapper_does_not_hand_on_is_reported() {
 }
 
 /// Answers with a text that is longer than a reply may be, after as many milliseconds.
-struct Long(u64, Log);
+pub(super) struct Long(pub(super) u64, pub(super) Log);
+
+pub(super) const CUT: &str = "report: reply to `text` not written as asked: Content is 3000 bytes long, WeChat takes \
+                              2047: it was cut, see Reply::to_custom_messages";
 
 impl AsyncHandler for Long {
     async fn otherwise(&self, _: &Event<'_>) -> HandlerResult {
@@ -38,8 +41,6 @@ impl AsyncHandler for Long {
 
 #[test]
 fn a_long_text_is_reported_as_cut_where_a_delivery_carries_it_and_comes_whole_to_late() {
-    const CUT: &str = "report: reply to `text` not written as asked: Content is 3000 bytes long, WeChat takes 2047: it \
-                       was cut, see Reply::to_custom_messages";
     for (takes, policy, expected) in [
         (1_000, Policy::Hold, vec![format!("1000 {CUT}")]),
         (7_000, Policy::Hold, vec![format!("7000 {CUT}")]),

@@ -1,5 +1,6 @@
 //! Stores that misbehave, and what still holds.
 
+use super::left::{CUT, Long};
 use super::*;
 
 /// A store that misbehaves in one way.
@@ -154,6 +155,23 @@ fn a_delivery_that_has_hung_up_has_not_carried_the_reply() {
             let log = Log::new();
             deliver(wrong(&log, way, does), log.clone(), push("text"), schedule).await;
             assert_eq!(log.text(), expected);
+        });
+    }
+}
+
+/// A failure has the whole text.
+#[test]
+fn a_long_text_that_no_delivery_carries_is_not_reported_as_cut() {
+    const UNHEARD: &str = "report: handler failed on `text`: WeChat hung up before the reply was sent: it is sent if \
+                           WeChat retries";
+    for (hangs_up, expected) in [(5_000, CUT), (500, UNHEARD)] {
+        paused(async {
+            let log = Log::new();
+            let store = Wrong { memory: Memory::new(), way: Way::Hangs };
+            let webhook = builder(&log).store(store).build().account(endpoint(&log), Long(0, log.clone()));
+            let _ = timeout(Duration::from_millis(hangs_up), call(&webhook, &push("text"))).await;
+            sleep(Duration::from_secs(60)).await;
+            assert_eq!(log.text(), format!("1000 {expected}"));
         });
     }
 }
