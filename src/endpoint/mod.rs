@@ -26,7 +26,7 @@ use crate::handler::{AsyncHandler, Handler};
 use crate::{shown, signature};
 #[cfg(feature = "aes")]
 use envelope::Cipher;
-pub use push::Push;
+pub use push::{Push, Received};
 use query::{formed, parameters, present};
 pub use report::Report;
 pub use response::Response;
@@ -490,15 +490,4 @@ impl Endpoint {
     pub(crate) fn max_bytes(&self) -> u32 {
         self.0.body_limits().bytes
     }
-}
-
-/// The result of [`Endpoint::receive`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Received<'b> {
-    /// Not a push and already answered: the check of the address, or the probe of cloud hosting.
-    #[doc(alias("echostr", "验证服务器地址"))]
-    Answer(Response),
-    /// A push, verified to come from WeChat.
-    Push(Push<'b>),
 }

@@ -1,4 +1,4 @@
-//! [`Push`]: the bytes of a verified push, and how they are answered.
+//! [`Received`], and [`Push`]: the bytes of a verified push, and how they are answered.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,6 +10,17 @@ use crate::error::ParseError;
 use crate::event::{Event, Takes};
 use crate::handler::HandlerResult;
 use crate::reply::Reply;
+
+/// The result of [`Endpoint::receive`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Received<'b> {
+    /// Not a push and already answered: the check of the address, or the probe of cloud hosting.
+    #[doc(alias("echostr", "验证服务器地址"))]
+    Answer(Response),
+    /// A push, verified to come from WeChat.
+    Push(Push<'b>),
+}
 
 /// The bytes of a verified push. Only an [`Endpoint`] makes one.
 ///

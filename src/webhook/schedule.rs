@@ -93,7 +93,7 @@ impl Schedule {
         setting.map_or(self.acknowledge_after, |setting| setting.min(self.acknowledge_after))
     }
 
-    /// Half a second after WeChat has hung up on the last delivery that can be foreseen, counted from the first.
+    /// 0.6 s after WeChat has hung up on the last delivery that can be foreseen, counted from the first.
     pub(super) fn late_after(&self) -> u64 {
         self.series.as_ref().map_or(0, Series::last) + self.deadline() + 600
     }
