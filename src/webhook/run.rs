@@ -132,7 +132,11 @@ impl Listener {
     pub(super) fn ended(&mut self) -> Option<Ended> {
         match Arc::get_mut(&mut self.run) {
             // Nobody else has it any more who might ask.
-            Some(run) => run.state.get_mut().unwrap_or_else(PoisonError::into_inner).ended.take(),
+            Some(run) => {
+                let state = run.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+                // The end of a superseded run is still awaited, by whoever then asks the store.
+                state.ended.take_if(|ended| !matches!(ended, Ended::Superseded))
+            }
             None => self.run.state().ended.clone(),
         }
     }
