@@ -104,7 +104,7 @@ async fn serve(file: &str, address: &str) -> Result<(), Box<dyn Error + Send + S
         // A client that sends half of a request would be waited for without end.
         () = async { asked_to_end().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
     }
-    webhooks.shutdown(Duration::from_secs(10)).await;
+    webhooks.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

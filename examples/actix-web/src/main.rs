@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let server = server.shutdown_timeout(10).shutdown_signal(asked_to_end()).bind(address())?;
     println!("http://{}/wechat waits for WeChat", server.addrs()[0]);
     server.run().await?;
-    webhooks.shutdown(Duration::from_secs(10)).await;
+    webhooks.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         // A client that sends half of a request would be waited for without end.
         () = async { asked_to_end().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
     }
-    webhooks.shutdown(Duration::from_secs(10)).await;
+    webhooks.shutdown(Duration::from_secs(15)).await;
     // What is done by then is in its mailbox: of use where that is in Redis.
     assistant.finish(Duration::from_secs(10)).await;
     Ok(())

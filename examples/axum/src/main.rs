@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         // A client that sends half of a request would be waited for without end.
         () = async { asked_to_end().await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
     }
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     // A client that sends half of a request would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         });
         server.await
     })?;
-    runtime.block_on(webhooks.shutdown(Duration::from_secs(10)));
+    runtime.block_on(webhooks.shutdown(Duration::from_secs(15)));
     Ok(())
 }
 

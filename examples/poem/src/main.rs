@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
     server.run_with_graceful_shutdown(app, asked_to_end(), Some(Duration::from_secs(10))).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         Box::pin(async move { println!("http://{}/wechat waits for WeChat", SocketAddr::new(ip, port)) })
     });
     rocket::custom(config).mount("/", routes).attach(waits).launch().await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

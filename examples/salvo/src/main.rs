@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         handle.stop_graceful(Duration::from_secs(10));
     });
     server.try_serve(router).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     drop(under_way);
     // Until nobody has the sender any more. A client that sends half of a request would be waited for without end.
     let _ = all_answered.recv_timeout(Duration::from_secs(10));
-    webhook.shutdown(Duration::from_secs(10));
+    webhook.shutdown(Duration::from_secs(15));
     Ok(())
 }
 

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = TcpListener::bind(address()).await?;
     println!("http://{}/wechat waits for WeChat", listener.local_addr()?);
     viz::serve(listener, app).signal(asked_to_end()).await?;
-    webhook.shutdown(Duration::from_secs(10)).await;
+    webhook.shutdown(Duration::from_secs(15)).await;
     Ok(())
 }
 
