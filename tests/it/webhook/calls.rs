@@ -244,7 +244,8 @@ fn a_blocking_handler_runs_on_another_thread_and_its_errors_and_panics_are_its_o
         ];
         // Each is told on a thread of its own.
         let mut told = told.lock().unwrap().clone();
-        (told.sort(), expected.sort());
+        told.sort();
+        expected.sort();
         assert_eq!(told, expected);
         assert_eq!(log.text(), "");
     });
