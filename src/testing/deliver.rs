@@ -221,8 +221,8 @@ impl Delivery {
     /// If not: with every request, every answer and the reason.
     #[track_caller]
     pub fn expect_text(&self, expected: &str) -> &Delivery {
-        self.expect("MsgType", "text");
-        self.expect("Content", expected)
+        let is = |path, text: &str| self.verdict.field(path).as_deref() == Some(text);
+        self.holds(is("MsgType", "text") && is("Content", expected), &format!("the text {expected:?}"))
     }
 
     /// Expects a reply with this text at a path, such as `Image/MediaId`.
