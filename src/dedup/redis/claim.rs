@@ -128,14 +128,17 @@ impl Shared {
         let give_back = || {
             let _ = self.memory.release(&local, Attempt::NotMade, here);
         };
-        let Ok((letter, run, age, left, answer)) = told else {
-            if self.when_down == WhenDown::Handle {
-                return Claimed::New(claim);
+        let (letter, run, age, left, answer) = match told {
+            // The memory in front knows all of it already.
+            Ok(None) => return Claimed::New(claim),
+            Ok(Some(said)) => said,
+            Err(Away) if self.when_down == WhenDown::Handle => return Claimed::New(claim),
+            Err(Away) => {
+                give_back();
+                self.catch_up(claim.key, Some((claim, Attempt::NotMade)), asking.now);
+                asking.turn.found = Some(Claimed::Refused(Refusal::Down));
+                return Claimed::Refused(Refusal::Down);
             }
-            give_back();
-            self.catch_up(claim.key, Some((claim, Attempt::NotMade)), asking.now);
-            asking.turn.found = Some(Claimed::Refused(Refusal::Down));
-            return Claimed::Refused(Refusal::Down);
         };
         // Gives the memory in front the push's age and number of runs.
         let mut learn = |run| {
@@ -171,10 +174,11 @@ impl Shared {
         found
     }
 
-    async fn ask_for(&self, claim: &Claim) -> Result<Said, Away> {
+    /// `None` if this is the push's first claim.
+    async fn ask_for(&self, claim: &Claim) -> Result<Option<Said>, Away> {
         if self.link.ask(&self.script.fresh(claim)).await? {
-            return Ok(("n".into(), claim.run, claim.age, 0, Vec::new()));
+            return Ok(None);
         }
-        self.link.ask(&self.script.claim(claim, self.may_take_over())).await
+        self.link.ask(&self.script.claim(claim, self.may_take_over())).await.map(Some)
     }
 }
