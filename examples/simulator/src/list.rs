@@ -74,20 +74,20 @@ pub fn run(options: &Options) -> Verdict {
 /// What a group is about; its name alone, where a later version adds one.
 fn heading(group: Group) -> String {
     let about = match group {
-        Group::Message => "what users send",
-        Group::Account => "what users do",
-        Group::Menu => "the menu's special buttons",
-        Group::Job => "results of what the account sent",
-        Group::Service => "customer service, guides, users' data",
+        Group::Message => "messages from users",
+        Group::Account => "follows, scans, locations, menu clicks",
+        Group::Menu => "special menu buttons: scan, photo, location",
+        Group::Job => "results of mass and template messages",
+        Group::Service => "customer service, guides, user data",
         Group::Card => "cards, gift cards, invoices, the old shop",
         Group::Store => "stores, Wi-Fi, shake-around, product scan",
-        Group::Verification => "verification of the account",
-        Group::Platform => "what third-party platforms are told",
-        Group::Review => "review of a platform's mini programs",
+        Group::Verification => "account verification",
+        Group::Platform => "notices to third-party platforms",
+        Group::Review => "review of mini programs run by a platform",
         Group::MiniProgram => "mini programs: content, live rooms, parcels, quotas",
-        Group::Trade => "mini programs that sell: orders, settlements, complaints",
-        Group::Payment => "virtual payment, answered with a code",
-        Group::MiniGame => "mini games, answered with an unencrypted code",
+        Group::Trade => "mini program shops: orders, settlements, complaints",
+        Group::Payment => "virtual payment (answer: a code)",
+        Group::MiniGame => "mini games (answer: a code, never encrypted)",
         _ => return format!("{group:?}"),
     };
     format!("{group:?}: {about}")

@@ -851,7 +851,7 @@ fn the_list_has_every_kind() {
         let [names, variant, shown] = &*words else { panic!("{line}") };
         assert_eq!((names.split(", ").next(), *variant, *shown), (Some(kind.name()), kind.variant(), answer));
     }
-    assert_eq!(lines[0], "Message: what users send");
+    assert_eq!(lines[0], "Message: messages from users");
     assert_eq!(lines.iter().filter(|line| line.contains(": ")).count(), 14);
     assert_eq!(run.code, 0);
 }
