@@ -19,6 +19,9 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
+use wechat_events::event::{Click, ScancodeWaitmsg, Subscribe, Text};
+use wechat_events::reply::Article;
+use wechat_events::{AsyncHandler, Event, HandlerResult, Reply};
 
 use crate::receiver::Receiver;
 use crate::simulator::Simulator;
@@ -570,17 +573,93 @@ async fn chinese(browser: Rc<Browser>) {
 /// pngquant --force --ext .png --strip examples/simulator/*.png
 /// ```
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "writes examples/simulator/chat.png and chat-slow.png"]
+#[ignore = "writes examples/simulator/chat*.png"]
 async fn pictures_for_the_readme() {
     in_browser(pictures).await;
 }
 
+/// A conversation, in one language: what the user says, and the replies.
+struct Conversation {
+    language: &'static str,
+    name: &'static str,
+    clear: &'static str,
+    welcome: &'static str,
+    seat: [&'static str; 2],
+    bill: &'static str,
+    dishes: [&'static str; 2],
+    evening: [&'static str; 2],
+    unanswered: &'static str,
+    slow: [&'static str; 2],
+    meanwhile: [&'static str; 2],
+    pictures: [&'static str; 2],
+}
+
+const ENGLISH: Conversation = Conversation {
+    language: "en",
+    name: "Noodle House",
+    clear: "Clear",
+    welcome: "Welcome to table 7!",
+    seat: ["Is there a seat by the window?", "Yes, table 9 is free."],
+    bill: "Table 7: 42 yuan",
+    dishes: ["Noodles", "Dumplings"],
+    evening: ["Good evening", "Good evening! What may we bring?"],
+    unanswered: "Are you there?",
+    slow: ["What do you recommend?", "The noodles, pulled by hand."],
+    meanwhile: ["And tea, please", "Tea is on its way."],
+    pictures: ["chat", "chat-slow"],
+};
+
+const CHINESE: Conversation = Conversation {
+    language: "zh-CN",
+    name: "老街面馆",
+    clear: "清空",
+    welcome: "欢迎光临，您在 7 号桌！",
+    seat: ["请问还有靠窗的位子吗？", "有的，9 号桌空着。"],
+    bill: "7 号桌：42 元",
+    dishes: ["手工拉面", "鲜肉水饺"],
+    evening: ["晚上好", "晚上好！想吃点什么？"],
+    unanswered: "在吗？",
+    slow: ["有什么推荐的吗？", "推荐手工拉面。"],
+    meanwhile: ["再来一壶茶", "茶马上就来。"],
+    pictures: ["chat.zh-CN", "chat-slow.zh-CN"],
+};
+
+impl AsyncHandler for Conversation {
+    async fn subscribe(&self, _: &Event<'_>, _: &Subscribe<'_>) -> HandlerResult {
+        Ok(self.welcome.into())
+    }
+
+    async fn click(&self, _: &Event<'_>, _: &Click<'_>) -> HandlerResult {
+        Ok(Reply::news(self.dishes.map(|dish| Article::new(dish, "", "", "https://example.com/menu"))))
+    }
+
+    async fn scancode_waitmsg(&self, _: &Event<'_>, _: &ScancodeWaitmsg<'_>) -> HandlerResult {
+        Ok(self.bill.into())
+    }
+
+    async fn text(&self, _: &Event<'_>, text: &Text<'_>) -> HandlerResult {
+        if text.content == self.slow[0] {
+            sleep(Duration::from_secs(7)).await;
+        }
+        let said =
+            [self.seat, self.evening, self.slow, self.meanwhile].into_iter().find(|[said, _]| text.content == *said);
+        Ok(said.map_or(Reply::Success, |[_, reply]| reply.into()))
+    }
+}
+
 async fn pictures(browser: Rc<Browser>) {
-    let receiver = Receiver::safe().await;
+    for conversation in [&ENGLISH, &CHINESE] {
+        pictures_of(&browser, conversation).await;
+    }
+}
+
+async fn pictures_of(browser: &Browser, words: &'static Conversation) {
+    let receiver = Receiver::safe_with(words).await;
     let mut options = receiver.options.clone();
-    options.extend(["--name", "Noodle House"].map(str::to_owned));
+    options.extend(["--name", words.name].map(str::to_owned));
     let simulator = Simulator::start(&receiver.address, &options).await;
     browser.viewport(1280, 800).await;
+    browser.language(words.language).await;
     browser.client.goto(&format!("http://{}/", simulator.host)).await.unwrap();
     browser.until("document.querySelectorAll('#menu > .item').length === 3").await;
     let act = async |act: Value| assert_eq!(simulator.post("/api/acts", &act).await.status, 202);
@@ -588,37 +667,37 @@ async fn pictures(browser: Rc<Browser>) {
 
     act(json!({ "push": { "kind": "unsubscribe" } })).await;
     browser.verdict("unsubscribe").await;
-    browser.press("#clear", "Clear").await;
+    browser.press("#clear", words.clear).await;
     act(json!({ "scan": { "scene": "7" } })).await;
-    replies("Welcome to table 7!").await;
+    replies(words.welcome).await;
     browser.click("#to-keyboard").await;
-    browser.say("Is there a seat by the window?").await;
-    replies("You said: Is there a seat by the window?").await;
+    browser.say(words.seat[0]).await;
+    replies(words.seat[1]).await;
     browser.click("#to-menu").await;
     act(json!({ "press": { "button": [1, 1], "set": [["ScanCodeInfo/ScanResult", "BILL-7"]] } })).await;
-    replies("It says: BILL-7").await;
+    replies(words.bill).await;
     act(json!({ "press": { "button": [0] } })).await;
-    browser.until_last(".articles .article", "Dumplings").await;
+    browser.until_last(".articles .article", words.dishes[1]).await;
     browser.verdict("CLICK").await;
-    picture(&browser, "chat").await;
+    picture(browser, words.pictures[0]).await;
 
     browser.click("#to-keyboard").await;
-    browser.press("#clear", "Clear").await;
-    browser.say("Good evening").await;
-    replies("You said: Good evening").await;
+    browser.press("#clear", words.clear).await;
+    browser.say(words.evening[0]).await;
+    replies(words.evening[1]).await;
     receiver.break_it(true);
-    browser.say("Are you there?").await;
+    browser.say(words.unanswered).await;
     browser.until_last(".line.fault", FAULT_LINE).await;
     receiver.break_it(false);
-    browser.say("wait 7").await;
+    browser.say(words.slow[0]).await;
     sleep(Duration::from_secs(3)).await;
-    browser.say("echo Others are served meanwhile.").await;
-    replies("Others are served meanwhile.").await;
+    browser.say(words.meanwhile[0]).await;
+    replies(words.meanwhile[1]).await;
     browser.within(Duration::from_secs(7), "document.querySelectorAll('.lane .attempt.silent').length === 1").await;
-    replies("number 1").await;
+    replies(words.slow[1]).await;
     browser.click("#pushes .push:nth-child(2)").await;
     browser.js("document.activeElement.blur()").await;
-    picture(&browser, "chat-slow").await;
+    picture(browser, words.pictures[1]).await;
 }
 
 async fn picture(browser: &Browser, name: &str) {

@@ -35,8 +35,12 @@ impl Receiver {
     }
 
     pub async fn safe() -> Receiver {
+        Receiver::safe_with(Shop::default()).await
+    }
+
+    pub async fn safe_with(handler: impl AsyncHandler + 'static) -> Receiver {
         let options = ["--token", TOKEN, "--app-id", APP_ID, "--aes-key", KEY];
-        Receiver::start(Endpoint::safe(TOKEN, APP_ID, KEY).unwrap(), Shop::default(), &options).await
+        Receiver::start(Endpoint::safe(TOKEN, APP_ID, KEY).unwrap(), handler, &options).await
     }
 
     async fn start(endpoint: Endpoint, handler: impl AsyncHandler + 'static, options: &[&str]) -> Receiver {
