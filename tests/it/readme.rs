@@ -102,7 +102,7 @@ fn numbers(text: &str) -> String {
 
 /// The same place in the other language; a heading's name has no counterpart.
 fn in_english(link: &str) -> String {
-    link.split('#').next().unwrap().replace("README.zh-CN.md", "README.md").replace("/zh/", "/en/")
+    link.split('#').next().unwrap().replace(".zh-CN.", ".").replace("/zh/", "/en/")
 }
 
 #[test]

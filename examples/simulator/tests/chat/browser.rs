@@ -138,7 +138,9 @@ impl Browser {
 
     async fn within(&self, patience: Duration, expression: &str) {
         let end = Instant::now() + patience;
-        while self.js(expression).await != json!(true) {
+        // What is not there yet has no `innerText`.
+        let is_true = format!("(() => {{ try {{ return ({expression}) }} catch {{ return false }} }})()");
+        while self.js(&is_true).await != json!(true) {
             assert!(Instant::now() < end, "never true: {expression}\n{}", self.js("document.body.innerText").await);
             sleep(Duration::from_millis(25)).await;
         }
