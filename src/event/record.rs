@@ -35,8 +35,8 @@ pub(crate) trait Value<'a>: Sized {
 
 /// The type of a field, read from the elements at its path: a bare type, `Option` or `Vec`.
 ///
-/// One function for each type of field: written into each of a thousand fields, reading and owning make the crate take half
-/// as long again to compile, for a tenth of the time of a push.
+/// There is one `read` for each type of field. Inlined into each of a thousand fields, it made the release build of this crate
+/// half as long again, and a push a tenth faster.
 pub(crate) trait Field<'a>: Sized {
     type Owned;
     const PARTS: &'static [Part];

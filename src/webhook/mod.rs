@@ -13,6 +13,7 @@
 //! | schedule | when deliveries come, and how long WeChat waits for an answer: a row of data |
 //! | run | one call of the handler for a push, and the state that it shares with its deliveries |
 //! | task | what drives a run: starts within the delivery, and is spawned once it has to wait |
+//! | owner | what is still to do for a run, also when its task is dropped: give it back, tell, report |
 //! | watch | looks after a push for a delivery, or after one was answered: claims, joins, takes over |
 //! | hold, acknowledge | keep silent so that WeChat delivers again; answer `success` so that it does not |
 //! | carry | to answer a delivery with the reply |
@@ -24,6 +25,7 @@ mod delivery;
 mod guard;
 #[cfg(feature = "http")]
 mod http;
+mod owner;
 mod run;
 mod schedule;
 mod settings;

@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{sleep, timeout_at};
 
+use super::owner::report_failure;
 use super::run::{Ended, Listener, Run};
 use super::settings::millis;
 use super::shared::{NotNow, Shared};
 use super::span::Span;
-use super::task::{Account, Begun, report_failure};
+use super::task::{Account, Begun};
 use crate::dedup::DedupKey;
 use crate::failure::{Cause, Failure};
 use crate::store::{Attempt, Carrier, Claim, Claimed, Waited};

@@ -70,6 +70,15 @@ fn no_file_names_a_registry_or_a_folder_of_a_machine() {
 }
 
 #[test]
+fn no_file_of_the_webhook_is_too_long_to_read_in_one_go() {
+    for file in fs::read_dir(root().join("src/webhook")).unwrap() {
+        let path = file.unwrap().path();
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 400, "{}: {lines} lines", path.display());
+    }
+}
+
+#[test]
 fn both_readmes_name_every_example() {
     let readmes = ["README.md", "README.zh-CN.md"].map(|name| fs::read_to_string(root().join(name)).unwrap());
     for example in fs::read_dir(root().join("examples")).unwrap() {
